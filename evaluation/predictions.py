@@ -1,0 +1,110 @@
+"""The one currency: what every predictor returns, and the table written from it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from preprocessing.command import InputError
+from preprocessing.files import write_csv
+
+PREDICTION_COLUMNS = (
+    "sample_id", "label", "split", "group", "defect_score", "predicted",
+)  # fmt: skip
+
+
+class Prediction(NamedTuple):
+    """What a predictor says of a batch; None where a family has no meaning for it.
+
+    Attributes:
+        defect_score: `(batch,)`, higher is more defective.
+        probabilities: `(batch, classes)`, in the order of the predictor's classes.
+        anomaly_map: `(batch, height, width)`, higher is more anomalous.
+        instances: One list of found instances per image.
+    """
+
+    defect_score: np.ndarray
+    probabilities: np.ndarray | None = None
+    anomaly_map: np.ndarray | None = None
+    instances: list | None = None
+
+
+class Predictor(NamedTuple):
+    """A loaded model, ready to inspect.
+
+    Attributes:
+        classes: Class names, in the order of the probabilities.
+        normal_class: The class of good parts.
+        image_size: `(height, width)` it works at; other sizes are resized inside.
+        predict: Takes uint8 RGB images `(batch, height, width, 3)`, returns a
+            `Prediction`.
+    """
+
+    classes: list
+    normal_class: str
+    image_size: tuple
+    predict: Callable[[np.ndarray], Prediction]
+
+
+def classifier_prediction(probabilities, classes, normal_class):
+    """A classifier's `Prediction`: the defect score is 1 - P(normal class)."""
+    probabilities = np.asarray(probabilities, np.float64)
+    normal = list(classes).index(normal_class)
+    return Prediction(1.0 - probabilities[:, normal], probabilities)
+
+
+def predictions_table(samples, prediction, classes):
+    """Builds the predictions table.
+
+    Args:
+        samples: Table with sample_id, label, split and group, a row per image.
+        prediction: `Prediction` of these images, in the same order.
+        classes: Class names, in the order of the probabilities.
+    """
+    table = samples[["sample_id", "label", "split", "group"]].reset_index(drop=True)
+    table["defect_score"] = np.asarray(prediction.defect_score, np.float64)
+    table["predicted"] = ""
+    if prediction.probabilities is not None:
+        best = prediction.probabilities.argmax(axis=1)
+        table["predicted"] = np.asarray(classes, object)[best]
+        for index, name in enumerate(classes):
+            table[f"prob_{name}"] = prediction.probabilities[:, index]
+    return table
+
+
+def write_predictions(run_folder, table):
+    write_csv(Path(run_folder) / "predictions.csv", table)
+
+
+def read_predictions(run_folder):
+    """Reads `predictions.csv` of a run folder.
+
+    Raises:
+        InputError: If the folder is no run, or the table lacks a column.
+    """
+    path = Path(run_folder) / "predictions.csv"
+    if not path.is_file():
+        raise InputError(
+            f"{run_folder} is no run folder: it has no predictions.csv. "
+            "Give a folder that `pipenv run train` printed."
+        )
+    text = {column: str for column in PREDICTION_COLUMNS if column != "defect_score"}
+    table = pd.read_csv(path, dtype=text, keep_default_na=False)
+    missing = [name for name in PREDICTION_COLUMNS if name not in table.columns]
+    if missing:
+        raise InputError(f"{path} lacks the column(s) {', '.join(missing)}.")
+    return table
+
+
+def probabilities_of(table, classes):
+    """`(rows, classes)` array of the `prob_<class>` columns, by name.
+
+    Raises:
+        InputError: If a class has no column.
+    """
+    missing = [name for name in classes if f"prob_{name}" not in table.columns]
+    if missing:
+        raise InputError(f"The predictions have no class {', '.join(missing)}.")
+    return table[[f"prob_{name}" for name in classes]].to_numpy(np.float64)

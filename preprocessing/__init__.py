@@ -1,0 +1,1 @@
+"""Disk -> manifest -> batches: importing, splitting, augmenting and loading images."""

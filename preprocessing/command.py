@@ -1,0 +1,32 @@
+"""How every command ends: one clear line and exit status 2 for a user's mistake."""
+
+import sys
+
+
+class InputError(ValueError):
+    """A mistake in what the user gave; its text says received, expected, what to do."""
+
+
+def run_command(main):
+    """Calls `main()` and turns mistakes, full disks and Ctrl-C into one line.
+
+    Anything else is a fault of the program and keeps its traceback.
+    """
+    try:
+        main()
+    except InputError as error:
+        _stop(f"error: {error}", 2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        reason = error.strerror or " ".join(str(error).split())
+        _stop(f"error: {reason}{where}. Mend that and run the same command again.", 2)
+    except KeyboardInterrupt:
+        _stop("Interrupted. Run the same command again to go on.", 130)
+
+
+def _stop(line, status):
+    print(" ".join(line.split()), file=sys.stderr)
+    sys.exit(status)

@@ -1,0 +1,64 @@
+"""Writing that is whole or not there: a temporary name first, then a rename."""
+
+import hashlib
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(path):
+    """Yields a temporary path beside `path`; renames it to `path` on success."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path, content):
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path, text):
+    write_bytes(path, text.encode())
+
+
+def write_json(path, value):
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_csv(path, table):
+    """Writes a pandas table without its index, the same bytes for the same rows."""
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def read_json(path):
+    return json.loads(Path(path).read_text())
+
+
+def file_hash(path):
+    """sha256 of a file as hexadecimal text."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def replace_folder(new, old):
+    """Puts the folder `new` in the place of `old`, which is then deleted.
+
+    A kill between the two renames leaves the old one as `.<name>.old`; the
+    command that called this makes `new` again from its source when run again.
+    """
+    new, old = Path(new), Path(old)
+    aside = old.with_name(f".{old.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    if old.exists():
+        os.rename(old, aside)
+    os.rename(new, old)
+    shutil.rmtree(aside, ignore_errors=True)

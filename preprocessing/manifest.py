@@ -1,0 +1,193 @@
+"""The manifest: one row per image, and everything that is known of a data set.
+
+`dataset/<name>/manifest.csv` has the columns below, paths relative to it.
+`dataset.json` beside it has the class list, the normal class, how the split was
+made and the manifest's hash.
+"""
+
+import difflib
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from preprocessing.command import InputError
+from preprocessing.files import file_hash, read_json, write_csv, write_json
+
+SPLITS = ("train", "validate", "test")
+COLUMNS = (
+    "sample_id",  # unique, "<label>/<file stem>"; an augmented copy has its own
+    "path",  # of the image
+    "label",  # class name
+    "split",  # one of SPLITS
+    "group",  # physical part, clip or near-duplicate cluster; never cut by a split
+    "frame",  # number of the frame in its video, or empty
+    "mask_path",  # PNG, or empty
+    "source",  # where the image came from; of a copy, the sample_id of its original
+    "sha256",  # of the image file
+)
+NORMAL_NAMES = ("good", "ok", "normal", "no_anomaly", "free", "mt_free", "no_defect")
+
+
+class Dataset(NamedTuple):
+    """A data set on disk: `folder`, its `manifest` table and `info` of dataset.json."""
+
+    folder: Path
+    manifest: pd.DataFrame
+    info: dict
+
+    @property
+    def name(self):
+        return self.info["name"]
+
+    @property
+    def classes(self):
+        """Class names in alphabetical order."""
+        return self.info["classes"]
+
+    @property
+    def normal_class(self):
+        return self.info["normal_class"]
+
+    def rows(self, *splits):
+        """The manifest rows of the given splits, in the manifest's order."""
+        table = self.manifest
+        return table[table["split"].isin(splits)].reset_index(drop=True)
+
+
+def is_copy(manifest):
+    """Bool series: which rows are augmented copies."""
+    return manifest["source"].isin(set(manifest["sample_id"]))
+
+
+def find_normal_class(classes, normal_class=None):
+    """The class of good parts: the one named, or the one whose name says it.
+
+    Raises:
+        InputError: If the name is not a class, or no class name is a usual one.
+    """
+    classes = sorted(classes)
+    if normal_class is not None:
+        if normal_class not in classes:
+            near = difflib.get_close_matches(normal_class, classes, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise InputError(
+                f"--normal-class {normal_class!r} is none of the classes "
+                f"{', '.join(classes)}.{hint}"
+            )
+        return normal_class
+    found = [name for name in classes if name.lower() in NORMAL_NAMES]
+    if len(found) != 1:
+        raise InputError(
+            f"Which of the classes {', '.join(classes)} is the good one? "
+            "Say it with --normal-class NAME."
+        )
+    return found[0]
+
+
+def write_dataset(folder, manifest, info):
+    """Writes manifest.csv, then dataset.json with the manifest's hash."""
+    folder = Path(folder)
+    write_csv(folder / "manifest.csv", manifest[list(COLUMNS)])
+    info = {**info, "manifest_sha256": file_hash(folder / "manifest.csv")}
+    write_json(folder / "dataset.json", info)
+
+
+def read_dataset(folder, *, check_files=False):
+    """Reads and checks a data set folder made by `create_folders.py`.
+
+    Args:
+        folder: `dataset/<name>`, or its manifest.csv.
+        check_files: Whether to read every image file and compare its hash.
+
+    Raises:
+        InputError: If something is missing or does not fit; the text names the row.
+    """
+    folder = Path(folder)
+    folder = folder.parent if folder.name == "manifest.csv" else folder
+    for name in ("manifest.csv", "dataset.json"):
+        if not (folder / name).is_file():
+            raise InputError(
+                f"{folder} has no {name}. Make a data set from your images with "
+                f"`pipenv run folders FOLDER` and give its folder, dataset/<name>."
+            )
+    try:
+        info = read_json(folder / "dataset.json")
+        manifest = pd.read_csv(folder / "manifest.csv", dtype=str, na_filter=False)
+    except (ValueError, pd.errors.ParserError) as error:
+        raise InputError(f"{folder} cannot be read: {error}.") from error
+    check_manifest(manifest, info["classes"], folder / "manifest.csv")
+    if check_files:
+        _check_files(manifest, folder)
+    return Dataset(folder, manifest, info)
+
+
+def table_hash(manifest):
+    """Hash of the whole table: what a run was trained on."""
+    text = manifest[list(COLUMNS)].to_csv(index=False, lineterminator="\n")
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_manifest(manifest, classes, path):
+    """Raises InputError naming the first row that cannot be right."""
+    missing = [column for column in COLUMNS if column not in manifest.columns]
+    if missing:
+        raise InputError(f"{path} lacks the column(s) {', '.join(missing)}.")
+    if manifest.empty:
+        raise InputError(f"{path} has no rows. Run `pipenv run folders` again.")
+
+    def refuse(wrong, text):
+        if wrong.any():
+            row = manifest[wrong].iloc[0]
+            number = int(wrong.to_numpy().argmax()) + 2
+            raise InputError(f"{path}, line {number}: " + text(row))
+
+    refuse(
+        ~manifest["split"].isin(SPLITS),
+        lambda row: (
+            f"split must be one of {', '.join(SPLITS)}. Received: {row['split']!r}."
+        ),
+    )
+    refuse(
+        ~manifest["label"].isin(classes),
+        lambda row: (
+            f"label {row['label']!r} is none of the classes "
+            f"{', '.join(classes)} of dataset.json."
+        ),
+    )
+    for column in ("sample_id", "path"):
+        refuse(
+            manifest[column].duplicated() | (manifest[column] == ""),
+            lambda row, column=column: (
+                f"{column} {row[column]!r} is empty or there already."
+            ),
+        )
+    first_split = manifest.groupby("group")["split"].transform("first")
+    refuse(
+        manifest["split"] != first_split,
+        lambda row: (
+            f"group {row['group']!r} is in {row['split']} here and in "
+            "another split above; a group must lie in one split."
+        ),
+    )
+
+
+def _check_files(manifest, folder):
+    def state(row):
+        try:
+            return "" if file_hash(folder / row.path) == row.sha256 else "was changed"
+        except FileNotFoundError:
+            return "is missing"
+
+    with ThreadPoolExecutor() as pool:
+        states = list(pool.map(state, manifest.itertuples()))
+    for number, (path, found) in enumerate(
+        zip(manifest["path"], states, strict=True), 2
+    ):
+        if found:
+            raise InputError(
+                f"{folder / 'manifest.csv'}, line {number}: {folder / path} {found} "
+                "since the data set was made. Run `pipenv run folders` again."
+            )
