@@ -1,0 +1,100 @@
+"""Metrics over weighted samples: with weights 1, and with those of a bootstrap.
+
+Every function takes an array with leading axes for resamples and returns one value
+per resample, so that a metric and its interval come from the same lines.
+"""
+
+import numpy as np
+
+
+def group_confusions(labels, predicted, groups, classes):
+    """Counts (true, predicted) pairs in each group.
+
+    Args:
+        labels, predicted: Class names, `(samples,)`.
+        groups: Index of each sample's group, `(samples,)`, from 0.
+        classes: Class names, the order of both matrix axes.
+
+    Returns:
+        Integer array `(groups, classes, classes)`, rows true, columns predicted.
+    """
+    position = {name: index for index, name in enumerate(classes)}
+    rows = np.array([position[name] for name in labels])
+    columns = np.array([position[name] for name in predicted])
+    counts = np.zeros((groups.max() + 1, len(classes), len(classes)), np.int64)
+    np.add.at(counts, (groups, rows, columns), 1)
+    return counts
+
+
+def accuracy(confusion):
+    """Share of right answers of `(..., classes, classes)` confusion matrices."""
+    return _ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
+
+
+def recall(confusion):
+    """`(..., classes)`: found parts of a class / its parts; NaN for an absent class."""
+    return _ratio(_diagonal(confusion), confusion.sum(-1))
+
+
+def precision(confusion):
+    """`(..., classes)`: right answers of a class / answers of it; NaN for none."""
+    return _ratio(_diagonal(confusion), confusion.sum(-2))
+
+
+def f1(confusion):
+    """`(..., classes)`: harmonic mean of recall and precision; NaN for no part."""
+    parts = confusion.sum(-1)
+    score = _ratio(2 * _diagonal(confusion), parts + confusion.sum(-2))
+    return np.where(parts > 0, score, np.nan)
+
+
+def balanced_accuracy(confusion):
+    """Mean recall over the classes that have parts."""
+    return _mean(recall(confusion))
+
+
+def macro_f1(confusion):
+    """Mean F1 over the classes that have parts."""
+    return _mean(f1(confusion))
+
+
+def auroc(defect_scores, is_defect, weights):
+    """Probability that a defective part scores above a good one; ties count half.
+
+    Args:
+        defect_scores: `(samples,)`.
+        is_defect: Bool, `(samples,)`.
+        weights: `(..., samples)`.
+
+    Returns:
+        `(...)`; NaN where one kind has no weight.
+    """
+    order = np.argsort(defect_scores, kind="stable")
+    sorted_scores = defect_scores[order]
+    starts = np.flatnonzero(np.r_[True, np.diff(sorted_scores) > 0])
+    weights = weights[..., order]
+    defects = np.add.reduceat(weights * is_defect[order], starts, axis=-1)
+    goods = np.add.reduceat(weights * ~is_defect[order], starts, axis=-1)
+    goods_below = np.cumsum(goods, axis=-1) - goods
+    won = (defects * (goods_below + goods / 2)).sum(-1)
+    return _ratio(won, defects.sum(-1) * goods.sum(-1))
+
+
+def share(hit, among, weights):
+    """Weighted share of the samples `among` that are also `hit`; NaN for none."""
+    return _ratio((weights * (hit & among)).sum(-1), (weights * among).sum(-1))
+
+
+def _diagonal(confusion):
+    return np.diagonal(confusion, axis1=-2, axis2=-1)
+
+
+def _ratio(part, whole):
+    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    filled = np.full(part.shape, np.nan)
+    return np.divide(part, whole, out=filled, where=whole > 0)
+
+
+def _mean(values):
+    present = ~np.isnan(values)
+    return _ratio(np.where(present, values, 0).sum(-1), present.sum(-1))
