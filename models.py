@@ -1,0 +1,41 @@
+"""MODELS: every name that `--model` takes, and the package that trains and loads it.
+
+The names are known without importing Keras.
+"""
+
+import difflib
+import importlib
+
+from evaluation.runs import read_run
+from preprocessing.command import InputError
+
+MODELS = {
+    "mobilenetv2": "classification",
+    "small_cnn": "classification",
+    "bovw": "bovw",
+}
+
+
+def family(name):
+    """Imports the `train` module of the package behind a model name.
+
+    Raises:
+        InputError: If the name is unknown; the text lists the known ones.
+    """
+    if name not in MODELS:
+        near = difflib.get_close_matches(name, MODELS, 1)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        raise InputError(
+            f"There is no model {name!r}. {hint}Known are: {', '.join(MODELS)}."
+        )
+    return importlib.import_module(f"{MODELS[name]}.train")
+
+
+def load_predictor(run_folder):
+    """Loads the predictor of a run folder, of an ensemble with all its members."""
+    run = read_run(run_folder)
+    package = importlib.import_module(f"{run.config['family']}.train")
+    if "members" in run.config:
+        members = [load_predictor(member) for member in run.config["members"]]
+        return package.load_predictor(run.folder, members)
+    return package.load_predictor(run.folder)

@@ -1,0 +1,31 @@
+"""Trains one model on one data set and prints its run folder.
+
+    pipenv run train --model NAME --data dataset/<name>
+"""
+
+import argparse
+
+from models import MODELS, family
+from preprocessing.command import run_command
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0], add_help=False, allow_abbrev=False
+    )
+    parser.add_argument("--model", help=f"one of {', '.join(MODELS)}")
+    name = parser.parse_known_args()[0].model
+    parser.add_argument("-h", "--help", action="help")
+    parser.add_argument("--data", required=True, help="data set folder, dataset/<name>")
+    parser.add_argument("--runs", default="runs", help="folder of all run folders")
+    parser.add_argument("--seed", type=int, default=0)
+    if name is None:
+        parser.parse_args()
+        parser.error(f"--model is missing, one of {', '.join(MODELS)}")
+    package = family(name)
+    package.add_arguments(parser)
+    print(package.train(**vars(parser.parse_args())))
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,1 @@
+"""Bag of visual words: SIFT vocabulary and SVM."""

@@ -1,0 +1,1 @@
+"""Combiners and meta-learners over prediction tables."""

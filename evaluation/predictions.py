@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from preprocessing.command import InputError
+from preprocessing.datasets import ImageStore
 from preprocessing.files import write_csv
 
 PREDICTION_COLUMNS = (
@@ -72,6 +73,20 @@ def predictions_table(samples, prediction, classes):
         for index, name in enumerate(classes):
             table[f"prob_{name}"] = prediction.probabilities[:, index]
     return table
+
+
+def predict_rows(predictor, dataset, *splits, batch_size=64):
+    """Runs a predictor over splits of a data set; returns the predictions table."""
+    rows = dataset.rows(*splits)
+    store = ImageStore(
+        [dataset.folder / path for path in rows["path"]], predictor.image_size
+    )
+    parts = [predictor.predict(images) for images in store.batches(batch_size)]
+    scores = np.concatenate([part.defect_score for part in parts])
+    probabilities = None
+    if parts[0].probabilities is not None:
+        probabilities = np.concatenate([part.probabilities for part in parts])
+    return predictions_table(rows, Prediction(scores, probabilities), predictor.classes)
 
 
 def write_predictions(run_folder, table):

@@ -2,9 +2,16 @@
 
 import sys
 
+from tqdm import tqdm
+
 
 class InputError(ValueError):
     """A mistake in what the user gave; its text says received, expected, what to do."""
+
+
+def progress(steps, what, total, *, unit="image"):
+    """A progress bar around an iterable; none where nobody looks at a terminal."""
+    return tqdm(steps, what, total, unit=unit, leave=False, disable=None)
 
 
 def run_command(main):

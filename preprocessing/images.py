@@ -82,6 +82,13 @@ def resize(image, size):
     return cv2.resize(image, (width, height), interpolation=method)
 
 
+def resize_batch(images, size):
+    """Resizes each of `(batch, height, width, 3)`, see `resize`."""
+    if images.shape[1:3] == tuple(size):
+        return images
+    return np.stack([resize(image, size) for image in images])
+
+
 def write_image(path, image):
     """Writes RGB `(height, width, 3)` or grey `(height, width)` uint8, or a bool mask.
 

@@ -1,0 +1,91 @@
+"""Compares runs: a leaderboard, which run to trust, and a report to read or print.
+
+    pipenv run compare runs/<one> runs/<another>
+
+takes a few seconds and prints the path of report.html last; results.csv lies beside
+it. Runs are ranked on validate and reported on test.
+"""
+
+import argparse
+import datetime
+import itertools
+import os
+import shutil
+import textwrap
+from pathlib import Path
+
+from evaluation.leaderboard import WIDTH, by_dataset, leaderboard, leaderboard_text
+from evaluation.report import write_report
+from evaluation.runs import read_run
+from evaluation.verdict import verdict
+from preprocessing.command import InputError, run_command
+from preprocessing.files import write_csv
+
+RUNS_DIR = Path("runs")
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folder")
+    parser.add_argument(
+        "--out", type=Path, help="new folder; default runs/<date>-report-<n>"
+    )
+    arguments = parser.parse_args()
+    runs = read_runs(arguments.runs)
+    for name, members in by_dataset(runs).items():
+        print(f"{name}\n{leaderboard_text(members)}\n")
+        print(textwrap.fill(verdict(members)["text"], WIDTH) + "\n")
+    print(compare(runs, out=arguments.out))
+
+
+def compare(runs, *, out=None):
+    """Writes report.html and results.csv into a new folder, both or neither.
+
+    Args:
+        runs: The runs.
+        out: The new folder; `runs/<date>-report-<n>` if None.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        InputError: If `out` exists.
+    """
+    out = _free_folder() if out is None else Path(out)
+    if out.exists():
+        raise InputError(f"{out} exists already. Give --out a new folder.")
+    partial = out.with_name(f".{out.name}-{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        write_csv(partial / "results.csv", leaderboard(runs))
+        write_report(runs, partial)
+        os.rename(partial, out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return out / "report.html"
+
+
+def read_runs(folders):
+    """Opens run folders, each once; earlier reports among them (`runs/*`) are no runs.
+
+    Raises:
+        InputError: If a folder is no run, or none is left.
+    """
+    folders = {Path(folder).resolve(): Path(folder) for folder in folders}
+    kept = [path for path in folders.values() if not (path / "report.html").is_file()]
+    if not kept:
+        raise InputError("There is no run among these folders, only reports.")
+    return [read_run(path) for path in kept]
+
+
+def _free_folder():
+    stem = f"{datetime.date.today().isoformat()}-report"
+    candidates = (RUNS_DIR / f"{stem}-{number}" for number in itertools.count(1))
+    return next(folder for folder in candidates if not folder.exists())
+
+
+if __name__ == "__main__":
+    run_command(main)

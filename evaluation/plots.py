@@ -1,0 +1,335 @@
+"""The plots of runs, in one calm style that colour-blind eyes can read too.
+
+Each function returns a matplotlib `Figure`; no global state, no window.
+"""
+
+import base64
+import io
+import textwrap
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from evaluation.leaderboard import METRICS
+from preprocessing.files import write_bytes
+
+# Okabe and Ito, Color Universal Design, 2008; `GOOD` and `DEFECT` differ in every
+# kind of colour vision and in grey print.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B")
+MARKERS = "osD^vP*"
+GOOD, DEFECT, LEADER, OTHER, INK = "#56B4E9", "#D55E00", "#0072B2", "#8A8A8A", "#333333"
+DOTS_PER_INCH = 150
+PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.3g} %")
+
+
+def save_plot(figure, path):
+    """Writes a figure as PNG, whole or not at all."""
+    write_bytes(path, _png(figure))
+
+
+def plot_as_data_uri(figure):
+    """A figure as the `src` of an `<img>` that needs no file."""
+    return "data:image/png;base64," + base64.b64encode(_png(figure)).decode()
+
+
+def leaderboard_plot(table, names, *, metric="macro_f1"):
+    """Dots with 95 % intervals of one metric on test; hollow: the value on validate.
+
+    Args:
+        table: Rows of `leaderboard`, the first is the leader.
+        names: What to call them.
+        metric: `macro_f1` or `auroc`.
+    """
+    figure, axes = _new_figure(7.2, 1.2 + 0.36 * len(table))
+    lines = np.arange(len(table))
+    for line, row in zip(lines, table.to_dict("records"), strict=True):
+        ends = [row[f"{metric}_low"], row[f"{metric}_high"]]
+        colour = LEADER if line == 0 else OTHER
+        axes.plot(ends, [line, line], color=colour, linewidth=2.5, alpha=0.6)
+        axes.plot(row[metric], line, "o", color=colour, markersize=8)
+    axes.plot(
+        table[f"validate_{metric}"], lines, "o", color=INK, markersize=5,
+        markerfacecolor="white", label="on validate", zorder=3,
+    )  # fmt: skip
+    _name_lines(axes, names)
+    _percent_axis(axes.xaxis)
+    axes.set_xlabel(f"{METRICS[metric]} on test with 95 % interval (hollow: validate)")
+    return figure
+
+
+def confusion_plot(confusion_matrix, classes, *, title=""):
+    """Counts and share of the row; rows are true classes, columns the answers."""
+    counts = np.asarray(confusion_matrix)
+    parts = counts.sum(axis=1, keepdims=True)
+    shares = counts / np.maximum(parts, 1)
+    side = (0.72 if len(classes) <= 8 else 0.52) * len(classes)
+    figure, axes = _new_figure(side + 2.2, side + 1.6)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15)
+    size = 8 if len(classes) <= 8 else 6.5
+    for row, column in np.argwhere(counts > 0):
+        axes.text(
+            column, row, f"{counts[row, column]}\n{100 * shares[row, column]:.0f} %",
+            ha="center", va="center", fontsize=size,
+            color="white" if shares[row, column] > 0.6 else INK,
+            fontweight="bold" if row == column else "normal",
+        )  # fmt: skip
+    labels = [_wrapped(name) for name in classes]
+    positions = np.arange(len(classes))
+    axes.set_xticks(positions, labels, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(positions, labels)
+    axes.set_xlabel("answer")
+    axes.set_ylabel("true class")
+    axes.grid(False)
+    axes.tick_params(length=0)
+    axes.set_title(_plain(title), loc="left")
+    return figure
+
+
+def per_class_recall_plot(runs, names):
+    """Recall of each class on test with its interval, for a few runs beside each other.
+
+    Args:
+        runs: Up to seven runs of one data set that name classes.
+        names: What to call them.
+    """
+    classes = runs[0].config["classes"]
+    height = max(0.4, 0.17 * len(runs) + 0.15)
+    figure, axes = _new_figure(7.2, 1.3 + height * len(classes))
+    steps = _side_by_side(len(runs), 0.6)
+    for index, (run, name) in enumerate(zip(runs, names, strict=True)):
+        per_class = run.metrics["test"]["per_class"]
+        first = True
+        for line, class_name in enumerate(classes):
+            recall = per_class[class_name]["recall"]
+            if recall["value"] is None:
+                continue
+            axes.errorbar(
+                recall["value"], line + steps[index], xerr=_error(recall),
+                fmt=MARKERS[index], color=COLOURS[index], markersize=6, elinewidth=2,
+                label=_plain(name) if first else None,
+            )  # fmt: skip
+            first = False
+    test = runs[0].metrics["test"]["per_class"]
+    _name_lines(
+        axes,
+        [f"{name} ({test[name]['num_groups']} parts)" for name in classes],
+    )
+    _percent_axis(axes.xaxis)
+    axes.set_xlabel("recall on test with 95 % interval")
+    if len(runs) > 1:
+        _legend_above(figure, axes)
+    return figure
+
+
+def score_histogram(table, *, normal_class, threshold):
+    """Defect scores of good and of defective parts, with the line between them.
+
+    Args:
+        table: Predictions of one split.
+        normal_class: The class of good parts.
+        threshold: Scores at or above it are rejected.
+    """
+    scores = table["defect_score"].to_numpy(np.float64)
+    is_defect = (table["label"] != normal_class).to_numpy()
+    figure = Figure(figsize=(7.2, 3.8), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    finite = np.append(scores[np.isfinite(scores)], threshold)
+    edges = np.histogram_bin_edges(finite, bins=40)
+    rejected = scores >= threshold
+    panels = [
+        (upper, ~is_defect, rejected, GOOD, "good parts", "rejected"),
+        (lower, is_defect, ~rejected, DEFECT, "defects", "missed"),
+    ]
+    for axes, kind, wrong, colour, what, verb in panels:
+        _calm(axes)
+        axes.hist(scores[kind], bins=edges, color=colour)
+        axes.axvline(threshold, color=INK, linewidth=1.5, linestyle="--")
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.set_ylabel("images")
+        axes.set_title(
+            f"{what}: {int((kind & wrong).sum())} of {int(kind.sum())} {verb}",
+            loc="left",
+        )
+    lower.set_xlabel(
+        f"defect score (dashed: threshold {threshold:.4g}, reject from it)"
+    )
+    return figure
+
+
+def miss_against_false_reject_plot(runs, names):
+    """Defects missed against good parts rejected, for every threshold on test.
+
+    The dot is the threshold chosen on validate. Both axes are drawn by square root
+    so that the small rates, which matter, have room.
+    """
+    figure, axes = _new_figure(5.6, 4.6)
+    for index, (run, name) in enumerate(zip(runs, names, strict=True)):
+        table = run.predictions
+        table = table[table["split"] == "test"]
+        scores = table["defect_score"].to_numpy(np.float64)
+        is_defect = (table["label"] != run.config["normal_class"]).to_numpy()
+        lines = np.append(np.unique(scores), np.inf)
+        missed = [_mean_or_nan(scores[is_defect] < line) for line in lines]
+        rejected = [_mean_or_nan(scores[~is_defect] >= line) for line in lines]
+        colour = COLOURS[index]
+        axes.plot(
+            rejected, missed, color=colour, linewidth=2.2 if index == 0 else 1.2,
+            drawstyle="steps-post", label=_plain(name),
+        )  # fmt: skip
+        axes.plot(
+            _mean_or_nan(scores[~is_defect] >= run.threshold),
+            _mean_or_nan(scores[is_defect] < run.threshold),
+            MARKERS[index], color=colour, markersize=8, clip_on=False, zorder=3,
+        )  # fmt: skip
+    ticks = [0, 0.01, 0.05, 0.1, 0.2, 0.5, 1]
+    for axis, set_scale in (
+        (axes.xaxis, axes.set_xscale),
+        (axes.yaxis, axes.set_yscale),
+    ):
+        set_scale("function", functions=(_signed_root, _signed_square))
+        axis.set_ticks(ticks, [f"{100 * tick:g} %" for tick in ticks])
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.set_xlabel("good parts rejected (test)")
+    axes.set_ylabel("defects missed (test)")
+    _legend_above(figure, axes)
+    return figure
+
+
+def split_gap_plot(splits):
+    """One line per model over the ways the same parts were split.
+
+    Args:
+        splits: Table with `split` (name of the way), `model`, `value`, `low`, `high`,
+            rows in the order to draw.
+    """
+    ways = list(dict.fromkeys(splits["split"]))
+    models = list(dict.fromkeys(splits["model"]))
+    figure, axes = _new_figure(max(4.5, 2.0 + 1.9 * len(ways)), 4.0)
+    steps = _side_by_side(len(models), 0.3)
+    for index, model in enumerate(models):
+        rows = splits[(splits["model"] == model) & splits["value"].notna()]
+        where = [ways.index(way) + steps[index] for way in rows["split"]]
+        errors = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
+        axes.errorbar(
+            where, rows["value"], yerr=errors, color=COLOURS[index % len(COLOURS)],
+            marker=MARKERS[index // len(COLOURS) % len(MARKERS)], markersize=7,
+            linewidth=1.2, elinewidth=2.2, label=_plain(model),
+        )  # fmt: skip
+    axes.set_xticks(np.arange(len(ways)), [_wrapped(way) for way in ways])
+    axes.set_xlim(-0.5, len(ways) - 0.5)
+    _percent_axis(axes.yaxis)
+    axes.set_ylabel("on test, 95 % interval")
+    _legend_above(figure, axes)
+    return figure
+
+
+def curves_plot(history):
+    """The columns of history.csv over the epochs, `val_` beside its own kind."""
+    kinds = [name for name in history.columns if name != "epoch"]
+    kinds = list(dict.fromkeys(name.removeprefix("val_") for name in kinds))
+    epochs = history["epoch"] if "epoch" in history.columns else history.index
+    num_rows = -(-len(kinds) // 3)
+    num_columns = min(3, len(kinds))
+    figure = Figure(figsize=(3.4 * num_columns, 2.6 * num_rows), layout="constrained")
+    panels = figure.subplots(num_rows, num_columns, squeeze=False).ravel()
+    for axes in panels[len(kinds) :]:
+        axes.set_axis_off()
+    for axes, kind in zip(panels, kinds, strict=False):
+        _calm(axes)
+        pairs = [
+            (kind, LEADER, "-", "train"),
+            (f"val_{kind}", DEFECT, "--", "held out"),
+        ]
+        for column, colour, style, label in pairs:
+            if column in history.columns:
+                axes.plot(
+                    epochs, history[column], style, color=colour, label=label,
+                    marker=".",
+                )  # fmt: skip
+        axes.set_title(_plain(kind.replace("_", " ")), loc="left")
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _new_figure(width, height):
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, _calm(figure.subplots())
+
+
+def _calm(axes):
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(OTHER)
+    axes.grid(color="#E6E6E6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK, labelsize=9, length=3)
+    axes.title.set_fontsize(10)
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set_size(9)
+        label.set_color(INK)
+    return axes
+
+
+def _png(figure):
+    FigureCanvasAgg(figure)
+    content = io.BytesIO()
+    figure.savefig(
+        content, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None}
+    )
+    return content.getvalue()
+
+
+def _name_lines(axes, names):
+    axes.set_yticks(np.arange(len(names)), [_wrapped(name, 34) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(False, axis="y")
+
+
+def _percent_axis(axis):
+    axis.set_major_formatter(PERCENT)
+    axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+
+
+def _legend_above(figure, axes):
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper left", frameon=False, fontsize=9,
+        ncols=min(len(labels), 3),
+    )  # fmt: skip
+
+
+def _side_by_side(count, width):
+    return np.linspace(-width / 2, width / 2, count) if count > 1 else np.zeros(1)
+
+
+def _error(interval):
+    value = interval["value"]
+    return [[value - interval["low"]], [interval["high"] - value]]
+
+
+def _mean_or_nan(values):
+    return values.mean() if values.size else np.nan
+
+
+def _signed_root(values):
+    return np.sign(values) * np.sqrt(np.abs(values))
+
+
+def _signed_square(values):
+    return np.sign(values) * np.square(values)
+
+
+def _plain(text):
+    """Text that matplotlib shows as it is: `$` would start a formula."""
+    return str(text).replace("$", r"\$")
+
+
+def _wrapped(name, width=18):
+    spaced = str(name).replace("_", "_\0").replace("-", "-\0").replace("\0", " ")
+    lines = textwrap.wrap(spaced, width) or [""]
+    joined = "\n".join(lines).replace("_ ", "_").replace("- ", "-")
+    return _plain(joined)

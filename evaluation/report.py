@@ -1,0 +1,270 @@
+"""The report: one HTML file that a quality engineer reads or prints."""
+
+import datetime
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+from evaluation import plots
+from evaluation.conclusions import cannot_conclude, threshold_rule
+from evaluation.gallery import class_samples, find_dataset, mistake_gallery
+from evaluation.leaderboard import (
+    METRICS,
+    by_dataset,
+    has_classes,
+    leaderboard,
+    leading_metric,
+)
+from evaluation.verdict import difference_text, verdict
+from evaluation.wording import (
+    counted,
+    display_names,
+    duration,
+    listed,
+    percent,
+    share,
+)
+from preprocessing.files import write_text
+from preprocessing.manifest import SPLITS, is_copy
+
+NUM_BEST = 3  # runs drawn together in one plot
+GROUPINGS = {
+    "near_duplicates": "near-duplicates kept together",
+    "none": "every image for itself (random)",
+    "chronological": "earlier images train, later ones test",
+    "blocks": "blocks of following images kept together",
+    "pattern": "parts kept together, by the file name",
+    "official": "as its publisher split it",
+}
+
+
+def write_report(runs, folder):
+    """Writes `report.html` about these runs: tables, plots and pictures in one file.
+
+    Args:
+        runs: Runs of one or more data sets.
+        folder: Where to write it.
+
+    Returns:
+        The path of the file.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=percent,
+        share=share,
+        duration=duration,
+        listed=listed,
+        difference=difference_text,
+    )
+    groups = by_dataset(runs)
+    sections = [_section(name, members) for name, members in groups.items()]
+    page = environment.get_template("report.html.jinja").render(
+        date=datetime.date.today().isoformat(),
+        sections=sections,
+        splits=_same_parts(sections),
+        metrics=METRICS,
+    )
+    path = Path(folder) / "report.html"
+    write_text(path, page)
+    return path
+
+
+def _section(name, runs):
+    """Everything the template says about one data set and its runs."""
+    dataset, note = find_dataset(runs[0])
+    info = dataset.info if dataset else {}
+    names = display_names(runs)
+    result = verdict(runs)
+    mistakes, num_mistakes = mistake_gallery(runs[0], dataset)
+    return {
+        "name": name,
+        "headline": headline(name, runs[0], result),
+        "note": note,
+        "info": info,
+        "grouping": _grouping(info),
+        "data_table": _data_table(dataset),
+        "samples": class_samples(dataset) if dataset else {},
+        "runs": [
+            {"name": shown, "run": run, "metrics": run.metrics["test"]["metrics"]}
+            for shown, run in zip(names, runs, strict=True)
+        ],
+        "rivals": result["rivals"],
+        "plots": _plots(runs, names),
+        "mistakes": mistakes,
+        "num_mistakes": num_mistakes,
+        "test": runs[0].metrics["test"],
+        "threshold": f"{runs[0].threshold:.4g}",
+        "threshold_rule": threshold_rule(runs[0]),
+        "limits": list(cannot_conclude(runs, info, result)),
+    }
+
+
+def headline(dataset_name, leader, result):
+    """Two or three plain sentences: which method, how good, and how sure that is."""
+    test = leader.metrics["test"]
+    values, name = test["metrics"], result["name"]
+    tested = (
+        f"{counted(test['num_samples'], 'test image')} of "
+        f"{counted(test['num_groups'], 'part')} it never saw"
+    )
+    if has_classes(leader):
+        num_classes = len(leader.config["classes"])
+        first = (
+            f"{name} tells the {num_classes} classes of {dataset_name} apart with a "
+            f"macro-F1 of {percent(values['macro_f1'])}, on {tested}."
+        )
+    else:
+        first = (
+            f"{name} tells good from defective parts of {dataset_name} with an AUROC "
+            f"of {percent(values['auroc'])}, on {tested}."
+        )
+    second = (
+        f"At its threshold of {leader.threshold:.4g}, chosen on validate, it misses "
+        f"{percent(values['miss_rate'])} of the defects and rejects "
+        f"{percent(values['false_reject_rate'])} of the good parts."
+    )
+    return [first, second, result["text"]]
+
+
+def _plots(runs, names):
+    """The plots of one data set as data URIs; None for those that do not apply."""
+    table = leaderboard(runs)
+    classifiers = [
+        (run, name) for run, name in zip(runs, names, strict=True) if has_classes(run)
+    ]
+    leader = runs[0]
+    test = leader.predictions
+    test = test[test["split"] == "test"]
+    figures = {
+        "leaderboard": plots.leaderboard_plot(
+            table, names, metric=leading_metric(leader)
+        ),
+        "scores": plots.score_histogram(
+            test, normal_class=leader.config["normal_class"], threshold=leader.threshold
+        ),
+        "miss_against_false_reject": plots.miss_against_false_reject_plot(
+            runs[:NUM_BEST], names[:NUM_BEST]
+        ),
+        "recall": None,
+    }
+    if classifiers:
+        best, best_names = zip(*classifiers[:NUM_BEST], strict=True)
+        figures["recall"] = plots.per_class_recall_plot(best, best_names)
+    shown = {
+        key: figure and plots.plot_as_data_uri(figure)
+        for key, figure in figures.items()
+    }
+    shown["confusions"] = [
+        {
+            "name": name,
+            "image": plots.plot_as_data_uri(
+                plots.confusion_plot(
+                    run.metrics["test"]["confusion_matrix"],
+                    run.config["classes"],
+                    title=name,
+                )
+            ),
+        }
+        for run, name in classifiers
+    ]
+    return shown
+
+
+def _data_table(dataset):
+    """Images per class and split, copies apart, and the number of parts."""
+    if dataset is None:
+        return []
+    manifest = dataset.manifest
+    copies = is_copy(manifest)
+    rows = []
+    for name in [*dataset.classes, "all"]:
+        of_class = (
+            manifest["label"].eq(name) if name != "all" else manifest["path"].ne("")
+        )
+        originals = manifest[of_class & ~copies]
+        rows.append(
+            {
+                "name": name,
+                **{split: int((originals["split"] == split).sum()) for split in SPLITS},
+                "copies": int((of_class & copies).sum()),
+                "groups": originals["group"].nunique(),
+            }
+        )
+    return rows
+
+
+def _grouping(info):
+    rule = info.get("grouping")
+    if info.get("protocol") == "official":
+        rule = "official"
+    return GROUPINGS.get(rule, rule)
+
+
+def _same_parts(sections):
+    """For each source split in several ways, each model's score per way.
+
+    Returns:
+        A list with a dict per source: `ways`, `rows` (per model `model`, `metric`,
+        `values` and `gap`, a sentence) and `image`, the plot.
+    """
+    sources = {}
+    for section in sections:
+        if section["info"].get("source"):
+            sources.setdefault(section["info"]["source"], []).append(section)
+    return [_side_by_side(some) for some in sources.values() if len(some) > 1]
+
+
+def _side_by_side(sections):
+    sections = sorted(sections, key=_mean_score, reverse=True)
+    ways = [f"{section['grouping']} ({section['name']})" for section in sections]
+    models = dict.fromkeys(
+        entry["run"].config["model"]
+        for section in sections
+        for entry in section["runs"]
+    )
+    rows, drawn = [], []
+    for model in models:
+        values = [_best_of(section, model) for section in sections]
+        known = [
+            (way, value)
+            for way, value in zip(ways, values, strict=True)
+            if value and value["value"] is not None
+        ]
+        rows.append({"model": model, "values": values, "gap": _gap(known)})
+        drawn += [{"split": way, "model": model, **value} for way, value in known]
+    return {
+        "source": sections[0]["info"]["source"],
+        "ways": ways,
+        "rows": rows,
+        "image": plots.plot_as_data_uri(plots.split_gap_plot(pd.DataFrame(drawn))),
+    }
+
+
+def _best_of(section, model):
+    """The metric of the model's run that is best on validate; None for no run."""
+    for entry in section["runs"]:
+        if entry["run"].config["model"] == model:
+            return entry["metrics"][leading_metric(entry["run"])]
+    return None
+
+
+def _mean_score(section):
+    values = [
+        entry["metrics"][leading_metric(entry["run"])]["value"] or 0.0
+        for entry in section["runs"]
+    ]
+    return sum(values) / len(values)
+
+
+def _gap(known):
+    if len(known) < 2:
+        return "one way only"
+    values = [value["value"] for _, value in known]
+    return f"{100 * (max(values) - min(values)):.1f} points"

@@ -1,0 +1,88 @@
+"""Numbers as a reader wants them: percent with interval, time, lists in a sentence."""
+
+import re
+
+
+def percent(interval, *, unit=" %"):
+    """An interval of a share as text, such as `93.1 % (88.0 to 96.4)`.
+
+    Args:
+        interval: `{"value", "low", "high"}` in `[0, 1]`, or None.
+        unit: What follows the value.
+    """
+    if interval is None or interval["value"] is None:
+        return "–"
+    low, high = share(interval["low"]), share(interval["high"])
+    return f"{share(interval['value'])}{unit} ({low} to {high})"
+
+
+def share(value):
+    """A share in `[0, 1]` with one decimal of a percent, never rounded to none or all.
+
+    Example:
+
+    >>> share(0.931), share(0.0001), share(0.9999), share(1)
+    ('93.1', '<0.1', '>99.9', '100.0')
+    """
+    if 0 < value < 0.0005:
+        return "<0.1"
+    if 0.9995 <= value < 1:
+        return ">99.9"
+    return f"{100 * value:.1f}"
+
+
+def points(difference):
+    """A difference of shares as text, such as `+1.2 [-0.8 to +3.0] points`."""
+    if difference["value"] is None:
+        return "unknown"
+    value, low, high = (100 * difference[key] for key in ("value", "low", "high"))
+    return f"{value:+.1f} [{low:+.1f} to {high:+.1f}] points"
+
+
+def duration(seconds):
+    """Seconds as text: `8.5 s`, `12 min 5 s` or `3 h 20 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def listed(words):
+    """`A`, `A and B` or `A, B and C`."""
+    words = [str(word) for word in words]
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def counted(number, noun):
+    """`1 image`, `2 images`, `1 class`, `2 classes`."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
+
+
+def display_names(runs):
+    """A short name for each run: its model, with number and date where needed."""
+    parts = [re.fullmatch(r"(\d{4}-\d\d-\d\d)-.*-(\d+)", run.name) for run in runs]
+    choices = [
+        [run.config["model"] for run in runs],
+        [
+            f"{run.config['model']} #{part[2]}" if part else run.name
+            for run, part in zip(runs, parts, strict=True)
+        ],
+        [
+            f"{run.config['model']} {part[1]} #{part[2]}" if part else run.name
+            for run, part in zip(runs, parts, strict=True)
+        ],
+        [str(run.folder) for run in runs],
+    ]
+    names = list(choices[0])
+    for longer in choices[1:]:
+        again = [names.count(name) > 1 for name in names]
+        names = [
+            more if twice else name
+            for name, more, twice in zip(names, longer, again, strict=True)
+        ]
+    return names

@@ -1,0 +1,155 @@
+"""Makes bounding boxes from defect masks.
+
+    pipenv run boxes                      every data set under dataset/
+    pipenv run boxes dataset/screw        this one
+
+Writes a Pascal VOC file `<split>/boxes/<class>/<stem>.xml` for each image that has a
+mask or annotated instances, and all boxes and outlines to instances.json (COCO).
+Where there is a mask, the mask counts. A thousand masks take about ten seconds.
+"""
+
+import argparse
+import math
+from pathlib import Path
+from xml.etree import ElementTree
+
+from tqdm import tqdm
+
+from preprocessing.annotations import draw_instances
+from preprocessing.command import InputError, run_command
+from preprocessing.files import write_text
+from preprocessing.images import image_size
+from preprocessing.instances import (
+    mask_instances,
+    read_instances,
+    read_truth_mask,
+    write_instances,
+)
+from preprocessing.manifest import SPLITS, read_dataset
+
+DATASETS = Path("dataset")
+
+
+def find_datasets(folders):
+    """The given folders, or every data set under dataset/ if none is given.
+
+    Raises:
+        InputError: If there is none.
+    """
+    found = list(map(Path, folders)) or sorted(
+        path.parent for path in DATASETS.glob("[!.]*/manifest.csv")
+    )
+    if not found:
+        raise InputError(
+            f"There is no data set under {DATASETS.resolve()}. "
+            "Make one from your images with `pipenv run folders FOLDER`."
+        )
+    return found
+
+
+def create_boxes(folder):
+    """Writes the VOC files and instances.json of a data set, and prints a line.
+
+    Twice gives the same files; those of images that are gone are removed.
+
+    Returns:
+        The number of boxes.
+    """
+    dataset = read_dataset(folder)
+    folder = dataset.folder
+    stored = read_instances(folder / "instances.json")
+    samples, written = [], set()
+    rows = dataset.manifest.to_dict("records")
+    for row in tqdm(rows, dataset.name, unit="image", disable=None):
+        size = image_size(folder / row["path"])
+        instances = stored.get(row["sample_id"], [])
+        if row["mask_path"]:
+            mask = read_truth_mask(folder, row["mask_path"], size)
+            instances = _agreeing(instances, mask, row["label"])
+        sample = {**row, "size": size, "instances": instances}
+        samples.append(sample)
+        if row["mask_path"] or instances:
+            path = folder / box_path(row["path"])
+            write_text(path, voc_text(sample))
+            written.add(path)
+    _remove_others(folder, written)
+    write_instances(folder / "instances.json", samples, dataset.classes)
+    num_boxes = sum(len(sample["instances"]) for sample in samples)
+    print(
+        f"{dataset.name}: {num_boxes} boxes in {len(written)} images, "
+        f"in {folder}/<split>/boxes and {folder}/instances.json"
+    )
+    return num_boxes
+
+
+def _agreeing(instances, mask, label):
+    """The stored instances if they cover just the mask, else the mask's parts.
+
+    Annotated defects that touch are one part of the mask, but stay two instances.
+    """
+    parts = mask_instances(mask, label)
+    drawn = draw_instances(instances, mask.shape)
+    same = (drawn == draw_instances(parts, mask.shape)).all()
+    return instances if instances and same else parts
+
+
+def box_path(image_path):
+    """Where the VOC file of an image lies: `<split>/boxes/<class>/<stem>.xml`."""
+    path = Path(image_path)
+    return path.parents[2] / "boxes" / path.parent.name / f"{path.stem}.xml"
+
+
+def voc_text(sample):
+    """Pascal VOC's XML of an image; `xmax = x + width`, so that xmax - xmin = width.
+
+    Args:
+        sample: As for `write_instances`, with the manifest's `mask_path`.
+    """
+    path = Path(sample["path"])
+    height, width = sample["size"]
+    root = ElementTree.Element("annotation")
+    _add(root, folder=path.parent.name, filename=path.name)
+    size = ElementTree.SubElement(root, "size")
+    _add(size, width=width, height=height, depth=3)
+    _add(root, segmented=int(bool(sample["mask_path"])))
+    for each in sample["instances"]:
+        x, y, box_width, box_height = each["bbox"]
+        entry = ElementTree.SubElement(root, "object")
+        _add(entry, name=each["label"], pose="Unspecified", truncated=0, difficult=0)
+        _add(
+            ElementTree.SubElement(entry, "bndbox"),
+            xmin=math.floor(x),
+            ymin=math.floor(y),
+            xmax=math.ceil(x + box_width),
+            ymax=math.ceil(y + box_height),
+        )
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _add(parent, **texts):
+    for tag, text in texts.items():
+        ElementTree.SubElement(parent, tag).text = str(text)
+
+
+def _remove_others(folder, written):
+    for split in SPLITS:
+        for path in (folder / split / "boxes").glob("*/*"):
+            if path.suffix in (".xml", ".partial") and path not in written:
+                path.unlink()
+        for path in (folder / split / "boxes").glob("*"):
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("datasets", nargs="*", metavar="DATASET", help="dataset/<name>")
+    for folder in find_datasets(parser.parse_args().datasets):
+        create_boxes(folder)
+
+
+if __name__ == "__main__":
+    run_command(main)

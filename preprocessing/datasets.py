@@ -1,0 +1,148 @@
+"""Images from a data set to batches: decoded once, kept in memory when they fit."""
+
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from preprocessing.command import progress
+from preprocessing.images import image_size, read_image, resize
+
+MEMORY_BUDGET_MB = 6000
+BATCHES_AHEAD = 4
+
+
+class ImageStore:
+    """The images of some manifest rows at one size, by position.
+
+    Args:
+        paths: Of the image files.
+        image_size: `(height, width)`, pixels.
+        memory_budget_mb: Up to this size all are decoded now and kept; beyond it,
+            each is decoded when asked for.
+    """
+
+    def __init__(self, paths, image_size, *, memory_budget_mb=MEMORY_BUDGET_MB):
+        self.paths = list(paths)
+        self.image_size = tuple(image_size)
+        shape = (len(self.paths), *self.image_size, 3)
+        self.images = None
+        if np.prod(shape) <= memory_budget_mb * 2**20:
+            images = np.empty(shape, np.uint8)
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                decoded = pool.map(self._read, self.paths)
+                steps = progress(decoded, "decoding", len(images))
+                for index, image in enumerate(steps):
+                    images[index] = image
+            self.images = images
+
+    def __len__(self):
+        return len(self.paths)
+
+    def get(self, index):
+        """The image at a position, uint8 RGB `(height, width, 3)`; do not change it."""
+        if self.images is not None:
+            return self.images[index]
+        return self._read(self.paths[index])
+
+    def batch(self, indices, augment=None, seeds=None):
+        """Images at positions as one new array `(len(indices), height, width, 3)`."""
+        images = np.empty((len(indices), *self.image_size, 3), np.uint8)
+        for row, index in enumerate(indices):
+            image = self.get(index)
+            images[row] = image if augment is None else augment(image, seeds[row])
+        return images
+
+    def batches(self, batch_size=64):
+        """Yields all images in order, in batches made ahead of time."""
+        parts = [
+            range(start, min(start + batch_size, len(self)))
+            for start in range(0, len(self), batch_size)
+        ]
+        yield from _ahead(self.batch, ((part,) for part in parts))
+
+    def _read(self, path):
+        return resize(read_image(path), self.image_size)
+
+
+def training_batches(store, targets, epochs, *, augment=None, seed=0):
+    """Yields `(images, targets)` batches without end of the given epochs, for `fit`.
+
+    Batches are made in threads ahead of the training step. What a batch holds
+    depends on the seed and its place alone, not on timing.
+
+    Args:
+        store: An `ImageStore`.
+        targets: Array whose first axis matches the store.
+        epochs: Iterable of epochs, each a list of index batches; see `shuffled` and
+            `balanced`.
+        augment: Function of an image and a seed that returns an image of the same
+            shape; None for none.
+        seed: Of the augmentation.
+    """
+    random = np.random.default_rng(seed)
+
+    def jobs():
+        for epoch in epochs:
+            for indices in epoch:
+                yield indices, random.integers(2**31, size=len(indices)).tolist()
+
+    def make(indices, seeds):
+        return store.batch(indices, augment, seeds), targets[indices]
+
+    yield from _ahead(make, jobs())
+
+
+def shuffled(num_images, batch_size, *, seed=0):
+    """Yields epochs without end; each holds every index once, in a new order."""
+    random = np.random.default_rng(seed)
+    while True:
+        order = random.permutation(num_images)
+        yield [order[i : i + batch_size] for i in range(0, num_images, batch_size)]
+
+
+def balanced(labels, batch_size, num_batches, *, seed=0):
+    """Yields epochs without end, of batches in which every class is as likely."""
+    random = np.random.default_rng(seed)
+    _, labels = np.unique(labels, return_inverse=True)
+    chance = 1 / np.bincount(labels)[labels]
+    chance /= chance.sum()
+    while True:
+        size = (num_batches, batch_size)
+        yield list(random.choice(len(labels), size=size, p=chance))
+
+
+def choose_image_size(dataset, pixels, *, multiple=32, num_looked_at=50):
+    """`(height, width)` with the parts' own aspect ratio and about so many pixels.
+
+    Args:
+        dataset: A `Dataset`; the median ratio of some of its train images is taken.
+        pixels: Wanted area, e.g. 224 * 224.
+        multiple: Both sides are multiples of it.
+        num_looked_at: Images whose headers are read.
+    """
+    paths = dataset.rows("train")["path"]
+    paths = paths.iloc[:: max(1, len(paths) // num_looked_at)]
+    sizes = np.array([image_size(dataset.folder / path) for path in paths], float)
+    ratio = np.median(sizes[:, 0] / sizes[:, 1])
+    ratio = float(np.clip(ratio, 1 / 4, 4))
+    height, width = np.sqrt(pixels * ratio), np.sqrt(pixels / ratio)
+    sides = np.array([height, width]) / multiple
+    return tuple(int(side) * multiple for side in np.maximum(1, np.round(sides)))
+
+
+def _ahead(make, jobs):
+    """Calls `make(*job)` in threads, a few jobs ahead, and yields in their order."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        waiting = deque()
+        try:
+            for job in jobs:
+                waiting.append(pool.submit(make, *job))
+                if len(waiting) > BATCHES_AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

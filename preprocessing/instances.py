@@ -1,0 +1,152 @@
+"""Single defects of an image: outline and box, from masks and in instances.json.
+
+An instance is a dict: `label`, `bbox` as (x, y, width, height) in pixels from the
+upper left corner, and `polygons`, a list of [x0, y0, x1, y1, ...] through the centres
+of the outline's pixels, empty where only a box is known.
+"""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from preprocessing.annotations import draw_instances
+from preprocessing.command import InputError
+from preprocessing.files import read_json, write_text
+from preprocessing.images import read_mask
+
+
+def mask_instances(mask, label):
+    """The connected parts of a bool mask `(height, width)`, from top to bottom.
+
+    Pixels that touch at a corner are connected. Holes are filled, so that what lies
+    in the hole of a part belongs to it. The boxes are exact: `mask[y:y+h, x:x+w]`
+    holds the part and no smaller box does.
+    """
+    outlines, _ = cv2.findContours(
+        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    instances = []
+    for outline in outlines:
+        points = outline.reshape(-1, 2)
+        low, high = points.min(axis=0), points.max(axis=0)
+        instances.append(
+            {
+                "label": label,
+                "bbox": [int(value) for value in (*low, *(high - low + 1))],
+                "polygons": [_at_least_three(points).ravel().tolist()],
+            }
+        )
+    return sorted(instances, key=lambda each: (each["bbox"][1], each["bbox"]))
+
+
+def instance_mask(instance, size):
+    """The instance as a bool mask of `size` (height, width): its polygons, or its box.
+
+    Of an instance from `mask_instances` it is the very part, with its holes filled.
+    """
+    if instance["polygons"]:
+        return draw_instances([instance], size)
+    mask = np.zeros(size, bool)
+    x, y, width, height = (round(value) for value in instance["bbox"])
+    mask[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)] = True
+    return mask
+
+
+def read_truth_mask(folder, mask_path, size):
+    """Reads the defect mask of an image of `size` (height, width); see `read_mask`.
+
+    Raises:
+        InputError: If image and mask differ in size.
+    """
+    mask = read_mask(Path(folder) / mask_path)
+    if mask.shape != tuple(size):
+        raise InputError(
+            f"{Path(folder) / mask_path} is {mask.shape[1]}x{mask.shape[0]} pixels, "
+            f"its image {size[1]}x{size[0]}. Give a mask of the image's size."
+        )
+    return mask
+
+
+def write_instances(path, samples, classes):
+    """Writes instances.json in COCO's format: one line, the same for the same samples.
+
+    Args:
+        path: `dataset/<name>/instances.json`.
+        samples: Dicts of an image's `sample_id`, `path` as in the manifest, `size` as
+            (height, width) and list of `instances`.
+        classes: Class names, numbered from 1 in this order; labels of instances that
+            are no class follow in alphabetical order.
+    """
+    samples = list(samples)
+    labels = {each["label"] for sample in samples for each in sample["instances"]}
+    names = [*classes, *sorted(labels - set(classes))]
+    categories = {name: number for number, name in enumerate(names, 1)}
+    images, annotations = [], []
+    for number, sample in enumerate(samples, 1):
+        height, width = sample["size"]
+        images.append(
+            {
+                "id": number,
+                "file_name": sample["path"],
+                "sample_id": sample["sample_id"],
+                "width": width,
+                "height": height,
+            }
+        )
+        for each in sample["instances"]:
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": categories[each["label"]],
+                    "bbox": list(each["bbox"]),
+                    "area": int(instance_mask(each, (height, width)).sum()),
+                    "iscrowd": 0,
+                    "segmentation": [list(polygon) for polygon in each["polygons"]],
+                }
+            )
+    coco = {
+        "images": images,
+        "categories": [{"id": id_, "name": name} for name, id_ in categories.items()],
+        "annotations": annotations,
+    }
+    write_text(path, json.dumps(coco, ensure_ascii=False) + "\n")
+
+
+def read_instances(path):
+    """Reads instances.json as {sample_id: list of instances}, in the file's order.
+
+    Images without a defect have an empty list; without the file there are none.
+
+    Raises:
+        InputError: If the file is not what `write_instances` writes.
+    """
+    if not Path(path).exists():
+        return {}
+    try:
+        coco = read_json(path)
+        names = {each["id"]: each["name"] for each in coco["categories"]}
+        found = defaultdict(list)
+        for each in coco["annotations"]:
+            found[each["image_id"]].append(
+                {
+                    "label": names[each["category_id"]],
+                    "bbox": each["bbox"],
+                    "polygons": each["segmentation"],
+                }
+            )
+        return {each["sample_id"]: found[each["id"]] for each in coco["images"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is not as it was written ({error!r}). "
+            "Make the data set again with `pipenv run folders`."
+        ) from error
+
+
+def _at_least_three(points):
+    """COCO's readers take no polygon of less than three points."""
+    missing = max(3 - len(points), 0)
+    return np.concatenate([points, np.repeat(points[-1:], missing, axis=0)])
