@@ -4,6 +4,7 @@ import os
 import threading
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -90,11 +91,13 @@ def build_backbone(name, *, weights="imagenet"):
     if weights not in ("imagenet", "none") and not Path(weights).is_file():
         raise InputError(f"--weights {weights!r} is neither imagenet, none nor a file.")
     try:
-        return BACKBONES[name].constructor(
-            include_top=False,
-            weights=None if weights == "none" else weights,
-            input_shape=(None, None, 3),
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`input_shape` is undefined")
+            return BACKBONES[name].constructor(
+                include_top=False,
+                weights=None if weights == "none" else weights,
+                input_shape=(None, None, 3),
+            )
     except (OSError, ValueError) as error:
         if weights == "none":
             raise

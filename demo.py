@@ -1,0 +1,132 @@
+"""The main job from a folder of images to a report, as a chain of the usual commands.
+
+    pipenv run demo                  on the embedded data set
+    pipenv run demo --data FOLDER    on your own images
+
+Splits, draws boxes, augments, trains the models, combines them and compares all.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from backbones import imagenet_available
+from ensemble.combiners import COMBINERS
+from preprocessing.command import run_command
+from preprocessing.split import GROUPINGS
+from preprocessing.synthetic import render_dataset
+
+ROOT = Path(__file__).parent
+SCRIPTS = {
+    "folders": "preprocessing/create_folders.py",
+    "boxes": "preprocessing/create_bndbox.py",
+    "augment": "preprocessing/data_augmentation.py",
+    "train": "train.py",
+    "ensemble": "ensemble/train.py",
+    "compare": "evaluation/compare.py",
+}
+FROM_SCRATCH = ["--weights", "none", "--image-size", "96", "96", "--epochs", "20"]
+
+
+def main_job(
+    source, *, name, groupings, out="dataset", runs="runs", options=(), seed=0
+):
+    """Runs the whole chain and prints where the report is.
+
+    Args:
+        source: Folder of images.
+        name: Of the data set; with several groupings, each is added to it.
+        groupings: Ways to split, see GROUPINGS; each gives a data set of its own.
+        out, runs: Folders of data sets and of runs.
+        options: Further arguments of `folders`.
+        seed: The one seed.
+
+    Returns:
+        Path of report.html.
+    """
+    started = time.perf_counter()
+    mobilenet = ["--model", "mobilenetv2"]
+    if not imagenet_available("mobilenetv2"):
+        print(
+            "NOTE: ImageNet weights are neither cached nor reachable: MobileNetV2 "
+            "is trained from scratch, and is far weaker so."
+        )
+        mobilenet += FROM_SCRATCH
+    everything = []
+    for grouping in groupings:
+        data_name = name if len(groupings) == 1 else f"{name}-{grouping}"
+        run_step(
+            "folders", source, "--name", data_name, "--grouping", grouping,
+            "--out", out, "--seed", seed, *options,
+        )  # fmt: skip
+        data = Path(out) / data_name
+        run_step("boxes", data)
+        run_step("augment", data, "--balance", "--seed", seed)
+        shared = ["--data", data, "--runs", runs, "--seed", seed]
+        members = [
+            run_step("train", *model, *shared)[-1]
+            for model in (mobilenet, ["--model", "small_cnn"], ["--model", "bovw"])
+        ]
+        combined = run_step("ensemble", *members, "--runs", runs, "--seed", seed)
+        everything += members + combined[-len(COMBINERS) :]
+    report = run_step("compare", *everything)[-1]
+    print(f"{time.perf_counter() - started:.0f} s in all")
+    return report
+
+
+def run_step(command, *arguments):
+    """Runs a command as a user would, shows it and what it prints.
+
+    Returns:
+        The printed lines.
+
+    Raises:
+        SystemExit: With the command's status if it fails; it has said why.
+    """
+    arguments = [str(argument) for argument in arguments]
+    print(f"\n$ pipenv run {command} {' '.join(arguments)}", flush=True)
+    program = [sys.executable, str(ROOT / SCRIPTS[command]), *arguments]
+    lines = []
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line.rstrip("\n"))
+    if process.returncode:
+        sys.exit(process.returncode)
+    return lines
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", help="folder of images; the embedded set if left out")
+    parser.add_argument("--name", help="of the data set; the folder's name if left out")
+    parser.add_argument(
+        "--grouping", nargs="+", choices=GROUPINGS, default=["near_duplicates"],
+        help="how to split; several are compared side by side",
+    )  # fmt: skip
+    parser.add_argument("--normal-class", help="the class of good parts")
+    parser.add_argument("--out", default="dataset", help="folder of all data sets")
+    parser.add_argument("--runs", default="runs", help="folder of all run folders")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    source = arguments.data
+    if source is None:
+        source = render_dataset(Path(arguments.out) / "raw" / "bottle_mouths")
+    options = []
+    if arguments.normal_class:
+        options = ["--normal-class", arguments.normal_class]
+    main_job(
+        source,
+        name=arguments.name or Path(source).resolve().name,
+        groupings=arguments.grouping,
+        out=arguments.out,
+        runs=arguments.runs,
+        options=options,
+        seed=arguments.seed,
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,9 +1,10 @@
 """Says of images whether they are good, with a finished run.
 
-    pipenv run predict runs/<run> IMAGE_OR_FOLDER... [--csv out.csv]
+pipenv run predict runs/<run> IMAGE_OR_FOLDER... [--csv out.csv]
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -24,26 +25,32 @@ def predict(run_folder, paths):
 
     Yields:
         Dicts with path, verdict (accept or reject, by the run's threshold),
-        predicted, defect_score and `prob_<class>`.
+        defect_score, predicted and `prob_<class>`; or with the verdict unreadable
+        and the problem.
     """
     run = read_run(run_folder)
     files = find_images(paths)
     predictor = load_predictor(run_folder)
     for file in files:
-        answer = predictor.predict(read_image(file)[None])
-        score = float(answer.defect_score[0])
-        row = {
-            "path": str(file),
-            "verdict": "reject" if score >= run.threshold else "accept",
-            "predicted": "",
-            "defect_score": score,
-        }
-        if answer.probabilities is not None:
-            values = answer.probabilities[0]
-            row["predicted"] = str(predictor.classes[values.argmax()])
-            for name, value in zip(predictor.classes, values, strict=True):
-                row[f"prob_{name}"] = float(value)
-        yield row
+        try:
+            image = read_image(file)
+        except InputError as error:
+            yield {"path": str(file), "verdict": "unreadable", "problem": str(error)}
+            continue
+        yield {"path": str(file), **_inspect(predictor, image, run.threshold)}
+
+
+def _inspect(predictor, image, threshold):
+    answer = predictor.predict(image[None])
+    score = float(answer.defect_score[0])
+    verdict = "reject" if score >= threshold else "accept"
+    row = {"verdict": verdict, "defect_score": score, "predicted": ""}
+    if answer.probabilities is not None:
+        values = answer.probabilities[0]
+        row["predicted"] = str(predictor.classes[values.argmax()])
+        for name, value in zip(predictor.classes, values, strict=True):
+            row[f"prob_{name}"] = float(value)
+    return row
 
 
 def find_images(paths):
@@ -74,14 +81,15 @@ def main():
     rows = []
     for row in predict(arguments.run, arguments.images):
         rows.append(row)
-        print(
-            f"{row['verdict']:6}  {row['defect_score']:.3f}  "
-            f"{row['predicted']}  {row['path']}"
-        )
         if row["verdict"] == "unreadable":
             print(f"error: {row['problem']}", file=sys.stderr)
+        else:
+            score, predicted = row["defect_score"], row["predicted"]
+            print(f"{row['verdict']:6}  {score:.3f}  {predicted}  {row['path']}")
     if arguments.csv:
         write_csv(arguments.csv, pd.DataFrame(rows))
+    if any(row["verdict"] == "unreadable" for row in rows):
+        sys.exit(2)
 
 
 if __name__ == "__main__":

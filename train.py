@@ -1,6 +1,6 @@
 """Trains one model on one data set and prints its run folder.
 
-    pipenv run train --model NAME --data dataset/<name>
+pipenv run train --model NAME --data dataset/<name>
 """
 
 import argparse

@@ -10,7 +10,7 @@ from sklearn.cluster import MiniBatchKMeans
 from preprocessing.command import progress
 
 NUM_WORDS = 200
-MAX_DESCRIPTORS = 200_000
+MAX_DESCRIPTORS = 100_000
 GRID_STEP = 8  # pixels
 GRID_PATCHES = (16, 32)  # pixels
 
@@ -63,7 +63,7 @@ def learn_vocabulary(store, *, num_words=NUM_WORDS, seed=0):
     found = np.concatenate(_each(sample, len(store), "descriptors"))
     num_words = min(num_words, len(found))
     k_means = MiniBatchKMeans(
-        num_words, batch_size=4096, n_init=3, random_state=seed, max_iter=50
+        num_words, batch_size=4096, n_init=3, random_state=seed, max_iter=10
     )
     return k_means.fit(found).cluster_centers_.astype(np.float32)
 

@@ -25,12 +25,14 @@ from preprocessing.datasets import (
 )
 from preprocessing.files import write_csv
 from preprocessing.images import resize_batch
-from preprocessing.manifest import read_dataset
+from preprocessing.manifest import is_copy, read_dataset
 from preprocessing.split import hold_out
 
 SMALL_CNN_PIXELS = 128 * 128
 LEARNING_RATE = 1e-3
-PATIENCE = 6
+HEAD_EPOCHS = 30
+STEPS_FROM_SCRATCH = 900
+PATIENCE = 8
 MAX_BATCHES_PER_EPOCH = 100
 LIGHT = geometry_and_light(flips=("none",), rotation=0, brightness=(0.7, 1.3))
 
@@ -40,7 +42,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--weights", default="imagenet", help="imagenet, none or a file"
     )
-    parser.add_argument("--epochs", type=int, default=30, help="at most")
+    parser.add_argument("--epochs", type=int, help="at most; 30 for a head")
     parser.add_argument("--batch-size", type=int, default=32)
 
 
@@ -52,7 +54,7 @@ def train(
     seed=0,
     image_size=None,
     weights="imagenet",
-    epochs=30,
+    epochs=None,
     batch_size=32,
 ):
     """Trains a classifier and writes its run folder.
@@ -65,7 +67,8 @@ def train(
         image_size: `(height, width)`; if None, the backbone's number of pixels with
             the aspect ratio of the parts.
         weights: "imagenet", "none" or a file; small_cnn has none.
-        epochs: At most so many.
+        epochs: At most so many; if None, 30 for a head and as many as make about
+            900 steps for a training from scratch.
         batch_size: Images in a step of a training from scratch.
 
     Returns:
@@ -93,6 +96,8 @@ def train(
         seed=seed,
     ) as run:
         rows = dataset.rows("train")
+        if weights == "none":  # the recipe of the copies draws new ones in each batch
+            rows = rows[~is_copy(rows)].reset_index(drop=True)
         store = ImageStore([dataset.folder / path for path in rows["path"]], image_size)
         if weights == "none":
             run.config["notes"].append(f"{model} was trained from scratch")
@@ -103,8 +108,9 @@ def train(
         else:
             features = build_features(model, image_size, weights=weights)
             head, history, notes = train_head(
-                features, store, rows, dataset.classes, epochs=epochs, seed=seed
-            )
+                features, store, rows, dataset.classes,
+                epochs=epochs or HEAD_EPOCHS, seed=seed,
+            )  # fmt: skip
             run.config["notes"] += notes
             classifier = join(features, head)
         run.config["num_parameters"] = classifier.count_params()
@@ -143,14 +149,15 @@ def _train_all(classifier, store, rows, dataset, epochs, batch_size, seed):
     labels = rows["label"].to_numpy(str)
     targets = np.searchsorted(dataset.classes, labels)
     held_out = hold_out(labels, rows["group"], seed=seed)
-    kept = np.flatnonzero(~held_out)
-    num_batches = min(MAX_BATCHES_PER_EPOCH, -(-len(kept) // batch_size))
+    kept, held = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    num_batches = min(MAX_BATCHES_PER_EPOCH, -(-2 * len(kept) // batch_size))
+    epochs = epochs or max(10, STEPS_FROM_SCRATCH // num_batches)
     epochs_of_batches = (
         [kept[batch] for batch in epoch]
         for epoch in balanced(labels[kept], batch_size, num_batches, seed=seed)
     )
     batches = training_batches(
-        store, targets, epochs_of_batches, augment=_change_light, seed=seed
+        store, targets, epochs_of_batches, augment=_augmenter(dataset), seed=seed
     )
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0,
@@ -164,9 +171,8 @@ def _train_all(classifier, store, rows, dataset, epochs, batch_size, seed):
         metrics=["accuracy"],
     )
     stop = keras.callbacks.EarlyStopping(
-        monitor="val_loss", patience=PATIENCE, restore_best_weights=True
+        patience=PATIENCE, start_from_epoch=epochs // 2, restore_best_weights=True
     )
-    held = np.flatnonzero(held_out)
     fitted = classifier.fit(
         batches,
         steps_per_epoch=num_batches,
@@ -181,8 +187,18 @@ def _train_all(classifier, store, rows, dataset, epochs, batch_size, seed):
     return history
 
 
-def _change_light(image, seed):
-    return augment(LIGHT, image, [], seed)[0]
+def _augmenter(dataset):
+    """Draws from the recipe of `pipenv run augment`, else changes the light alone."""
+    recipe = dataset.info.get("augmentation")
+    drawn = LIGHT
+    if recipe:
+        ranges = {key: recipe[key] for key in ("flips", "rotation", "brightness")}
+        drawn = geometry_and_light(**ranges)
+
+    def change(image, seed):
+        return augment(drawn, image, [], seed)[0]
+
+    return change
 
 
 def _make_reproducible(seed):

@@ -21,8 +21,6 @@ from evaluation.verdict import verdict
 from preprocessing.command import InputError, run_command
 from preprocessing.files import write_csv
 
-RUNS_DIR = Path("runs")
-
 
 def main():
     parser = argparse.ArgumentParser(
@@ -30,7 +28,7 @@ def main():
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folder")
     parser.add_argument(
-        "--out", type=Path, help="new folder; default runs/<date>-report-<n>"
+        "--out", type=Path, help="new folder; default <date>-report-<n> beside the runs"
     )
     arguments = parser.parse_args()
     runs = read_runs(arguments.runs)
@@ -45,7 +43,7 @@ def compare(runs, *, out=None):
 
     Args:
         runs: The runs.
-        out: The new folder; `runs/<date>-report-<n>` if None.
+        out: The new folder; `<date>-report-<n>` beside the first run if None.
 
     Returns:
         The path of report.html.
@@ -53,7 +51,7 @@ def compare(runs, *, out=None):
     Raises:
         InputError: If `out` exists.
     """
-    out = _free_folder() if out is None else Path(out)
+    out = _free_folder(runs[0].folder.parent) if out is None else Path(out)
     if out.exists():
         raise InputError(f"{out} exists already. Give --out a new folder.")
     partial = out.with_name(f".{out.name}-{os.getpid()}.partial")
@@ -81,9 +79,9 @@ def read_runs(folders):
     return [read_run(path) for path in kept]
 
 
-def _free_folder():
+def _free_folder(folder):
     stem = f"{datetime.date.today().isoformat()}-report"
-    candidates = (RUNS_DIR / f"{stem}-{number}" for number in itertools.count(1))
+    candidates = (folder / f"{stem}-{number}" for number in itertools.count(1))
     return next(folder for folder in candidates if not folder.exists())
 
 

@@ -53,12 +53,12 @@ def _about_classes(leader):
     for name in weakest[:MAX_WEAK_CLASSES]:
         yield (
             f"How well {name} is found: it rests on only "
-            f"{counted(few[name]['num_groups'], 'test part')}, and its recall is "
+            f"{counted(few[name]['num_groups'], 'test group')}, and its recall is "
             f"{percent(few[name]['recall'])}."
         )
     rest = weakest[MAX_WEAK_CLASSES:]
     if rest:
-        yield f"Likewise with fewer than {FEW_GROUPS} test parts each: {listed(rest)}."
+        yield f"Likewise with fewer than {FEW_GROUPS} test groups each: {listed(rest)}."
     absent = [
         name for name, values in test["per_class"].items() if not values["num_groups"]
     ]
@@ -82,7 +82,7 @@ def _about_split(info):
     if leak > 0:
         yield (
             f"That new parts will do as well: {share(leak)} % of the validate and test "
-            "images have a near-duplicate in train, so the numbers here are too good."
+            "images have a near-duplicate in train, so these numbers may be too good."
         )
     grouping, protocol = info.get("grouping"), info.get("protocol")
     if protocol == "official":
@@ -106,12 +106,12 @@ def _about_threshold(leader):
     table = leader.predictions
     validate = table[table["split"] == "validate"]
     good = validate[validate["label"] == leader.config["normal_class"]]
-    num_parts = good["group"].nunique()
-    if num_parts:
+    num_groups = good["group"].nunique()
+    if num_groups:
         yield (
             "A rate of falsely rejected good parts below about "
-            f"{share(1 / num_parts)} %: the threshold ({threshold_rule(leader)}) rests "
-            f"on {counted(num_parts, 'good part')}."
+            f"{share(1 / num_groups)} %: the threshold ({threshold_rule(leader)}) "
+            f"rests on {counted(num_groups, 'group')} of good parts."
         )
     on_validate, on_test = (
         leader.metrics[split]["metrics"]["false_reject_rate"]

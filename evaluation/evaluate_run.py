@@ -9,6 +9,7 @@ from evaluation import plots
 from evaluation.conclusions import threshold_rule
 from evaluation.gallery import decisions, find_dataset
 from evaluation.leaderboard import METRICS, has_classes
+from evaluation.plot_style import save_plot
 from evaluation.runs import write_metrics
 from evaluation.wording import counted, percent
 from preprocessing.files import replace_folder, write_bytes
@@ -33,7 +34,7 @@ def evaluate_run(run):
         run.threshold,
     )
     for name, figure in run_plots(run).items():
-        plots.save_plot(figure, run.folder / "plots" / f"{name}.png")
+        save_plot(figure, run.folder / "plots" / f"{name}.png")
     table = decisions(run)
     wrong = table[table["is_wrong"]]
     num_copied, note = _copy_mistakes(run, wrong)
@@ -54,8 +55,8 @@ def evaluation_text(result):
     test = result["test"]
     lines = [
         result["name"],
-        f"{counted(test['num_samples'], 'test image')} of "
-        f"{counted(test['num_groups'], 'part')}, with 95 % intervals:",
+        f"{counted(test['num_samples'], 'test image')} in "
+        f"{counted(test['num_groups'], 'group')}, with 95 % intervals:",
     ]
     for metric, title in METRICS.items():
         if metric in test["metrics"]:
@@ -64,7 +65,7 @@ def evaluation_text(result):
     for name, values in test.get("per_class", {}).items():
         lines.append(
             f"  recall of {name}: {percent(values['recall'])}, "
-            f"{counted(values['num_groups'], 'part')}"
+            f"{counted(values['num_groups'], 'group')}"
         )
     mistakes = counted(result["num_mistakes"], "mistake")
     lines.append(f"{mistakes} on test, {result['num_copied']} copied to mistakes/")

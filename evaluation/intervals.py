@@ -23,8 +23,9 @@ def resample_groups(num_groups, *, num_resamples=NUM_RESAMPLES, seed=0):
 def interval(value, resampled, num_groups):
     """A value with its 95 % percentile interval.
 
-    Where no mistake (or no success) was seen, all resamples agree and the bootstrap
-    says nothing; the bound is then the exact binomial one of `num_groups` groups.
+    Where all resamples agree (no mistake seen, no success, or one group only) the
+    bootstrap says nothing; the bounds are then the exact binomial ones of
+    `num_groups` groups.
 
     Args:
         value: The metric on the sample itself, in `[0, 1]`.
@@ -40,11 +41,9 @@ def interval(value, resampled, num_groups):
     if np.isnan(value) or num_groups == 0:
         return {"value": None, "low": None, "high": None}
     low, high = np.nanpercentile(resampled, [2.5, 97.5])
-    unseen = 0.025 ** (1 / num_groups)
-    if value >= 1:
-        low = min(low, unseen)
-    if value <= 0:
-        high = max(high, 1 - unseen)
+    if low == high:
+        unseen = 0.025 ** (1 / num_groups)
+        low, high = min(low, unseen), max(high, 1 - unseen)
     return {
         "value": float(value),
         "low": float(min(low, value)),

@@ -89,8 +89,8 @@ def leaderboard_text(runs):
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(5)]
     widths[0] = min(widths[0], WIDTH - sum(widths[1:]) - 2 * len(IN_TERMINAL))
     lines = [
-        f"{counted(test['num_samples'], 'test image')} of "
-        f"{counted(test['num_groups'], 'part')}, in percent with 95 % intervals; "
+        f"{counted(test['num_samples'], 'test image')} in "
+        f"{counted(test['num_groups'], 'group')}, in percent with 95 % intervals; "
         "best on validate first:",
         *(_line(row, widths) for row in (head, *rows)),
     ]

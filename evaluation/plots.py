@@ -1,61 +1,60 @@
-"""The plots of runs, in one calm style that colour-blind eyes can read too.
+"""The plots of a run and of a comparison.
 
 Each function returns a matplotlib `Figure`; no global state, no window.
 """
 
-import base64
-import io
-import textwrap
-
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from evaluation.leaderboard import METRICS
-from preprocessing.files import write_bytes
+from evaluation.plot_style import (
+    COLOURS,
+    DEFECT,
+    GOOD,
+    INK,
+    LEADER,
+    MARKERS,
+    OTHER,
+    TITLE,
+    calm,
+    error,
+    legend_above,
+    name_lines,
+    new_figure,
+    percent_axis,
+    plain,
+    side_by_side,
+    wrapped,
+)
+from evaluation.wording import counted
 
-# Okabe and Ito, Color Universal Design, 2008; `GOOD` and `DEFECT` differ in every
-# kind of colour vision and in grey print.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B")
-MARKERS = "osD^vP*"
-GOOD, DEFECT, LEADER, OTHER, INK = "#56B4E9", "#D55E00", "#0072B2", "#8A8A8A", "#333333"
-DOTS_PER_INCH = 150
-PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.3g} %")
 
-
-def save_plot(figure, path):
-    """Writes a figure as PNG, whole or not at all."""
-    write_bytes(path, _png(figure))
-
-
-def plot_as_data_uri(figure):
-    """A figure as the `src` of an `<img>` that needs no file."""
-    return "data:image/png;base64," + base64.b64encode(_png(figure)).decode()
-
-
-def leaderboard_plot(table, names, *, metric="macro_f1"):
-    """Dots with 95 % intervals of one metric on test; hollow: the value on validate.
+def leaderboard_plot(table, names):
+    """Dots with 95 % intervals of macro-F1 and AUROC on test; hollow: on validate.
 
     Args:
         table: Rows of `leaderboard`, the first is the leader.
         names: What to call them.
-        metric: `macro_f1` or `auroc`.
     """
-    figure, axes = _new_figure(7.2, 1.2 + 0.36 * len(table))
-    lines = np.arange(len(table))
-    for line, row in zip(lines, table.to_dict("records"), strict=True):
-        ends = [row[f"{metric}_low"], row[f"{metric}_high"]]
-        colour = LEADER if line == 0 else OTHER
-        axes.plot(ends, [line, line], color=colour, linewidth=2.5, alpha=0.6)
-        axes.plot(row[metric], line, "o", color=colour, markersize=8)
-    axes.plot(
-        table[f"validate_{metric}"], lines, "o", color=INK, markersize=5,
-        markerfacecolor="white", label="on validate", zorder=3,
-    )  # fmt: skip
-    _name_lines(axes, names)
-    _percent_axis(axes.xaxis)
-    axes.set_xlabel(f"{METRICS[metric]} on test with 95 % interval (hollow: validate)")
+    shown = [name for name in ("macro_f1", "auroc") if table[name].notna().any()]
+    figure = Figure(figsize=(7.8, 1.2 + 0.36 * len(table)), layout="constrained")
+    panels = figure.subplots(1, max(1, len(shown)), sharey=True, squeeze=False)[0]
+    name_lines(panels[0], names)
+    for axes, metric in zip(panels, shown, strict=False):
+        calm(axes)
+        axes.grid(False, axis="y")
+        for line, row in enumerate(table.to_dict("records")):
+            ends = [row[f"{metric}_low"], row[f"{metric}_high"]]
+            colour = LEADER if line == 0 else OTHER
+            axes.plot(ends, [line, line], color=colour, linewidth=2.5, alpha=0.6)
+            axes.plot(row[metric], line, "o", color=colour, markersize=8)
+        axes.plot(
+            table[f"validate_{metric}"], np.arange(len(table)), "o", color=INK,
+            markersize=5, markerfacecolor="white", zorder=3,
+        )  # fmt: skip
+        percent_axis(axes.xaxis)
+        axes.set_xlabel(f"{METRICS[metric]} on test (hollow: validate)")
     return figure
 
 
@@ -65,7 +64,7 @@ def confusion_plot(confusion_matrix, classes, *, title=""):
     parts = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(parts, 1)
     side = (0.72 if len(classes) <= 8 else 0.52) * len(classes)
-    figure, axes = _new_figure(side + 2.2, side + 1.6)
+    figure, axes = new_figure(side + 1.7, side + 1.4)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15)
     size = 8 if len(classes) <= 8 else 6.5
     for row, column in np.argwhere(counts > 0):
@@ -75,15 +74,20 @@ def confusion_plot(confusion_matrix, classes, *, title=""):
             color="white" if shares[row, column] > 0.6 else INK,
             fontweight="bold" if row == column else "normal",
         )  # fmt: skip
-    labels = [_wrapped(name) for name in classes]
+    labels = [wrapped(name, 22) for name in classes]
     positions = np.arange(len(classes))
-    axes.set_xticks(positions, labels, rotation=45, ha="right", rotation_mode="anchor")
+    if any("\n" in label for label in labels):
+        axes.set_xticks(positions, labels, rotation=90)
+    else:
+        axes.set_xticks(
+            positions, labels, rotation=45, ha="right", rotation_mode="anchor"
+        )
     axes.set_yticks(positions, labels)
     axes.set_xlabel("answer")
     axes.set_ylabel("true class")
     axes.grid(False)
     axes.tick_params(length=0)
-    axes.set_title(_plain(title), loc="left")
+    axes.set_title(plain(title), **TITLE)
     return figure
 
 
@@ -95,9 +99,9 @@ def per_class_recall_plot(runs, names):
         names: What to call them.
     """
     classes = runs[0].config["classes"]
-    height = max(0.4, 0.17 * len(runs) + 0.15)
-    figure, axes = _new_figure(7.2, 1.3 + height * len(classes))
-    steps = _side_by_side(len(runs), 0.6)
+    height = max(0.35, 0.12 * len(runs) + 0.15)
+    figure, axes = new_figure(7.2, 1.3 + height * len(classes))
+    steps = side_by_side(len(runs), 0.6)
     for index, (run, name) in enumerate(zip(runs, names, strict=True)):
         per_class = run.metrics["test"]["per_class"]
         first = True
@@ -106,20 +110,20 @@ def per_class_recall_plot(runs, names):
             if recall["value"] is None:
                 continue
             axes.errorbar(
-                recall["value"], line + steps[index], xerr=_error(recall),
+                recall["value"], line + steps[index], xerr=error(recall),
                 fmt=MARKERS[index], color=COLOURS[index], markersize=6, elinewidth=2,
-                label=_plain(name) if first else None,
+                label=plain(name) if first else None,
             )  # fmt: skip
             first = False
     test = runs[0].metrics["test"]["per_class"]
-    _name_lines(
+    name_lines(
         axes,
-        [f"{name} ({test[name]['num_groups']} parts)" for name in classes],
+        [f"{name} ({counted(test[name]['num_groups'], 'group')})" for name in classes],
     )
-    _percent_axis(axes.xaxis)
+    percent_axis(axes.xaxis)
     axes.set_xlabel("recall on test with 95 % interval")
     if len(runs) > 1:
-        _legend_above(figure, axes)
+        legend_above(figure, axes)
     return figure
 
 
@@ -133,7 +137,7 @@ def score_histogram(table, *, normal_class, threshold):
     """
     scores = table["defect_score"].to_numpy(np.float64)
     is_defect = (table["label"] != normal_class).to_numpy()
-    figure = Figure(figsize=(7.2, 3.8), layout="constrained")
+    figure = Figure(figsize=(5.5, 4.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
     finite = np.append(scores[np.isfinite(scores)], threshold)
     edges = np.histogram_bin_edges(finite, bins=40)
@@ -143,14 +147,14 @@ def score_histogram(table, *, normal_class, threshold):
         (lower, is_defect, ~rejected, DEFECT, "defects", "missed"),
     ]
     for axes, kind, wrong, colour, what, verb in panels:
-        _calm(axes)
+        calm(axes)
         axes.hist(scores[kind], bins=edges, color=colour)
         axes.axvline(threshold, color=INK, linewidth=1.5, linestyle="--")
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.set_ylabel("images")
         axes.set_title(
             f"{what}: {int((kind & wrong).sum())} of {int(kind.sum())} {verb}",
-            loc="left",
+            **TITLE,
         )
     lower.set_xlabel(
         f"defect score (dashed: threshold {threshold:.4g}, reject from it)"
@@ -164,7 +168,7 @@ def miss_against_false_reject_plot(runs, names):
     The dot is the threshold chosen on validate. Both axes are drawn by square root
     so that the small rates, which matter, have room.
     """
-    figure, axes = _new_figure(5.6, 4.6)
+    figure, axes = new_figure(4.4, 4.4)
     for index, (run, name) in enumerate(zip(runs, names, strict=True)):
         table = run.predictions
         table = table[table["split"] == "test"]
@@ -176,12 +180,13 @@ def miss_against_false_reject_plot(runs, names):
         colour = COLOURS[index]
         axes.plot(
             rejected, missed, color=colour, linewidth=2.2 if index == 0 else 1.2,
-            drawstyle="steps-post", label=_plain(name),
+            drawstyle="steps-post", label=plain(name),
         )  # fmt: skip
         axes.plot(
             _mean_or_nan(scores[~is_defect] >= run.threshold),
             _mean_or_nan(scores[is_defect] < run.threshold),
-            MARKERS[index], color=colour, markersize=8, clip_on=False, zorder=3,
+            MARKERS[index], color=colour, markersize=9 - index, clip_on=False,
+            zorder=3 + index,
         )  # fmt: skip
     ticks = [0, 0.01, 0.05, 0.1, 0.2, 0.5, 1]
     for axis, set_scale in (
@@ -194,7 +199,7 @@ def miss_against_false_reject_plot(runs, names):
     axes.set_ylim(0, 1)
     axes.set_xlabel("good parts rejected (test)")
     axes.set_ylabel("defects missed (test)")
-    _legend_above(figure, axes)
+    legend_above(figure, axes)
     return figure
 
 
@@ -207,8 +212,8 @@ def split_gap_plot(splits):
     """
     ways = list(dict.fromkeys(splits["split"]))
     models = list(dict.fromkeys(splits["model"]))
-    figure, axes = _new_figure(max(4.5, 2.0 + 1.9 * len(ways)), 4.0)
-    steps = _side_by_side(len(models), 0.3)
+    figure, axes = new_figure(max(4.5, 2.0 + 1.9 * len(ways)), 4.0)
+    steps = side_by_side(len(models), 0.3)
     for index, model in enumerate(models):
         rows = splits[(splits["model"] == model) & splits["value"].notna()]
         where = [ways.index(way) + steps[index] for way in rows["split"]]
@@ -216,13 +221,13 @@ def split_gap_plot(splits):
         axes.errorbar(
             where, rows["value"], yerr=errors, color=COLOURS[index % len(COLOURS)],
             marker=MARKERS[index // len(COLOURS) % len(MARKERS)], markersize=7,
-            linewidth=1.2, elinewidth=2.2, label=_plain(model),
+            linewidth=1.2, elinewidth=2.2, label=plain(model),
         )  # fmt: skip
-    axes.set_xticks(np.arange(len(ways)), [_wrapped(way) for way in ways])
+    axes.set_xticks(np.arange(len(ways)), [wrapped(way) for way in ways])
     axes.set_xlim(-0.5, len(ways) - 0.5)
-    _percent_axis(axes.yaxis)
+    percent_axis(axes.yaxis)
     axes.set_ylabel("on test, 95 % interval")
-    _legend_above(figure, axes)
+    legend_above(figure, axes)
     return figure
 
 
@@ -238,7 +243,7 @@ def curves_plot(history):
     for axes in panels[len(kinds) :]:
         axes.set_axis_off()
     for axes, kind in zip(panels, kinds, strict=False):
-        _calm(axes)
+        calm(axes)
         pairs = [
             (kind, LEADER, "-", "train"),
             (f"val_{kind}", DEFECT, "--", "held out"),
@@ -249,66 +254,11 @@ def curves_plot(history):
                     epochs, history[column], style, color=colour, label=label,
                     marker=".",
                 )  # fmt: skip
-        axes.set_title(_plain(kind.replace("_", " ")), loc="left")
+        axes.set_title(plain(kind.replace("_", " ")), **TITLE)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.legend(frameon=False, fontsize=8)
     return figure
-
-
-def _new_figure(width, height):
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, _calm(figure.subplots())
-
-
-def _calm(axes):
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(OTHER)
-    axes.grid(color="#E6E6E6", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=INK, labelsize=9, length=3)
-    axes.title.set_fontsize(10)
-    for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set_size(9)
-        label.set_color(INK)
-    return axes
-
-
-def _png(figure):
-    FigureCanvasAgg(figure)
-    content = io.BytesIO()
-    figure.savefig(
-        content, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None}
-    )
-    return content.getvalue()
-
-
-def _name_lines(axes, names):
-    axes.set_yticks(np.arange(len(names)), [_wrapped(name, 34) for name in names])
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.grid(False, axis="y")
-
-
-def _percent_axis(axis):
-    axis.set_major_formatter(PERCENT)
-    axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-
-
-def _legend_above(figure, axes):
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside upper left", frameon=False, fontsize=9,
-        ncols=min(len(labels), 3),
-    )  # fmt: skip
-
-
-def _side_by_side(count, width):
-    return np.linspace(-width / 2, width / 2, count) if count > 1 else np.zeros(1)
-
-
-def _error(interval):
-    value = interval["value"]
-    return [[value - interval["low"]], [interval["high"] - value]]
 
 
 def _mean_or_nan(values):
@@ -321,15 +271,3 @@ def _signed_root(values):
 
 def _signed_square(values):
     return np.sign(values) * np.square(values)
-
-
-def _plain(text):
-    """Text that matplotlib shows as it is: `$` would start a formula."""
-    return str(text).replace("$", r"\$")
-
-
-def _wrapped(name, width=18):
-    spaced = str(name).replace("_", "_\0").replace("-", "-\0").replace("\0", " ")
-    lines = textwrap.wrap(spaced, width) or [""]
-    joined = "\n".join(lines).replace("_ ", "_").replace("- ", "-")
-    return _plain(joined)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup, escape
 
 from evaluation import plots
 from evaluation.conclusions import cannot_conclude, threshold_rule
@@ -16,11 +17,13 @@ from evaluation.leaderboard import (
     leaderboard,
     leading_metric,
 )
+from evaluation.plot_style import plot_as_data_uri, width_on_page
 from evaluation.verdict import difference_text, verdict
 from evaluation.wording import (
     counted,
     display_names,
     duration,
+    known,
     listed,
     percent,
     share,
@@ -58,10 +61,12 @@ def write_report(runs, folder):
     )
     environment.filters.update(
         percent=percent,
+        known=known,
         share=share,
         duration=duration,
         listed=listed,
         difference=difference_text,
+        breakable=_breakable,
     )
     groups = by_dataset(runs)
     sections = [_section(name, members) for name, members in groups.items()]
@@ -85,7 +90,7 @@ def _section(name, runs):
     mistakes, num_mistakes = mistake_gallery(runs[0], dataset)
     return {
         "name": name,
-        "headline": headline(name, runs[0], result),
+        "headline": headline(name, runs[0], result, leak=info.get("leak", 0)),
         "note": note,
         "info": info,
         "grouping": _grouping(info),
@@ -106,13 +111,13 @@ def _section(name, runs):
     }
 
 
-def headline(dataset_name, leader, result):
+def headline(dataset_name, leader, result, *, leak=0):
     """Two or three plain sentences: which method, how good, and how sure that is."""
     test = leader.metrics["test"]
     values, name = test["metrics"], result["name"]
     tested = (
-        f"{counted(test['num_samples'], 'test image')} of "
-        f"{counted(test['num_groups'], 'part')} it never saw"
+        f"{counted(test['num_samples'], 'test image')} in "
+        f"{counted(test['num_groups'], 'group')}"
     )
     if has_classes(leader):
         num_classes = len(leader.config["classes"])
@@ -127,54 +132,56 @@ def headline(dataset_name, leader, result):
         )
     second = (
         f"At its threshold of {leader.threshold:.4g}, chosen on validate, it misses "
-        f"{percent(values['miss_rate'])} of the defects and rejects "
-        f"{percent(values['false_reject_rate'])} of the good parts."
+        f"{known(values['miss_rate'])} of the defects and rejects "
+        f"{known(values['false_reject_rate'])} of the good parts."
     )
+    if leak > 0:
+        second += (
+            f" Beware: {share(leak)} % of the validate and test images have a "
+            "near-duplicate in train, so these numbers may be too good."
+        )
     return [first, second, result["text"]]
 
 
 def _plots(runs, names):
-    """The plots of one data set as data URIs; None for those that do not apply."""
-    table = leaderboard(runs)
-    classifiers = [
-        (run, name) for run, name in zip(runs, names, strict=True) if has_classes(run)
-    ]
-    leader = runs[0]
-    test = leader.predictions
+    """The plots of one data set; those that do not apply are missing."""
+    leader, test = runs[0], runs[0].predictions
     test = test[test["split"] == "test"]
-    figures = {
-        "leaderboard": plots.leaderboard_plot(
-            table, names, metric=leading_metric(leader)
-        ),
+    images = {
+        "leaderboard": plots.leaderboard_plot(leaderboard(runs), names),
         "scores": plots.score_histogram(
             test, normal_class=leader.config["normal_class"], threshold=leader.threshold
         ),
         "miss_against_false_reject": plots.miss_against_false_reject_plot(
             runs[:NUM_BEST], names[:NUM_BEST]
         ),
-        "recall": None,
     }
+    pairs = zip(runs, names, strict=True)
+    classifiers = [(run, name) for run, name in pairs if has_classes(run)]
     if classifiers:
         best, best_names = zip(*classifiers[:NUM_BEST], strict=True)
-        figures["recall"] = plots.per_class_recall_plot(best, best_names)
-    shown = {
-        key: figure and plots.plot_as_data_uri(figure)
-        for key, figure in figures.items()
-    }
-    shown["confusions"] = [
-        {
-            "name": name,
-            "image": plots.plot_as_data_uri(
-                plots.confusion_plot(
-                    run.metrics["test"]["confusion_matrix"],
-                    run.config["classes"],
-                    title=name,
-                )
-            ),
-        }
+        images["recall"] = plots.per_class_recall_plot(best, best_names)
+    confusions = [
+        plots.confusion_plot(
+            run.metrics["test"]["confusion_matrix"], run.config["classes"], title=name
+        )
         for run, name in classifiers
     ]
-    return shown
+    return {
+        **{name: _image(figure) for name, figure in images.items()},
+        "confusions": [_image(figure) for figure in confusions],
+    }
+
+
+def _image(figure):
+    return {
+        "src": plot_as_data_uri(figure), "width": width_on_page(figure)
+    }  # fmt: skip
+
+
+def _breakable(name):
+    """Lets a long name go on in the next line after each underscore."""
+    return Markup(escape(name).replace("_", Markup("_<wbr>")))
 
 
 def _data_table(dataset):
@@ -239,11 +246,12 @@ def _side_by_side(sections):
         ]
         rows.append({"model": model, "values": values, "gap": _gap(known)})
         drawn += [{"split": way, "model": model, **value} for way, value in known]
+    image = _image(plots.split_gap_plot(pd.DataFrame(drawn))) if drawn else None
     return {
         "source": sections[0]["info"]["source"],
         "ways": ways,
         "rows": rows,
-        "image": plots.plot_as_data_uri(plots.split_gap_plot(pd.DataFrame(drawn))),
+        "image": image,
     }
 
 

@@ -177,7 +177,7 @@ def _circumstances():
     return {
         "versions": versions,
         "git_commit": _git_commit(),
-        "device": _device(),
+        "device": describe_device(),
         "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
     }
 
@@ -191,7 +191,7 @@ def _git_commit():
     return answer.stdout.strip()
 
 
-def _device():
+def describe_device():
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         names = [line.split(":")[1].strip() for line in lines if "model name" in line]

@@ -42,6 +42,7 @@ def choose_threshold(
     num_rejected = int(max_false_reject_rate * goods.size + 1e-9)
     highest_passing = goods[goods.size - num_rejected - 1]
     above = defect_scores[defect_scores > highest_passing]
+    just_above = np.nextafter(highest_passing, np.inf)
     if above.size == 0:
-        return float(np.nextafter(highest_passing, np.inf))
-    return float((highest_passing + above.min()) / 2)
+        return float(just_above)
+    return float(max(just_above, (highest_passing + above.min()) / 2))

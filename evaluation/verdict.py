@@ -8,7 +8,7 @@ from evaluation.leaderboard import METRICS, has_classes, leading_metric, ranked
 from evaluation.wording import counted, display_names, listed, points
 from preprocessing.command import InputError
 
-# Two methods that differ on 5 parts can do so all in one direction by luck
+# Two methods that differ on 5 groups can do so all in one direction by luck
 # (2 * 0.5 ** 5 = 6 %); from 6 on that is rarer than 5 %.
 MIN_GROUPS_APART = 6
 MAX_IN_SENTENCE = 3
@@ -68,7 +68,7 @@ def verdict(runs):
 
     The leader is the best on `validate`. It is clearly better than another run when
     the paired 95 % interval of the difference on test lies above 0 and the two
-    differ on at least MIN_GROUPS_APART parts. Detectors are compared by AUROC.
+    differ on at least MIN_GROUPS_APART groups. Detectors are compared by AUROC.
 
     Returns:
         A dict: `leader` (a run), `rivals` (each `run`, `name`, `metric`, `difference`
@@ -108,9 +108,12 @@ def _verdict_text(name, rivals):
     sentences = []
     if groups["open"]:
         names = listed([name, *(rival["name"] for rival in groups["open"])])
+        against = ""
+        if len(groups["open"]) <= MAX_IN_SENTENCE:
+            against = f", {name} against {_differences(groups['open'])},"
         sentences.append(
-            f"No clear winner between {names}: on test the lead of {name} over "
-            f"{_differences(groups['open'])} may be chance."
+            f"No clear winner between {names}: the difference on test{against} may be "
+            "chance."
         )
     if groups["better"]:
         sentences.append(
@@ -128,10 +131,10 @@ def _verdict_text(name, rivals):
 def difference_text(rival):
     """By how much the leader is ahead of a rival on test, with what that rests on."""
     difference = rival["difference"]
-    text = f"{points(difference)} of {METRICS[rival['metric']]}"
+    text = f"{points(difference)} in {METRICS[rival['metric']]}"
     apart = difference["num_groups_apart"]
     if apart < MIN_GROUPS_APART:
-        text += f", resting on only {counted(apart, 'part')}"
+        text += f", resting on only {counted(apart, 'group')}"
     return text
 
 

@@ -16,6 +16,12 @@ def percent(interval, *, unit=" %"):
     return f"{share(interval['value'])}{unit} ({low} to {high})"
 
 
+def known(interval):
+    """`percent` within a sentence."""
+    has_value = interval is not None and interval["value"] is not None
+    return percent(interval) if has_value else "an unknown share"
+
+
 def share(value):
     """A share in `[0, 1]` with one decimal of a percent, never rounded to none or all.
 
@@ -35,13 +41,15 @@ def points(difference):
     """A difference of shares as text, such as `+1.2 [-0.8 to +3.0] points`."""
     if difference["value"] is None:
         return "unknown"
+    if difference["low"] == difference["high"] == 0:
+        return "no difference"
     value, low, high = (100 * difference[key] for key in ("value", "low", "high"))
     return f"{value:+.1f} [{low:+.1f} to {high:+.1f}] points"
 
 
 def duration(seconds):
     """Seconds as text: `8.5 s`, `12 min 5 s` or `3 h 20 min`."""
-    if seconds < 60:
+    if seconds < 59.95:  # what rounds to 60.0 is a minute
         return f"{seconds:.1f} s"
     minutes, seconds = divmod(round(seconds), 60)
     if minutes < 60:

@@ -13,6 +13,7 @@ from preprocessing.annotations import (
 from preprocessing.command import InputError
 from preprocessing.image_masks import split_masks
 from preprocessing.images import image_size, is_image
+from preprocessing.manifest import NORMAL_NAMES
 from preprocessing.source_image import Rejected, SourceImage
 
 _FILES = {
@@ -25,9 +26,9 @@ _FILES = {
 def read_annotated(folder, files, layout, normal_name):
     """Lists the images of labelme, COCO or VOC files, and what is rejected.
 
-    An image that no file speaks of is normal, with two exceptions that make it
-    unknown and rejected: its own file cannot be read, or it stands in no COCO file
-    while other images without a defect do.
+    An image that no file speaks of is normal, unless that is in doubt: its own file
+    cannot be read, or it stands in no COCO file while other images without a defect
+    do, or it lies in a class folder that is not the normal one. Then it is rejected.
 
     Raises:
         InputError: If no annotation belongs to an image that is there.
@@ -43,6 +44,7 @@ def read_annotated(folder, files, layout, normal_name):
     all_listed = layout == "coco" and (
         bool(unreadable) or not all(_has_shapes(listed) for listed in found.values())
     )
+    class_folders = _class_folders(images, normal_name)
     kept = []
     for source in images:
         if source in found:
@@ -56,9 +58,18 @@ def read_annotated(folder, files, layout, normal_name):
             continue
         elif all_listed:
             rejected.append(Rejected(source, "stands in no COCO file that can be read"))
+        elif source.split("/")[0] in class_folders:
+            rejected.append(Rejected(source, "lies in a defect class, not annotated"))
         else:
             kept.append(SourceImage(folder / source, source, normal_name))
     return kept, rejected
+
+
+def _class_folders(images, normal_name):
+    """The folders of defect classes: those beside a folder of good parts, if any."""
+    tops = {source.split("/")[0] for source in images if "/" in source}
+    normal = {top for top in tops if top.lower() in (*NORMAL_NAMES, normal_name)}
+    return tops - normal if normal else set()
 
 
 def _match(folder, files, images, layout):

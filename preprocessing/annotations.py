@@ -191,8 +191,9 @@ def _instance(label, outlines, *, box_only=False, pixel=0):
     """
     outlines = [np.asarray(points, float) for points in outlines]
     label = label.strip() if isinstance(label, str) else ""
-    if not label or label.startswith(".") or "/" in label or "\\" in label:
-        raise ValueError(f"{label!r} cannot be a label; give a name without slashes")
+    label = label.replace("/", "_").replace("\\", "_")  # it becomes a folder's name
+    if not label or label.startswith("."):
+        raise ValueError(f"{label!r} cannot be a label")
     if not box_only and min(map(len, outlines)) < 3:
         raise ValueError(f"the polygon of {label!r} has less than 3 points")
     points = np.concatenate(outlines)

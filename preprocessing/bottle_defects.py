@@ -23,10 +23,10 @@ from preprocessing.bottle_mouth import (
 
 def _break_large(glass, random):
     """A piece of the lip is gone: pits side by side along an arc."""
-    middle, arc = random.uniform(0, 2 * math.pi), random.uniform(0.1, 0.7)
-    pits = random.integers(1, 5)
+    middle, arc = random.uniform(0, 2 * math.pi), random.uniform(0.3, 0.9)
+    pits = random.integers(2, 5)
     for angle in middle + np.linspace(-arc / 2, arc / 2, pits):
-        radius, reach = random.uniform(0.60, 0.80), random.uniform(0.11, 0.22)
+        radius, reach = random.uniform(0.60, 0.80), random.uniform(0.16, 0.27)
         glass = _chip(glass, random, angle=angle, radius=radius, reach=reach)
     return glass
 
@@ -34,7 +34,7 @@ def _break_large(glass, random):
 def _break_small(glass, random):
     """A chip at an edge of the lip, from barely visible to a fingernail's size."""
     edge = (0.59, LIP, 0.75, GROOVE)[random.integers(4)]
-    reach = 0.024 * 5 ** random.uniform(0, 1)
+    reach = 0.065 * 2.3 ** random.uniform(0, 1)
     angle = random.uniform(0, 2 * math.pi)
     return _chip(glass, random, angle=angle, radius=edge, reach=reach)
 
@@ -80,18 +80,18 @@ def _contaminate(glass, random):
     x = glass.x - np.float32(distance * math.cos(angle))
     y = glass.y - np.float32(distance * math.sin(angle))
     draw = (_specks, _fibre, _smear, _flake)[random.integers(4)]
-    strength = 0.25 * 3.8 ** random.uniform(0, 1)
+    strength = 0.45 * 2.2 ** random.uniform(0, 1)
     alpha = np.clip(draw(random, x, y, glass.pixel), 0, 1) * strength
-    shade = random.uniform(0.2, 0.9) if random.random() < 0.85 else 0.01
+    shade = random.uniform(0.3, 0.9) if random.random() < 0.95 else 0.01
     colour = shade * random.uniform((0.9, 0.75, 0.5), (1, 1, 1))
     return glass._replace(dirt=cover(glass.dirt, alpha, colour))
 
 
 def _specks(random, x, y, pixel):
     alpha = np.zeros_like(x)
-    for _ in range(random.integers(1, 8)):
-        left, up = random.normal(0, 0.07, 2)
-        radius = random.uniform(0.014, 0.045)
+    for _ in range(random.integers(2, 9)):
+        left, up = random.normal(0, 0.09, 2)
+        radius = random.uniform(0.020, 0.06)
         speck = draw_blob(
             random, x - np.float32(left), y - np.float32(up), pixel, radius
         )
@@ -102,22 +102,22 @@ def _specks(random, x, y, pixel):
 def _fibre(random, x, y, pixel):
     """A bent thread: the points near to a curve through turning steps."""
     turn = random.uniform(0, 2 * math.pi) + np.cumsum(random.normal(0, 0.35, 24))
-    step = random.uniform(0.008, 0.025)
+    step = random.uniform(0.015, 0.035)
     points = np.cumsum(np.stack([np.cos(turn), np.sin(turn)]) * step, axis=1)
     points -= points.mean(axis=1, keepdims=True)
-    width = max(1, round(random.uniform(0.008, 0.018) / pixel))
+    width = max(1, round(random.uniform(0.012, 0.024) / pixel))
     return draw_outline(*points, x, y, pixel, width=width)
 
 
 def _smear(random, x, y, pixel):
-    reach = random.uniform(0.10, 0.26)
+    reach = random.uniform(0.16, 0.34)
     body = draw_blob(random, x, y, pixel, reach)
     body = cv2.GaussianBlur(body, (0, 0), 0.3 * reach / pixel)
     return body * (0.45 + 0.25 * smooth_noise(random, len(x), 24))
 
 
 def _flake(random, x, y, pixel):
-    body = draw_blob(random, x, y, pixel, random.uniform(0.04, 0.13))
+    body = draw_blob(random, x, y, pixel, random.uniform(0.07, 0.17))
     return body * (0.85 + 0.15 * smooth_noise(random, len(x), 40))
 
 

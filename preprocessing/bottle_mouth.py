@@ -45,12 +45,13 @@ def draw_glass(random, size):
         size: Height and width in pixels. The part looks alike in every size.
     """
     scale = random.uniform(0.78, 0.90)
-    centre_x, centre_y, tilt_x, tilt_y = random.normal(0, 0.03, 4)
+    centre_x, centre_y, tilt_x, tilt_y = random.normal(0, 0.03, 4).tolist()
     axis = (np.arange(size, dtype=np.float32) + 0.5) * np.float32(2 / size) - 1
     x, y = np.meshgrid((axis - centre_x) / scale, (axis - centre_y) / scale)
-    angle = np.arctan2(y, x)
     radius = np.sqrt(x * x + y * y)
-    radius *= 1 + 0.004 * np.cos(2 * angle + np.float32(random.uniform(0, 6.28)))
+    cosine, sine = x / (radius + 1e-6), y / (radius + 1e-6)
+    oval = random.uniform(0, 2 * math.pi)  # no mouth is quite round
+    radius *= 1 + 0.004 * (math.cos(oval) * cosine + math.sin(oval) * sine) ** 2
     deep = np.hypot(x - np.float32(2.5 * tilt_x), y - np.float32(2.5 * tilt_y))
     pixel = 2 / size / scale
     shown = _look_up(DEEP_THICKNESS, deep / np.float32(random.uniform(0.9, 1.1)))
@@ -60,10 +61,9 @@ def draw_glass(random, size):
     thickness *= 1 + 0.10 * smooth_noise(random, size, 5)
     thickness += 0.15 * smooth_noise(random, size, 20)
     slope = _look_up(_slope_profile(random), radius)
-    seam = np.float32(random.uniform(0, math.pi))  # where the mould's halves met
-    offset = np.sin(angle - seam) * radius / np.float32(0.012)
+    seam = random.uniform(0, math.pi)  # where the mould's halves met
+    offset = (y * math.cos(seam) - x * math.sin(seam)) / 0.012
     seam = random.uniform(0, 0.25) * offset * np.exp(-offset * offset)
-    cosine, sine = x / (radius + 1e-6), y / (radius + 1e-6)
     wave = np.stack([0.03 * smooth_noise(random, size, 7) for _ in "xy"])
     wave += np.stack([0.02 * smooth_noise(random, size, 40) for _ in "xy"])
     return Glass(
@@ -150,13 +150,13 @@ def _tint(random):
 def _mirrored(glass, random):
     """What the glass mirrors: a ring lamp with dead spots, soft boxes, the room."""
     slope = np.hypot(glass.slope_x, glass.slope_y)
-    angle = np.arctan2(glass.slope_y, glass.slope_x)
     ring = np.exp(-(((slope - random.uniform(0.35, 0.6)) / np.float32(0.09)) ** 2))
-    lamps = np.full_like(angle, random.uniform(0.3, 0.9))
+    lamps = np.full_like(slope, random.uniform(0.3, 0.9))
     for _ in range(random.integers(1, 3)):  # dead or shaded stretches of the ring
-        off = np.cos(angle - np.float32(random.uniform(0, 2 * math.pi)))
-        edge = math.cos(random.uniform(0.04, 0.5))
-        lamps *= 1 - random.uniform(0.3, 0.95) * soft_step(off - edge, 0.03)
+        turn, edge = random.uniform(0, 2 * math.pi), math.cos(random.uniform(0.04, 0.5))
+        along = math.cos(turn) * glass.slope_x + math.sin(turn) * glass.slope_y
+        off = soft_step(along / (slope + 1e-6) - edge, 0.03)
+        lamps *= 1 - random.uniform(0.3, 0.95) * off
     low = 1 - random.uniform(0.3, 0.9) * soft_step(glass.radius - GROOVE, 0.04)
     light = ring * lamps * low
     for _ in range(random.integers(2, 4)):

@@ -13,10 +13,8 @@ import math
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tqdm import tqdm
-
 from preprocessing.annotations import draw_instances
-from preprocessing.command import InputError, run_command
+from preprocessing.command import InputError, progress, run_command
 from preprocessing.files import write_text
 from preprocessing.images import image_size
 from preprocessing.instances import (
@@ -60,7 +58,7 @@ def create_boxes(folder):
     stored = read_instances(folder / "instances.json")
     samples, written = [], set()
     rows = dataset.manifest.to_dict("records")
-    for row in tqdm(rows, dataset.name, unit="image", disable=None):
+    for row in progress(rows, dataset.name, len(rows)):
         size = image_size(folder / row["path"])
         instances = stored.get(row["sample_id"], [])
         if row["mask_path"]:

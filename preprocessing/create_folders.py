@@ -241,7 +241,7 @@ def describe(dataset):
     ]
     if info["num_rejected"]:
         lines.append(
-            f"{info['num_rejected']} file(s) set aside, see "
+            f"{info['num_rejected']} remark(s) on files, most of them left out: see "
             f"{dataset.folder / 'rejected.csv'}"
         )
     return "\n".join(lines)
@@ -272,8 +272,9 @@ def find_sources(out):
     found = sorted(path for path in raw.glob("[!.]*") if path.is_dir())
     if found:
         return found
-    print(f"{raw} has no folders: rendering the embedded data set {raw / 'rendered'}")
-    return [render_dataset(raw / "rendered")]
+    embedded = raw / "bottle_mouths"
+    print(f"{raw} has no folders: rendering the embedded data set, {embedded}")
+    return [render_dataset(embedded)]
 
 
 def main():

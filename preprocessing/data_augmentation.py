@@ -86,6 +86,7 @@ def augment_dataset(
     originals = dataset.manifest[~is_copy(dataset.manifest)]
     copies = plan_copies(originals, multiplier=multiplier, balance=balance)
     _check_plan(dataset.folder, originals, copies)
+    _remove_partials(dataset.folder)
     done = _is_done(dataset, copies, recipe)
     if not done:
         _clear(dataset, originals, copies, recipe)
@@ -152,6 +153,13 @@ def _check_plan(folder, originals, copies):
             )
 
 
+def _remove_partials(folder):
+    """Takes away the half-written files of a killed run."""
+    for pattern in (".*.partial", "train/*/*/.*.partial"):
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
 def _is_done(dataset, copies, recipe):
     """Whether a run with this recipe came to its end and its files are still whole."""
     written = dataset.manifest[is_copy(dataset.manifest)]
@@ -187,10 +195,9 @@ def _clear(dataset, originals, copies, recipe):
     keep |= {str(box_path(path)) for path in originals["path"]}
     if _read_marker(folder) == marker:
         keep |= {*copies["path"], *copies["mask_path"]}
-    for path in [*folder.glob(".*"), *folder.glob("train/*/*/*")]:
+    for path in folder.glob("train/*/*/*"):
         is_kept = path.relative_to(folder).as_posix() in keep
-        is_other_copy = COPY_NAME.search(path.name) and not is_kept
-        if is_other_copy or path.suffix == ".partial":
+        if COPY_NAME.search(path.name) and not is_kept:
             path.unlink()
     write_json(folder / MARKER, marker)
 

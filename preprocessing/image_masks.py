@@ -83,9 +83,7 @@ def read_mvtec(folder, files, normal_name):
             image = SourceImage(folder / source, source, rest[0], official_split=split)
             images.append((image, (split, *rest[:-1], PurePosixPath(source).stem)))
         else:
-            rejected.append(
-                Rejected(source, "lies in no class of train or test")
-            )
+            rejected.append(Rejected(source, "lies in no class of train or test"))
     tested = {key for _, key in images if key[0] == "test"}
     for mask, key in masks.items():
         masks[mask] = ("test" if ("test", *key) in tested else "train", *key)
@@ -97,7 +95,7 @@ def read_mvtec(folder, files, normal_name):
 def read_pairs(folder, files, normal_name):
     """Lists the images with the masks beside them, and what is rejected.
 
-    The label is the class folder; without one, what the mask shows.
+    The label is the class folder; where there are none, what the mask shows.
     """
     keys, masks = split_masks(filter(is_image, files))
     has_splits = all(
@@ -111,7 +109,12 @@ def read_pairs(folder, files, normal_name):
         image = SourceImage(folder / source, source, label, official_split=split)
         images.append((image, key))
     joined, problems = _add_masks(folder, images, masks)
-    labelled, unclear = _label_by_masks(joined, normal_name)
+    if any(image.label for image, _ in images):
+        labelled = [image for image in joined if image.label]
+        strays = [image.source for image in joined if not image.label]
+        unclear = [Rejected(source, "lies in no class folder") for source in strays]
+    else:
+        labelled, unclear = _label_by_masks(joined, normal_name)
     notes = _note_missing_masks(labelled, normal_name)
     return labelled, problems + unclear + notes
 
@@ -167,33 +170,29 @@ def _add_mask(folder, image, mask):
 
 
 def _label_by_masks(images, normal_name):
-    """Labels the images that lie in no class folder: a defect is what a mask marks.
+    """Labels images by what their masks mark.
 
     An image without a mask is normal, unless other normal images do have one (which
     is black): then its mask is missing and the image is rejected.
     """
-    has_defect, rejected = {}, []
+    labelled, without_mask, rejected = [], [], []
     for image in images:
-        if not image.label and image.mask_path:
-            try:
-                has_defect[image.source] = bool(read_mask(image.mask_path).any())
-            except InputError as error:
-                reason = f"good or defect is unknown: {error}"
-                rejected.append(Rejected(image.source, reason))
-    normal_have_masks = not all(has_defect.values())
-    labelled = []
-    for image in images:
-        if image.label:
-            labelled.append(image)
-        elif image.source in has_defect:
-            label = DEFECT_NAME if has_defect[image.source] else normal_name
-            labelled.append(image._replace(label=label))
-        elif not image.mask_path and normal_have_masks:
-            reason = "has no mask, so good or defect is unknown: good ones have one too"
+        if not image.mask_path:
+            without_mask.append(image._replace(label=normal_name))
+            continue
+        try:
+            has_defect = read_mask(image.mask_path).any()
+        except InputError as error:
+            reason = f"good or defect is unknown: {error}"
             rejected.append(Rejected(image.source, reason))
-        elif not image.mask_path:
-            labelled.append(image._replace(label=normal_name))
-    return labelled, rejected
+        else:
+            label = DEFECT_NAME if has_defect else normal_name
+            labelled.append(image._replace(label=label))
+    if any(image.label == normal_name for image in labelled):
+        reason = "has no mask, so good or defect is unknown: good ones have one too"
+        rejected += [Rejected(image.source, reason) for image in without_mask]
+        return labelled, rejected
+    return labelled + without_mask, rejected
 
 
 def _note_missing_masks(images, normal_name):

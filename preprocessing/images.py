@@ -13,6 +13,7 @@ from preprocessing.files import write_bytes
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 )
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 def is_image(path):
@@ -41,7 +42,7 @@ def decode_image(content, name):
     try:
         with Image.open(io.BytesIO(content)) as image:
             return _to_rgb(ImageOps.exif_transpose(image))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         reason = str(error).split(" <_io")[0].replace("cannot identify", "not an")
         raise InputError(
             f"{name} cannot be read as an image ({reason}). Copy it again or remove it."
@@ -64,7 +65,7 @@ def image_size(path):
         with Image.open(path) as image:
             width, height = image.size
             turned = image.getexif().get(0x0112, 1) >= 5
-    except (OSError, ValueError, SyntaxError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path} cannot be read as an image ({error}).") from error
     return (width, height) if turned else (height, width)
 

@@ -77,7 +77,7 @@ def split_groups(labels, groups, *, shares, seed):
     for name, num_groups in zip(classes, (counts > 0).sum(0), strict=True):
         if num_groups < 3:
             raise InputError(
-                f"Class {name!r} has {num_groups} group(s) of images that belong "
+                f"Class '{name}' has {num_groups} group(s) of images that belong "
                 "together; each of train, validate and test needs one. Add other "
                 "parts of it, leave the class out, or choose another --grouping."
             )
@@ -118,7 +118,7 @@ def split_in_time(labels, order, *, shares, gap=BLOCK):
         for split, (start, stop) in zip(SPLITS, limits, strict=True):
             if stop <= start:
                 raise InputError(
-                    f"Class {name!r} has {count} frames: with the gap of {gap} "
+                    f"Class '{name}' has {count} frames: with the gap of {gap} "
                     f"frames none is left for {split}. Add frames, or choose a "
                     "smaller --block."
                 )
@@ -224,6 +224,6 @@ def _fill_empty(split_of, counts, classes, order):
         else:
             break
     raise InputError(
-        f"No group of class {classes[label]!r} can go to {SPLITS[split]} without "
+        f"No group of class '{classes[label]}' can go to {SPLITS[split]} without "
         "leaving another class empty. Add parts, or choose another --grouping."
     )

@@ -13,16 +13,15 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from preprocessing.bottle_defects import DEFECTS
 from preprocessing.bottle_mouth import draw_glass, light_glass, soft_step
-from preprocessing.command import InputError
+from preprocessing.command import InputError, progress
 from preprocessing.files import read_json, replace_folder, write_json
 from preprocessing.images import write_image
 
 CLASSES = ("good", *DEFECTS)
-RENDERER = 1  # to be counted up whenever the pictures change
+RENDERER = 2  # to be counted up whenever the pictures change
 RECORD = "synthetic.json"  # what a rendered folder was made of
 SMALLEST_SIZE, FEWEST_IMAGES = 32, 10
 VISIBLE = 6.0  # grey levels of 255 by which a defect alters a pixel
@@ -188,7 +187,7 @@ def _render_images(folder, num_images, size, seed):
         futures = [
             pool.submit(render, number, *place) for number, place in enumerate(places)
         ]
-        for future in tqdm(futures, desc="Rendering parts", unit="image"):
+        for future in progress(futures, "rendering", len(futures)):
             future.result()
     finally:
         pool.shutdown(cancel_futures=True)

@@ -247,7 +247,7 @@ def test_what_was_written_before_the_stop_is_not_written_again(folder):
         stop_after(patch, 30)
         with pytest.raises(Killed):
             augment_dataset(folder, multiplier=3)
-    copies = {path: path.stat().st_ino for path in folder.glob("train/*/*/*__aug*")}
+    copies = {path: path.stat().st_ino for path in folder.glob("train/*/*/[!.]*__aug*")}
     assert copies
     augment_dataset(folder, multiplier=3)
     assert all(path.stat().st_ino == number for path, number in copies.items())

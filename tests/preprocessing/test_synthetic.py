@@ -142,8 +142,8 @@ def test_folder_of_others_is_not_touched(tmp_path):
 
 def test_clip_events_agree_with_faults_and_pixels():
     options = {"num_frames": 100, "size": (72, 120)}
-    clip = render_conveyor_clip(1, fault_parts=(2, 3), **options)
-    good = render_conveyor_clip(1, fault_parts=(), **options)
+    clip = render_conveyor_clip(2, fault_parts=(2, 3), **options)
+    good = render_conveyor_clip(2, fault_parts=(), **options)
     assert clip.frames.dtype == np.uint8 and clip.frames.shape == (100, 72, 120, 3)
     assert not good.faults.any() and good.events == []
     expected = np.zeros(100, bool)

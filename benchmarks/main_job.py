@@ -1,0 +1,96 @@
+"""The main job on real parts: bottles split in three ways, tiles and screws.
+
+    REAL_DATA=... KERAS_HOME=... python3 benchmarks/main_job.py
+
+About 40 minutes on two cores. Beside it, a linear probe on the same features: no
+model should be worse.
+"""
+
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from figures import real_data, write_figures
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from classification.frozen import extract_features
+from classification.model import build_features
+from demo import main_job
+from evaluation.leaderboard import leaderboard
+from evaluation.predictions import classifier_prediction, predictions_table
+from evaluation.runs import peak_memory_mb, read_run
+from evaluation.summary import summarise
+from preprocessing.command import run_command
+from preprocessing.datasets import ImageStore, choose_image_size
+from preprocessing.manifest import is_copy, read_dataset
+
+JOBS = {
+    "bottles": ("none", "near_duplicates", "chronological"),
+    "magnetic_tile": ("near_duplicates",),
+    "screw": ("near_duplicates",),
+}
+COLUMNS = (
+    "dataset", "model", "macro_f1", "macro_f1_low", "macro_f1_high", "accuracy",
+    "accuracy_low", "accuracy_high", "auroc", "wall_time_s", "peak_memory_mb",
+    "num_test_samples", "num_test_groups",
+)  # fmt: skip
+
+
+def probe(dataset):
+    """Logistic regression on frozen features of train, as a row of the leaderboard."""
+    started = time.perf_counter()
+    size = choose_image_size(dataset, 224 * 224)
+    features = build_features("mobilenetv2", size, weights="imagenet")
+    rows = dataset.rows("train", "test")
+    rows = rows[~is_copy(rows)].reset_index(drop=True)
+    store = ImageStore([dataset.folder / path for path in rows["path"]], size)
+    values = extract_features(features, store)
+    train = (rows["split"] == "train").to_numpy()
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+    model.fit(values[train], rows["label"][train])
+    answers = model.predict_proba(values[~train])
+    prediction = classifier_prediction(answers, dataset.classes, dataset.normal_class)
+    table = predictions_table(rows[~train], prediction, dataset.classes)
+    summary = summarise(
+        table, classes=dataset.classes, normal_class=dataset.normal_class, threshold=0.5
+    )
+    row = {
+        "dataset": dataset.name,
+        "model": "linear_probe",
+        "wall_time_s": round(time.perf_counter() - started, 1),
+        "peak_memory_mb": peak_memory_mb(),
+        "num_test_samples": summary["num_samples"],
+        "num_test_groups": summary["num_groups"],
+    }
+    for metric in ("macro_f1", "accuracy", "auroc"):
+        found = summary["metrics"][metric]
+        row |= {metric: found["value"], f"{metric}_low": found["low"],
+                f"{metric}_high": found["high"]}  # fmt: skip
+    return row
+
+
+def main():
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        out, runs = Path(folder) / "dataset", Path(folder) / "runs"
+        for name, groupings in JOBS.items():
+            main_job(
+                real_data(name), name=name, groupings=groupings, out=out, runs=runs
+            )
+        found = sorted(path.parent for path in runs.glob("*/config.json"))
+        rows = leaderboard([read_run(path) for path in found]).to_dict("records")
+        rows += [probe(read_dataset(path)) for path in sorted(out.iterdir())]
+    rows = [{column: row[column] for column in COLUMNS} for row in rows]
+    rounded = [
+        {key: np.round(value, 4) if isinstance(value, float) else value
+         for key, value in row.items()}
+        for row in rows
+    ]  # fmt: skip
+    write_figures("main_job", sorted(rounded, key=lambda row: row["dataset"]))
+
+
+if __name__ == "__main__":
+    run_command(main)

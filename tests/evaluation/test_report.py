@@ -1,0 +1,200 @@
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evaluation import plots
+from evaluation.conclusions import cannot_conclude
+from evaluation.evaluate_run import evaluate_run, evaluation_text
+from evaluation.gallery import decisions, find_dataset, mistake_gallery, thumbnail
+from evaluation.plot_style import plot_as_data_uri, save_plot
+from evaluation.report import write_report
+from evaluation.verdict import verdict
+from preprocessing.files import write_json
+from preprocessing.images import image_size, write_image
+
+TEST = range(32, 48)  # numbers of the images of a class in test
+
+
+def images(label, numbers):
+    return [f"{label}/{number:03d}" for number in numbers]
+
+
+def text_of(page):
+    return " ".join(re.sub("<[^>]+>", "", page.read_text()).split())
+
+
+def test_says_how_good_how_sure_and_what_was_missed(dataset, make_run, tmp_path):
+    run = make_run(dataset, "bovw", wrong=images("scratch", TEST[:4]))
+    text = text_of(write_report([run], tmp_path))
+    # F1 of good 32 / (16 + 20), of scratch 24 / (16 + 12): mean 87.3 %
+    assert "bovw tells the 2 classes of parts apart with a macro-F1 of 87.3 %" in text
+    assert "it misses 25.0 % (" in text and "on 32 test images in 16 groups" in text
+    assert "4 of 32 test images" in text
+    assert "rests on 8 groups of good parts" in text
+    assert run.config["manifest_sha256"] in text
+
+
+def test_needs_nothing_from_outside(dataset, make_run, tmp_path):
+    html = write_report([make_run(dataset, "bovw")], tmp_path).read_text()
+    assert "<script" not in html and "http" not in html and "url(" not in html
+    sources = re.findall(r'src="([^"]{10})', html)
+    assert sources and set(sources) == {"data:image"}
+    assert "No mistakes on 32 test images." in html
+
+
+def test_names_and_notes_of_users_are_text_not_markup(make_dataset, make_run, tmp_path):
+    evil = "<img src=x onerror=alert(1)>"
+    data = make_dataset(name="a&b", classes=("good", "$x_1$ <b>"), source=evil)
+    run = make_run(data, "bovw", wrong=images("$x_1$ <b>", TEST[:2]), notes=[evil])
+    html = write_report([run], tmp_path).read_text()
+    assert "<b>" not in html.replace("<b>good</b>", "").replace("answer <b>", "")
+    assert "<img src=x" not in html
+    assert "a&amp;b" in html and "&lt;img src=x onerror=alert(1)&gt;" in html
+
+
+def test_without_the_data_set_the_report_says_so(make_dataset, make_run, tmp_path):
+    data = make_dataset(name="gone")
+    run = make_run(data, "bovw", wrong=images("good", TEST[:2]))
+    shutil.rmtree(data.folder)
+    text = text_of(write_report([run], tmp_path))
+    assert "The pictures are missing" in text
+    assert "picture missing" in text
+
+
+def test_a_changed_data_set_is_noticed(make_dataset, make_run):
+    data = make_dataset(name="changed")
+    run = make_run(data, "bovw")
+    table = (data.folder / "manifest.csv").read_text().splitlines()
+    (data.folder / "manifest.csv").write_text("\n".join(table[:-1]) + "\n")
+    assert "was changed after" in find_dataset(run)[1]
+
+
+def test_the_same_parts_split_in_two_ways(make_dataset, make_run, tmp_path):
+    one = make_dataset(name="random", grouping="none", source="/raw/x", leak=0.3)
+    two = make_dataset(name="in-time", grouping="chronological", source="/raw/x")
+    runs = [
+        make_run(one, "bovw"),
+        make_run(two, "bovw", wrong=images("scratch", TEST[:4])),
+    ]
+    text = text_of(write_report(runs, tmp_path))
+    assert "The same parts, split in other ways" in text
+    assert "12.7 points" in text  # 100 - 87.3
+    assert "Beware: 30.0 % of the validate and test images" in text
+
+
+def test_other_parts_are_not_called_the_same(make_dataset, make_run, tmp_path):
+    runs = [make_run(make_dataset(name=name), "bovw") for name in ("one", "two")]
+    assert "The same parts" not in text_of(write_report(runs, tmp_path))
+
+
+def test_detectors_only(dataset, make_run, tmp_path):
+    wrong = images("scratch", TEST[:2])
+    run = make_run(dataset, "memory", detector=True, wrong=wrong)
+    text = text_of(write_report([run], tmp_path))
+    assert "memory tells good from defective parts of parts with an AUROC of" in text
+    assert "What is taken for what" not in text
+    assert "answer accepted" in text
+
+
+def test_twelve_runs_fifteen_classes_stay_small(make_dataset, make_run, tmp_path):
+    classes = ["good", *(f"a_defect_with_a_long_name_{n}" for n in range(14))]
+    data = make_dataset(name="many", classes=classes, groups=2)
+    runs = [make_run(data, f"model_{number}") for number in range(12)]
+    assert write_report(runs, tmp_path).stat().st_size < 5_000_000
+
+
+def test_what_cannot_be_concluded(make_dataset, make_run):
+    data = make_dataset(name="weak", leak=0.02, grouping="chronological", groups=3)
+    runs = [
+        make_run(data, "a", notes=["ImageNet weights were not available."]),
+        make_run(data, "b"),
+    ]
+    text = " ".join(cannot_conclude(runs, data.info, verdict(runs)))
+    assert "Which of a and b is the best" in text
+    assert "scratch is found: it rests on only 3 test groups" in text
+    assert "2.0 % of the validate and test images" in text
+    assert "in one recording" in text
+    # 3 good parts on validate: 1 / 3
+    assert "below about 33.3 %" in text
+    assert "trained with one seed" in text
+    assert "Note of a: ImageNet weights were not available." in text
+
+
+def test_the_worst_mistake_comes_first(dataset, make_run):
+    run = make_run(dataset, "a", wrong=images("good", TEST[:3]))
+    table = run.predictions
+    row = table["sample_id"] == "good/033"
+    table.loc[row, ["prob_good", "prob_scratch"]] = [0.01, 0.99]
+    table.to_csv(run.folder / "predictions.csv", index=False)
+    worst = decisions(run)
+    assert worst["sample_id"][0] == "good/033"
+    # 0.99 for the answer, 0.01 for the truth
+    assert worst["how_wrong"][0] == pytest.approx(0.98)
+    assert worst["is_wrong"].sum() == 3
+
+
+def test_the_gallery_is_cut_but_counts_all(make_dataset, make_run):
+    data = make_dataset(name="bad", groups=16)
+    run = make_run(data, "a", wrong=images("good", range(64, 96)))
+    mistakes, count = mistake_gallery(run, data)
+    assert (len(mistakes), count) == (24, 32)
+    assert mistakes[0]["picture"].startswith("data:image/jpeg")
+
+
+@pytest.mark.parametrize("size", [(40, 2000), (2000, 40), (3, 3)])
+def test_thumbnails_of_wide_and_tall_images(tmp_path, size):
+    write_image(tmp_path / "a.png", np.zeros((*size, 3), np.uint8))
+    assert thumbnail(tmp_path / "a.png").startswith("data:image/jpeg")
+    assert thumbnail(tmp_path / "none.png") is None
+
+
+def test_evaluate_refreshes_metrics_and_copies_mistakes(dataset, make_run):
+    run = make_run(dataset, "a", wrong=images("scratch", TEST[:2]))
+    metrics = run.metrics
+    write_json(run.folder / "metrics.json", {**metrics, "test": metrics["validate"]})
+    pd.DataFrame({"epoch": [1, 2], "loss": [2, 1], "val_loss": [3, 2]}).to_csv(
+        run.folder / "history.csv", index=False
+    )
+    for _ in range(2):  # the second time replaces what the first one wrote
+        result = evaluate_run(run)
+    assert run.metrics == metrics
+    assert sorted(path.name for path in (run.folder / "mistakes").iterdir()) == [
+        "scratch__as__good__032.png",
+        "scratch__as__good__033.png",
+    ]
+    assert {path.stem for path in (run.folder / "plots").iterdir()} == {
+        "confusion", "curves", "miss_against_false_reject", "per_class_recall",
+        "scores",
+    }  # fmt: skip
+    text = evaluation_text(result)
+    assert "2 mistakes on test, 2 copied" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_evaluate_a_detector_whose_data_set_is_gone(make_dataset, make_run):
+    data = make_dataset(name="lost")
+    run = make_run(data, "memory", detector=True, wrong=images("good", TEST[:1]))
+    shutil.rmtree(data.folder)
+    text = evaluation_text(evaluate_run(run))
+    assert "1 mistake on test, 0 copied" in text and "pictures are missing" in text
+
+
+def test_plots_are_files_of_the_same_bytes(tmp_path):
+    def draw():
+        return plots.confusion_plot([[3, 0], [1, 0]], ["good", "a $b$ _c"], title="$")
+
+    save_plot(draw(), tmp_path / "plots" / "a.png")
+    assert image_size(tmp_path / "plots" / "a.png")[0] > 300
+    assert plot_as_data_uri(draw()) == plot_as_data_uri(draw())
+
+
+def test_curves_of_any_number_of_columns():
+    history = pd.DataFrame({"epoch": [1, 2]})
+    for number in range(1, 6):
+        history[f"measure_{number}"] = [0.0, 1.0]
+        figure = plots.curves_plot(history)
+        drawn = [axes for axes in figure.axes if axes.axison]
+        assert len(drawn) == number

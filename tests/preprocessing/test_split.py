@@ -1,0 +1,126 @@
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from preprocessing.command import InputError
+from preprocessing.split import (
+    assign_groups,
+    check_shares,
+    expected_leak,
+    grouped_folds,
+    hold_out,
+    split_groups,
+    split_in_time,
+)
+
+SHARES = (0.7, 0.15, 0.15)
+
+
+def table_of(labels):
+    order = [labels[:i].count(label) for i, label in enumerate(labels)]
+    ids = [f"{label}/{rank:03d}" for label, rank in zip(labels, order, strict=True)]
+    return pd.DataFrame({"sample_id": ids, "label": labels, "order": order})
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(1, 9), min_size=3, max_size=30), st.integers(0, 99))
+def test_groups_stay_whole_and_every_class_is_everywhere(sizes, seed):
+    groups = np.repeat([f"g{i}" for i in range(len(sizes))], sizes)
+    labels = np.where(np.arange(len(groups)) % 2, "good", "bad")
+    labels = np.concatenate([labels, ["rare"] * 3])
+    groups = np.concatenate([groups, ["r0", "r1", "r2"]])
+    seen = {name: set(groups[labels == name]) for name in ("good", "bad")}
+    if min(map(len, seen.values())) < 3:
+        return
+    try:
+        splits = split_groups(labels, groups, shares=SHARES, seed=seed)
+    except InputError as error:
+        assert "can go to" in str(error)
+        return
+    for group in set(groups):
+        assert len({s for s, g in zip(splits, groups, strict=True) if g == group}) == 1
+    assert len(set(zip(labels, splits, strict=True))) == 3 * len(set(labels))
+
+
+def test_single_images_are_split_to_the_shares():
+    labels = ["good"] * 100 + ["bad"] * 40
+    groups = [str(i) for i in range(140)]
+    splits = split_groups(labels, groups, shares=SHARES, seed=1)
+    counts = Counter(zip(labels, splits, strict=True))
+    assert counts[("good", "train")] == 70 and counts[("good", "test")] == 15
+    assert counts[("bad", "train")] == 28 and counts[("bad", "validate")] == 6
+
+
+def test_the_largest_cluster_trains():
+    labels = ["a"] * 60
+    groups = ["big"] * 30 + [str(i) for i in range(30)]
+    splits = split_groups(labels, groups, shares=SHARES, seed=0)
+    assert splits[0] == "train" and Counter(splits)["train"] == 42  # 0.7 * 60
+
+
+def test_too_few_groups_are_refused_by_name():
+    with pytest.raises(InputError, match="'bad' has 2 group"):
+        split_groups(["good"] * 3 + ["bad"] * 4, list("abcddee"), shares=SHARES, seed=0)
+
+
+def test_shares_must_sum_to_one():
+    check_shares(SHARES)
+    for wrong in ((0.7, 0.3, 0.0), (0.5, 0.2, 0.2)):
+        with pytest.raises(InputError, match="sum to 1"):
+            check_shares(wrong)
+
+
+def test_time_split_has_gaps_and_order():
+    labels = ["a"] * 100
+    splits = split_in_time(labels, range(100), shares=SHARES, gap=5)
+    assert splits[64] == "train" and splits[65:70] == [""] * 5
+    assert splits[70] == "validate" and splits[79] == "validate"
+    assert splits[80:85] == [""] * 5 and splits[85:] == ["test"] * 15
+    with pytest.raises(InputError, match="'a' has 20 frames"):
+        split_in_time(["a"] * 20, range(20), shares=SHARES, gap=5)
+
+
+def test_groupings():
+    table = table_of(["a"] * 4 + ["b"] * 3)
+    pairs = np.array([[0, 2], [2, 4]])
+    near = assign_groups(table, pairs, grouping="near_duplicates")
+    assert near[0] == near[2] == near[4] == "a/000" and len(set(near)) == 5
+    blocks = assign_groups(table, pairs, grouping="blocks", block=2)
+    assert blocks[0] == blocks[1] != blocks[2] and len(set(blocks)) == 4
+    parts = assign_groups(table, pairs, grouping="pattern", pattern=r"/(\d\d)\d")
+    assert set(parts) == {"00"}
+    with pytest.raises(InputError, match="does not match 'a/000'"):
+        assign_groups(table, pairs, grouping="pattern", pattern="x")
+    with pytest.raises(InputError, match="no regular expression"):
+        assign_groups(table, pairs, grouping="pattern", pattern="(")
+
+
+def test_leak_counts_judged_images_with_a_twin_in_train():
+    splits = ["train", "validate", "test", "test", "train"]
+    pairs = np.array([[0, 1], [2, 3], [0, 4]])
+    assert expected_leak(splits, pairs) == pytest.approx(1 / 3)  # only image 1 of 1,2,3
+    assert expected_leak(splits, np.zeros((0, 2), int)) == 0
+
+
+def test_hold_out_takes_whole_groups_and_leaves_lonely_classes():
+    labels = np.array(["a"] * 40 + ["b"] * 20 + ["c"] * 5)
+    groups = np.array([f"g{i // 2}" for i in range(60)] + ["only"] * 5)
+    held = hold_out(labels, groups, seed=3)
+    assert not set(groups[held]) & set(groups[~held])
+    assert not held[labels == "c"].any()
+    assert 0 < held[labels == "a"].sum() <= 12
+    with pytest.raises(InputError, match="two groups"):
+        hold_out(["a", "b"], ["x", "y"])
+
+
+def test_folds_keep_groups_together():
+    labels = np.array(["a", "b"] * 30)
+    groups = np.repeat(np.arange(12), 5)
+    folds = grouped_folds(labels, groups, seed=1)
+    assert set(folds) == set(range(5))
+    assert all(len(set(folds[groups == g])) == 1 for g in range(12))
+    assert not grouped_folds(["a", "a", "b"], ["x", "y", "z"]).any()

@@ -1,0 +1,56 @@
+"""Who may import whom: the data flow one way, from disk to camera."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+FAMILIES = {"classification", "bovw"}
+ALLOWED = {
+    "preprocessing": set(),
+    "backbones": {"preprocessing"},
+    "evaluation": {"preprocessing"},
+    "ensemble": {"preprocessing", "evaluation"},
+    **{name: {"preprocessing", "evaluation", "backbones"} for name in FAMILIES},
+    "models": {"preprocessing", "evaluation", *FAMILIES},
+}
+TOP = {"train", "predict", "evaluate", "demo"}
+OURS = set(ALLOWED) | TOP
+NO_KERAS = ("preprocessing", "evaluation", "ensemble", "bovw", "models.py")
+
+
+def imported(path):
+    """Names of the top-level modules that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module.split(".")[0]
+
+
+def files_of(room):
+    folder = ROOT / room
+    return folder.rglob("*.py") if folder.is_dir() else [ROOT / f"{room}.py"]
+
+
+def test_imports_go_one_way():
+    for room, allowed in ALLOWED.items():
+        for path in files_of(room):
+            forbidden = set(imported(path)) & OURS - allowed - {room}
+            assert not forbidden, f"{path} imports {forbidden}"
+
+
+def test_every_package_has_a_rule():
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert packages <= set(ALLOWED), "give the new package a rule above"
+
+
+def test_keras_stays_in_its_rooms():
+    for room in NO_KERAS:
+        for path in files_of(room.removesuffix(".py")):
+            assert not {"keras", "tensorflow"} & set(imported(path)), path
+
+
+def test_no_pickle_anywhere():
+    for path in ROOT.glob("[!.]*/*.py"):
+        assert not {"pickle", "joblib", "dill"} & set(imported(path)), path
