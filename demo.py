@@ -15,6 +15,8 @@ from pathlib import Path
 from backbones import imagenet_available
 from ensemble.combiners import COMBINERS
 from preprocessing.command import run_command
+from preprocessing.manifest import read_dataset
+from preprocessing.pose import has_fixed_pose
 from preprocessing.split import GROUPINGS
 from preprocessing.synthetic import render_dataset
 
@@ -27,6 +29,7 @@ SCRIPTS = {
     "ensemble": "ensemble/train.py",
     "compare": "evaluation/compare.py",
 }
+FIXED_POSE = ["--flips", "none", "--rotation", "3", "--brightness", "0.8", "1.2"]
 FROM_SCRATCH = ["--weights", "none", "--image-size", "96", "96", "--epochs", "20"]
 
 
@@ -63,7 +66,14 @@ def main_job(
         )  # fmt: skip
         data = Path(out) / data_name
         run_step("boxes", data)
-        run_step("augment", data, "--balance", "--seed", seed)
+        recipe = ()
+        if has_fixed_pose(read_dataset(data)):
+            print(
+                "\nAll parts lie alike under the camera, so their place may matter: "
+                "copies are not flipped, and turned by up to 3 degrees only."
+            )
+            recipe = FIXED_POSE
+        run_step("augment", data, "--balance", *recipe, "--seed", seed)
         shared = ["--data", data, "--runs", runs, "--seed", seed]
         members = [
             run_step("train", *model, *shared)[-1]

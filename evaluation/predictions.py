@@ -63,7 +63,15 @@ def predictions_table(samples, prediction, classes):
         samples: Table with sample_id, label, split and group, a row per image.
         prediction: `Prediction` of these images, in the same order.
         classes: Class names, in the order of the probabilities.
+
+    Raises:
+        InputError: If a score is not finite, as after a training that diverged.
     """
+    if not np.isfinite(prediction.defect_score).all():
+        raise InputError(
+            "The model gave defect scores that are no numbers: its training diverged. "
+            "Train again with a smaller learning rate or another seed."
+        )
     table = samples[["sample_id", "label", "split", "group"]].reset_index(drop=True)
     table["defect_score"] = np.asarray(prediction.defect_score, np.float64)
     table["predicted"] = ""

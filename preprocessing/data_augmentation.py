@@ -139,11 +139,6 @@ def copy_row(original, number):
 
 
 def _check_plan(folder, originals, copies):
-    if copies.empty:
-        raise InputError(
-            f"{folder}/manifest.csv has no images in train, the only split that is "
-            "augmented. Make the data set again with `pipenv run folders`."
-        )
     for column in ("sample_id", "path"):
         taken = set(originals[column]) & set(copies[column])
         if taken:

@@ -164,6 +164,11 @@ def check_manifest(manifest, classes, path):
                 f"{column} {row[column]!r} is empty or there already."
             ),
         )
+    for split in SPLITS:
+        if split not in set(manifest["split"]):
+            raise InputError(
+                f"{path} has no rows of {split}. Run `pipenv run folders` again."
+            )
     first_split = manifest.groupby("group")["split"].transform("first")
     refuse(
         manifest["split"] != first_split,

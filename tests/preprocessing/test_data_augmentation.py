@@ -296,7 +296,7 @@ def test_without_training_images_nothing_can_be_done(folder):
     dataset = read_dataset(folder)
     rest = dataset.manifest[dataset.manifest["split"] != "train"]
     write_dataset(folder, rest, dataset.info)
-    with pytest.raises(InputError, match="no images in train"):
+    with pytest.raises(InputError, match="no rows of train"):
         augment_dataset(folder)
 
 
