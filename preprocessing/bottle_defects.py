@@ -26,7 +26,7 @@ def _break_large(glass, random):
     middle, arc = random.uniform(0, 2 * math.pi), random.uniform(0.3, 0.9)
     pits = random.integers(2, 5)
     for angle in middle + np.linspace(-arc / 2, arc / 2, pits):
-        radius, reach = random.uniform(0.60, 0.80), random.uniform(0.16, 0.27)
+        radius, reach = random.uniform(0.60, 0.80), random.uniform(0.22, 0.32)
         glass = _chip(glass, random, angle=angle, radius=radius, reach=reach)
     return glass
 
@@ -34,7 +34,7 @@ def _break_large(glass, random):
 def _break_small(glass, random):
     """A chip at an edge of the lip, from barely visible to a fingernail's size."""
     edge = (0.59, LIP, 0.75, GROOVE)[random.integers(4)]
-    reach = 0.065 * 2.3 ** random.uniform(0, 1)
+    reach = 0.09 * 2.0 ** random.uniform(0, 1)
     angle = random.uniform(0, 2 * math.pi)
     return _chip(glass, random, angle=angle, radius=edge, reach=reach)
 
@@ -80,7 +80,7 @@ def _contaminate(glass, random):
     x = glass.x - np.float32(distance * math.cos(angle))
     y = glass.y - np.float32(distance * math.sin(angle))
     draw = (_specks, _fibre, _smear, _flake)[random.integers(4)]
-    strength = 0.45 * 2.2 ** random.uniform(0, 1)
+    strength = 0.6 * 1.6 ** random.uniform(0, 1)
     alpha = np.clip(draw(random, x, y, glass.pixel), 0, 1) * strength
     shade = random.uniform(0.3, 0.9) if random.random() < 0.95 else 0.01
     colour = shade * random.uniform((0.9, 0.75, 0.5), (1, 1, 1))

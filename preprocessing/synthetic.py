@@ -21,7 +21,7 @@ from preprocessing.files import read_json, replace_folder, write_json
 from preprocessing.images import write_image
 
 CLASSES = ("good", *DEFECTS)
-RENDERER = 2  # to be counted up whenever the pictures change
+RENDERER = 1  # to be counted up whenever the pictures change
 RECORD = "synthetic.json"  # what a rendered folder was made of
 SMALLEST_SIZE, FEWEST_IMAGES = 32, 10
 VISIBLE = 6.0  # grey levels of 255 by which a defect alters a pixel

@@ -1,0 +1,79 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bovw.train import train as train_bovw
+from ensemble.train import train as train_ensemble
+from models import load_predictor
+from predict import predict
+from preprocessing.command import InputError
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def runs(washers, tmp_path_factory):
+    """Two bovw runs and the four ensembles over them."""
+    folder = tmp_path_factory.mktemp("runs")
+    members = [
+        train_bovw(data=washers, runs=folder, image_size=(48, 48), num_words=words)
+        for words in (10, 30)
+    ]
+    combined = {
+        name: train_ensemble(members, combiner=name, runs=folder)
+        for name in ("hard", "soft", "weighted", "svm")
+    }
+    return members, combined
+
+
+def test_verdicts_are_the_tables(runs, washers, part_folder):
+    members, _ = runs
+    table = pd.read_csv(members[0] / "predictions.csv").set_index("sample_id")
+    manifest = pd.read_csv(washers / "manifest.csv").set_index("sample_id")
+    names = table.index[table["split"] == "test"]
+    paths = [washers / manifest.loc[name, "path"] for name in names]
+    for row, name in zip(predict(members[0], paths), names, strict=True):
+        assert row["defect_score"] == pytest.approx(table.loc[name, "defect_score"])
+        assert row["predicted"] == table.loc[name, "predicted"]
+
+
+@pytest.mark.parametrize("name", ["hard", "soft", "weighted", "svm"])
+def test_an_ensemble_predicts_as_its_table_says(runs, washers, name):
+    folder = runs[1][name]
+    table = pd.read_csv(folder / "predictions.csv").set_index("sample_id")
+    manifest = pd.read_csv(washers / "manifest.csv").set_index("sample_id")
+    names = table.index[table["split"] == "test"]
+    paths = [washers / manifest.loc[each, "path"] for each in names]
+    scores = [row["defect_score"] for row in predict(folder, paths)]
+    assert scores == pytest.approx(table.loc[names, "defect_score"].tolist(), abs=1e-6)
+    assert load_predictor(folder).classes == ["bad", "good"]
+
+
+def test_bad_images_are_named_and_the_rest_goes_on(runs, part_folder, tmp_path):
+    (tmp_path / "broken.png").write_text("no picture")
+    good = part_folder / "good" / "00.png"
+    command = [
+        sys.executable, ROOT / "predict.py", runs[0][0], tmp_path, good,
+        "--csv", tmp_path / "out.csv",
+    ]  # fmt: skip
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "broken.png cannot be read" in result.stderr and "Trace" not in result.stderr
+    assert str(good) in result.stdout
+    verdicts = pd.read_csv(tmp_path / "out.csv")["verdict"].tolist()
+    assert verdicts[0] == "unreadable" and verdicts[1] in ("accept", "reject")
+
+
+def test_mistakes_get_a_clear_line(runs, washers, tmp_path):
+    members, combined = runs
+    with pytest.raises(InputError, match="no finished run folder"):
+        list(predict(tmp_path, [tmp_path]))
+    with pytest.raises(InputError, match="There is no file"):
+        list(predict(members[0], [tmp_path / "none.png"]))
+    with pytest.raises(InputError, match="No image in"):
+        list(predict(members[0], [tmp_path]))
+    with pytest.raises(InputError, match="at least two runs"):
+        train_ensemble(members[:1], combiner="soft", runs=tmp_path)

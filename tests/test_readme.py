@@ -1,0 +1,87 @@
+"""Every command of the README is run here, on small parts, in the README's order."""
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from preprocessing.synthetic import render_dataset
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = tomllib.loads((ROOT / "Pipfile").read_text())["scripts"]
+ELSEWHERE = {  # commands that other tests run, or that set the machine up
+    "make setup", "make demo", "make test", "make test-all", "make bench", "make",
+}  # fmt: skip
+QUICK = {  # what makes a training short enough for a test
+    "--model mobilenetv2": ["--weights", "none", "--epochs", "1"],
+    "--model small_cnn": ["--epochs", "1"],
+    "--model": ["--image-size", "64", "64"],
+}
+
+
+def readme_commands():
+    """The command lines of the README's sh blocks, without comments."""
+    text = (ROOT / "README.md").read_text()
+    for block in re.findall(r"```sh\n(.*?)```", text, re.S):
+        for line in block.splitlines():
+            command = line.split(" #")[0].strip()
+            if command:
+                yield command
+
+
+def as_process(command):
+    """`pipenv run NAME ARGS` as the script's own command line."""
+    words = shlex.split(command)
+    if words[:2] == ["pipenv", "run"]:
+        script = shlex.split(SCRIPTS[words[2]])[1]
+        words = [script, *words[3:]]
+    elif words[0] == "python3":
+        words = words[1:]
+    for key, extra in QUICK.items():
+        if key in command:
+            words += extra
+    return [sys.executable, str(ROOT / words[0]), *words[1:]]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder as the README assumes it: the user's images are in my_parts/."""
+    folder = tmp_path_factory.mktemp("work")
+    render_dataset(folder / "my_parts", num_images=40, size=64)
+    return folder
+
+
+@pytest.mark.slow
+def test_the_demo_on_ones_own_folder(workplace):
+    result = run(workplace, "pipenv run demo --data my_parts --name demo")
+    assert result.returncode == 0, result.stderr
+    report = Path(result.stdout.splitlines()[-2])
+    assert (workplace / report).read_text().startswith("<!DOCTYPE html>")
+
+
+def test_every_command_of_the_readme_runs(workplace):
+    commands = [c for c in readme_commands() if c not in ELSEWHERE]
+    assert len(commands) > 8
+    for command in commands:
+        if "demo" in command:
+            continue  # the test above
+        result = run(workplace, command)
+        assert result.returncode == 0, f"{command}\n{result.stderr[-3000:]}"
+
+
+def run(folder, command):
+    """Runs a command of the README in the workplace; `*` is expanded as by a shell."""
+    words = []
+    for word in as_process(command):
+        found = sorted(folder.glob(word)) if "*" in word else []
+        words += [str(path.relative_to(folder)) for path in found] or [word]
+    return subprocess.run(words, capture_output=True, text=True, cwd=folder)
+
+
+def test_every_script_is_in_the_readme():
+    text = (ROOT / "README.md").read_text()
+    assert all(f"pipenv run {name}" in text for name in SCRIPTS)

@@ -1,0 +1,40 @@
+"""The environment: what a fresh machine must end up with."""
+
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import cv2
+
+ROOT = Path(__file__).parent.parent
+OLD_HOSTS = re.compile(r"https?://([^/\s\"']+)")
+
+
+def test_opencv_has_its_contrib_modules():
+    """The headless wheel that albumentations brings must not lie on top."""
+    assert hasattr(cv2, "ximgproc") and hasattr(cv2, "img_hash")
+
+
+def test_the_only_package_source_is_pypi():
+    for sources in (
+        tomllib.loads((ROOT / "Pipfile").read_text())["source"],
+        json.loads((ROOT / "Pipfile.lock").read_text())["_meta"]["sources"],
+    ):
+        assert [source["name"] for source in sources] == ["pypi"]
+        assert OLD_HOSTS.match(sources[0]["url"]).group(1) == "pypi.org"
+    lock = (ROOT / "Pipfile.lock").read_text()
+    assert set(OLD_HOSTS.findall(lock)) == {"pypi.org"}
+
+
+def test_make_lists_its_targets():
+    result = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True)
+    for target in ("setup", "demo", "test", "test-all", "lint", "format"):
+        assert f"make {target}" in result.stdout
+
+
+def test_every_package_is_installed():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert packages - {"tests"} == set(project["tool"]["setuptools"]["packages"])
