@@ -6,11 +6,12 @@ About 40 minutes on two cores. Beside it, a linear probe on the same features: n
 model should be worse.
 """
 
+import argparse
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
 from figures import real_data, write_figures
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -27,6 +28,7 @@ from preprocessing.command import run_command
 from preprocessing.datasets import ImageStore, choose_image_size
 from preprocessing.manifest import is_copy, read_dataset
 
+RUNS_PER_JOB = 7  # three models, four combiners
 JOBS = {
     "bottles": ("none", "near_duplicates", "chronological"),
     "magnetic_tile": ("near_duplicates",),
@@ -72,24 +74,30 @@ def probe(dataset):
     return row
 
 
+def run_jobs(work):
+    """Runs each main job that has not left its runs in the work folder yet."""
+    out, runs = work / "dataset", work / "runs"
+    for name, groupings in JOBS.items():
+        names = [name, *(f"{name}-{grouping}" for grouping in groupings)]
+        done = sum(len(list(runs.glob(f"*-{each}-[0-9]*"))) for each in names)
+        if done < RUNS_PER_JOB * len(groupings):
+            source = real_data(name)
+            main_job(source, name=name, groupings=groupings, out=out, runs=runs)
+    found = sorted(path.parent for path in runs.glob("*/config.json"))
+    datasets = [read_dataset(path) for path in sorted(out.glob("[!.]*"))]
+    return [read_run(path) for path in found], datasets
+
+
 def main():
-    rows = []
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--work", help="folder to keep data sets and runs, to resume")
+    work = parser.parse_args().work
     with tempfile.TemporaryDirectory() as folder:
-        out, runs = Path(folder) / "dataset", Path(folder) / "runs"
-        for name, groupings in JOBS.items():
-            main_job(
-                real_data(name), name=name, groupings=groupings, out=out, runs=runs
-            )
-        found = sorted(path.parent for path in runs.glob("*/config.json"))
-        rows = leaderboard([read_run(path) for path in found]).to_dict("records")
-        rows += [probe(read_dataset(path)) for path in sorted(out.iterdir())]
-    rows = [{column: row[column] for column in COLUMNS} for row in rows]
-    rounded = [
-        {key: np.round(value, 4) if isinstance(value, float) else value
-         for key, value in row.items()}
-        for row in rows
-    ]  # fmt: skip
-    write_figures("main_job", sorted(rounded, key=lambda row: row["dataset"]))
+        runs, datasets = run_jobs(Path(work or folder))
+        rows = leaderboard(runs).to_dict("records")
+        rows += [probe(dataset) for dataset in datasets]
+    table = pd.DataFrame(rows)[list(COLUMNS)].sort_values(["dataset", "model"])
+    write_figures("main_job", table.round(4).to_dict("records"))
 
 
 if __name__ == "__main__":
