@@ -18,7 +18,7 @@ from preprocessing.command import run_command
 from preprocessing.datasets import ImageStore, shuffled, training_batches
 from preprocessing.images import write_image
 
-NUM_IMAGES, SIZE, BATCH_SIZE, EPOCHS = 2000, 224, 32, 5
+NUM_IMAGES, SIZE, BATCH_SIZE, EPOCHS = 2000, 224, 32, 3
 
 
 def write_images(folder):

@@ -7,6 +7,7 @@ picture, in image and mask alike: a plain border would tell copies from original
 import hashlib
 import os
 import random
+import threading
 from typing import NamedTuple
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network otherwise
@@ -22,6 +23,7 @@ MAX_ROTATION = 180.0
 MAX_BRIGHTNESS = 3.0
 TRIES = 5  # draws until enough of the defects is in the picture
 LEAST_VISIBLE = 0.25  # of the defects' pixels
+_LOCAL = threading.local()
 
 
 class Augmentation(NamedTuple):
@@ -83,7 +85,7 @@ def augment(augmentation, image, masks, seed):
     Returns:
         The new image and the list of new masks, of the same sizes and types.
     """
-    transform = _build(augmentation)
+    transform = _of_this_thread(augmentation)
     # One generator for all steps. `Compose(seed=...)` would start each step with the
     # same numbers, and the angle would then decide the brightness.
     transform.set_random_state(np.random.default_rng(seed), random.Random(seed))
@@ -116,6 +118,14 @@ def augment_visibly(augmentation, image, masks, key):
 
 def _num_pixels(masks):
     return sum(int(mask.sum()) for mask in masks)
+
+
+def _of_this_thread(augmentation):
+    """The transform of an augmentation; threads must not share its generators."""
+    transforms = _LOCAL.__dict__
+    if augmentation not in transforms:
+        transforms[augmentation] = _build(augmentation)
+    return transforms[augmentation]
 
 
 def _build(augmentation):

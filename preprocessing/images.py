@@ -10,6 +10,8 @@ from PIL import Image, ImageOps
 from preprocessing.command import InputError
 from preprocessing.files import write_bytes
 
+cv2.setNumThreads(1)  # many images are worked on at once, each in one thread
+
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 )
