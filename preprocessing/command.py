@@ -27,7 +27,8 @@ def run_command(main):
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
+        where = error.filename2 or error.filename
+        where = f": {where}" if where else ""
         reason = error.strerror or " ".join(str(error).split())
         _stop(f"error: {reason}{where}. Mend that and run the same command again.", 2)
     except KeyboardInterrupt:
