@@ -1,15 +1,12 @@
-"""The pretrained networks that features come from."""
+"""The pretrained networks that features come from; building one imports Keras."""
 
 import os
 import threading
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
-
-import keras
 
 from preprocessing.command import InputError
 
@@ -20,25 +17,28 @@ class Backbone(NamedTuple):
     """A network of `keras.applications`, without its top.
 
     Attributes:
-        constructor: Of `keras.applications`.
+        constructor: Name in `keras.applications`.
         image_size: `(height, width)` that it was trained at.
         scale, offset: `image * scale + offset` is what it wants of values 0 to 255.
+        unfreeze_from: Name of the first layer that fine-tuning trains.
         weights_url: Of the ImageNet weights without top.
     """
 
-    constructor: Callable
+    constructor: str
     image_size: tuple
     scale: float
     offset: float
+    unfreeze_from: str
     weights_url: str
 
 
 BACKBONES = {
     "mobilenetv2": Backbone(
-        keras.applications.MobileNetV2,
+        "MobileNetV2",
         (224, 224),
         1 / 127.5,
         -1.0,
+        "block_6_expand",
         "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
         "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
     ),
@@ -82,6 +82,8 @@ def build_backbone(name, *, weights="imagenet"):
     Raises:
         InputError: If the weights cannot be had or do not fit.
     """
+    import keras
+
     path = weights_file(name)
     if weights == "imagenet" and not imagenet_available(name):
         raise InputError(
@@ -93,7 +95,7 @@ def build_backbone(name, *, weights="imagenet"):
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "`input_shape` is undefined")
-            return BACKBONES[name].constructor(
+            return getattr(keras.applications, BACKBONES[name].constructor)(
                 include_top=False,
                 weights=None if weights == "none" else weights,
                 input_shape=(None, None, 3),

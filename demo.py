@@ -14,7 +14,7 @@ from pathlib import Path
 
 from backbones import imagenet_available
 from ensemble.combiners import COMBINERS
-from preprocessing.command import run_command
+from preprocessing.command import InputError, run_command
 from preprocessing.manifest import read_dataset
 from preprocessing.pose import has_fixed_pose
 from preprocessing.split import GROUPINGS
@@ -49,12 +49,15 @@ def main_job(
     Returns:
         Path of report.html.
     """
+    if not Path(source).is_dir():
+        raise InputError(f"There is no folder {source}. Check the path of --data.")
     started = time.perf_counter()
     mobilenet = ["--model", "mobilenetv2"]
     if not imagenet_available("mobilenetv2"):
         print(
             "NOTE: ImageNet weights are neither cached nor reachable: MobileNetV2 "
-            "is trained from scratch, and is far weaker so."
+            "is trained from scratch, and is far weaker so.",
+            flush=True,
         )
         mobilenet += FROM_SCRATCH
     everything = []

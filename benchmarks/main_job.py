@@ -7,6 +7,7 @@ model should be worse.
 """
 
 import argparse
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -22,13 +23,13 @@ from classification.model import build_features
 from demo import main_job
 from evaluation.leaderboard import leaderboard
 from evaluation.predictions import classifier_prediction, predictions_table
-from evaluation.runs import peak_memory_mb, read_run
+from evaluation.runs import read_run
 from evaluation.summary import summarise
 from preprocessing.command import run_command
 from preprocessing.datasets import ImageStore, choose_image_size
+from preprocessing.files import read_json, write_json
 from preprocessing.manifest import is_copy, read_dataset
 
-RUNS_PER_JOB = 7  # three models, four combiners
 JOBS = {
     "bottles": ("none", "near_duplicates", "chronological"),
     "magnetic_tile": ("near_duplicates",),
@@ -63,7 +64,6 @@ def probe(dataset):
         "dataset": dataset.name,
         "model": "linear_probe",
         "wall_time_s": round(time.perf_counter() - started, 1),
-        "peak_memory_mb": peak_memory_mb(),
         "num_test_samples": summary["num_samples"],
         "num_test_groups": summary["num_groups"],
     }
@@ -75,17 +75,33 @@ def probe(dataset):
 
 
 def run_jobs(work):
-    """Runs each main job that has not left its runs in the work folder yet."""
+    """Runs each main job that has not left its time in the work folder yet.
+
+    Returns:
+        The runs, the data sets, and a row of figures per whole job.
+    """
     out, runs = work / "dataset", work / "runs"
     for name, groupings in JOBS.items():
-        names = [name, *(f"{name}-{grouping}" for grouping in groupings)]
-        done = sum(len(list(runs.glob(f"*-{each}-[0-9]*"))) for each in names)
-        if done < RUNS_PER_JOB * len(groupings):
-            source = real_data(name)
-            main_job(source, name=name, groupings=groupings, out=out, runs=runs)
-    found = sorted(path.parent for path in runs.glob("*/config.json"))
-    datasets = [read_dataset(path) for path in sorted(out.glob("[!.]*"))]
-    return [read_run(path) for path in found], datasets
+        for grouping in groupings:
+            done = work / f"{name}-{grouping}.json"
+            if done.exists():
+                continue
+            dataset = f"{name}-{grouping}"
+            for left in runs.glob(f"*-{dataset}-[0-9]*"):  # of a job that was stopped
+                shutil.rmtree(left)
+            started = time.perf_counter()
+            main_job(
+                real_data(name), name=dataset, groupings=[grouping], out=out, runs=runs
+            )
+            seconds = round(time.perf_counter() - started)
+            write_json(done, {"dataset": dataset, "whole_job_s": seconds})
+    found = [read_run(path.parent) for path in sorted(runs.glob("*/config.json"))]
+    jobs = [read_json(path) for path in sorted(work.glob("*.json"))]
+    for job in jobs:
+        peaks = [run.config["peak_memory_mb"] for run in found
+                 if run.config["dataset"] == job["dataset"]]  # fmt: skip
+        job["peak_memory_mb"] = max(peaks)
+    return found, [read_dataset(out / job["dataset"]) for job in jobs], jobs
 
 
 def main():
@@ -93,11 +109,13 @@ def main():
     parser.add_argument("--work", help="folder to keep data sets and runs, to resume")
     work = parser.parse_args().work
     with tempfile.TemporaryDirectory() as folder:
-        runs, datasets = run_jobs(Path(work or folder))
+        runs, datasets, jobs = run_jobs(Path(work or folder))
         rows = leaderboard(runs).to_dict("records")
         rows += [probe(dataset) for dataset in datasets]
-    table = pd.DataFrame(rows)[list(COLUMNS)].sort_values(["dataset", "model"])
-    write_figures("main_job", table.round(4).to_dict("records"))
+    table = pd.DataFrame(rows).reindex(columns=list(COLUMNS)).round(4)
+    table = table.sort_values(["dataset", "model"])
+    write_figures("main_job", table.to_dict("records"))
+    write_figures("main_job_time", jobs)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ Whether augmented copies help, and how many epochs are enough, is found on held-
 groups of train; then the head is fitted on all of train.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import keras
 import numpy as np
 import pandas as pd
@@ -11,7 +14,6 @@ import pandas as pd
 from classification.model import build_head
 from preprocessing.command import progress
 from preprocessing.manifest import is_copy
-from preprocessing.split import hold_out
 
 LEARNING_RATES = (1e-3, 2e-4, 4e-5)  # falling steps, each a third of the epochs
 BATCH_SIZE = 64
@@ -24,7 +26,24 @@ def extract_features(features, store, batch_size=64):
     return np.concatenate([features.predict_on_batch(images) for images in batches])
 
 
-def train_head(features, store, rows, classes, *, epochs, seed):
+class Head(NamedTuple):
+    """A head trained without the held-out groups, and what was found on the way.
+
+    Attributes:
+        model: The head, from features to probabilities.
+        history: Its curves, a table.
+        use_copies: Whether augmented copies helped; None if there are none.
+        refit: Takes nothing, returns a head fitted on all of train for the number
+            of epochs that was best.
+    """
+
+    model: keras.Model
+    history: pd.DataFrame
+    use_copies: bool | None
+    refit: Callable
+
+
+def train_head(features, store, rows, classes, *, held_out, epochs, seed):
     """Trains the head of a classifier on frozen features.
 
     Args:
@@ -32,40 +51,33 @@ def train_head(features, store, rows, classes, *, epochs, seed):
         store: `ImageStore` of the rows.
         rows: Manifest rows of train, augmented copies included.
         classes: Class names; targets are their positions.
+        held_out: Bool, `(rows,)`: judges the epochs and the copies.
         epochs: At most so many.
-        seed: Of weights, order and held-out groups.
-
-    Returns:
-        The head, its history table, and notes for the report.
+        seed: Of weights and order.
     """
     values = extract_features(features, store)
-    labels = rows["label"].to_numpy(str)
-    targets = np.searchsorted(classes, labels)
+    targets = np.searchsorted(classes, rows["label"].to_numpy(str))
     copies = is_copy(rows).to_numpy()
-    held_out = hold_out(labels, rows["group"], seed=seed)
-    judged = held_out & ~copies
+    judge = (values[held_out & ~copies], targets[held_out & ~copies])
 
     def fit(chosen, num_epochs, judge=None):
         keras.utils.set_random_seed(seed)
         head = build_head(values.shape[1], len(classes))
-        return head, _fit(
-            head, values[chosen], targets[chosen], num_epochs, epochs, judge
-        )
+        history = _fit(head, values[chosen], targets[chosen], num_epochs, epochs, judge)
+        return head, history
 
     trials = {}
     for use_copies in (False, True) if copies.any() else (False,):
-        chosen = ~held_out & (use_copies | ~copies)
-        _, history = fit(chosen, epochs, (values[judged], targets[judged]))
-        trials[use_copies] = history
-    use_copies = min(trials, key=lambda key: trials[key]["val_loss"].min())
-    history = trials[use_copies]
+        trials[use_copies] = fit(~held_out & (use_copies | ~copies), epochs, judge)
+    use_copies = min(trials, key=lambda key: trials[key][1]["val_loss"].min())
+    head, history = trials[use_copies]
     num_epochs = int(history["val_loss"].argmin()) + 1
-    head, _ = fit(use_copies | ~copies, num_epochs)
-    notes = []
-    if copies.any():
-        verdict = "were used" if use_copies else "did not help and were left out"
-        notes.append(f"augmented copies {verdict}, judged on held-out groups of train")
-    return head, history, notes
+    return Head(
+        head,
+        history,
+        use_copies if copies.any() else None,
+        lambda: fit(use_copies | ~copies, num_epochs)[0],
+    )
 
 
 def _fit(head, values, targets, num_epochs, epochs, judge):
@@ -81,6 +93,12 @@ def _fit(head, values, targets, num_epochs, epochs, judge):
     def rate(epoch):
         return LEARNING_RATES[min(2, epoch * len(LEARNING_RATES) // epochs)]
 
+    callbacks = [keras.callbacks.LearningRateScheduler(rate)]
+    if judge is not None:
+        best = keras.callbacks.EarlyStopping(
+            patience=num_epochs, restore_best_weights=True
+        )
+        callbacks.append(best)
     fitted = head.fit(
         values,
         targets,
@@ -88,7 +106,7 @@ def _fit(head, values, targets, num_epochs, epochs, judge):
         epochs=num_epochs,
         class_weight=dict(enumerate(weights)),
         validation_data=judge,
-        callbacks=[keras.callbacks.LearningRateScheduler(rate)],
+        callbacks=callbacks,
         verbose=0,
     )
     history = pd.DataFrame(fitted.history)

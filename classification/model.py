@@ -37,6 +37,19 @@ def build_features(name, image_size, *, weights):
     return keras.Model(images, features, name="features")
 
 
+def unfreeze(features, name):
+    """Makes the last blocks of the backbone trainable; see `Backbone.unfreeze_from`.
+
+    BatchNormalization stays as it is: the backbone is called in inference mode.
+    """
+    backbone = next(x for x in features.layers if isinstance(x, keras.Model))
+    names = [layer.name for layer in backbone.layers]
+    first = names.index(BACKBONES[name].unfreeze_from)
+    for place, layer in enumerate(backbone.layers):
+        frozen = place < first or isinstance(layer, layers.BatchNormalization)
+        layer.trainable = not frozen
+
+
 def join(features, head):
     """One model from images to probabilities."""
     images = layers.Input(features.input_shape[1:])

@@ -13,15 +13,18 @@ import pandas as pd
 
 from backbones import BACKBONES
 from classification.frozen import train_head
-from classification.model import build_features, build_from_scratch, join
+from classification.model import (
+    build_features,
+    build_from_scratch,
+    join,
+    unfreeze,
+)
+from classification.whole import fit_images
 from evaluation.predictions import Predictor, classifier_prediction, predict_rows
 from evaluation.runs import read_run, start_run, write_results
-from preprocessing.augmentation import augment, geometry_and_light
 from preprocessing.datasets import (
     ImageStore,
-    balanced,
     choose_image_size,
-    training_batches,
 )
 from preprocessing.files import write_csv
 from preprocessing.images import resize_batch
@@ -29,12 +32,9 @@ from preprocessing.manifest import is_copy, read_dataset
 from preprocessing.split import hold_out
 
 SMALL_CNN_PIXELS = 128 * 128
-LEARNING_RATE = 1e-3
 HEAD_EPOCHS = 30
-STEPS_FROM_SCRATCH = 900
-PATIENCE = 8
-MAX_BATCHES_PER_EPOCH = 100
-LIGHT = geometry_and_light(flips=("none",), rotation=0, brightness=(0.7, 1.3))
+RATE_FROM_SCRATCH, STEPS_FROM_SCRATCH = 1e-3, 900
+RATE_FINE_TUNING, STEPS_FINE_TUNING = 2e-4, 400
 
 
 def add_arguments(parser):
@@ -42,7 +42,9 @@ def add_arguments(parser):
     parser.add_argument(
         "--weights", default="imagenet", help="imagenet, none or a file"
     )
-    parser.add_argument("--epochs", type=int, help="at most; 30 for a head")
+    parser.add_argument(
+        "--epochs", type=int, help="of images passing the network; found if left out"
+    )
     parser.add_argument("--batch-size", type=int, default=32)
 
 
@@ -67,9 +69,9 @@ def train(
         image_size: `(height, width)`; if None, the backbone's number of pixels with
             the aspect ratio of the parts.
         weights: "imagenet", "none" or a file; small_cnn has none.
-        epochs: At most so many; if None, 30 for a head and as many as make about
-            900 steps for a training from scratch.
-        batch_size: Images in a step of a training from scratch.
+        epochs: At most so many, of fine-tuning or of training from scratch; if None,
+            as many as make about 400 or 900 steps.
+        batch_size: Images in a step of these.
 
     Returns:
         Path of the run folder.
@@ -95,24 +97,8 @@ def train(
         arguments=arguments,
         seed=seed,
     ) as run:
-        rows = dataset.rows("train")
-        if weights == "none":  # the recipe of the copies draws new ones in each batch
-            rows = rows[~is_copy(rows)].reset_index(drop=True)
-        store = ImageStore([dataset.folder / path for path in rows["path"]], image_size)
-        if weights == "none":
-            run.config["notes"].append(f"{model} was trained from scratch")
-            classifier = build_from_scratch(model, image_size, len(dataset.classes))
-            history = _train_all(
-                classifier, store, rows, dataset, epochs, batch_size, seed
-            )
-        else:
-            features = build_features(model, image_size, weights=weights)
-            head, history, notes = train_head(
-                features, store, rows, dataset.classes,
-                epochs=epochs or HEAD_EPOCHS, seed=seed,
-            )  # fmt: skip
-            run.config["notes"] += notes
-            classifier = join(features, head)
+        recipe = _train_from_scratch if weights == "none" else _train_from_weights
+        classifier, history = recipe(model, dataset, arguments, seed, run)
         run.config["num_parameters"] = classifier.count_params()
         classifier.save(run.folder / "model.keras")
         write_csv(run.folder / "history.csv", history)
@@ -125,6 +111,86 @@ def train(
             normal_class=dataset.normal_class,
         )
     return run.folder
+
+
+def _train_from_scratch(model, dataset, arguments, seed, run):
+    rows, store = _load(dataset, arguments["image_size"])
+    if model in BACKBONES:
+        note = f"ImageNet weights were not used: {model} was trained from scratch"
+        run.config["notes"].append(note)
+    classifier = build_from_scratch(
+        model, arguments["image_size"], len(dataset.classes)
+    )
+    history = fit_images(
+        classifier,
+        store,
+        rows,
+        dataset,
+        held_out=hold_out(rows["label"], rows["group"], seed=seed),
+        rate=RATE_FROM_SCRATCH,
+        epochs=arguments["epochs"],
+        steps=STEPS_FROM_SCRATCH,
+        batch_size=arguments["batch_size"],
+        seed=seed,
+    )
+    return classifier, history
+
+
+def _train_from_weights(model, dataset, arguments, seed, run):
+    """First the head on frozen features, then the last blocks with it.
+
+    Fine-tuning is kept only where it is better on held-out groups of train; else the
+    head is fitted once more on all of train.
+    """
+    image_size, epochs = arguments["image_size"], arguments["epochs"]
+    rows, store = _load(dataset, image_size, copies=True)
+    held_out = hold_out(rows["label"], rows["group"], seed=seed)
+    features = build_features(model, image_size, weights=arguments["weights"])
+    head = train_head(
+        features,
+        store,
+        rows,
+        dataset.classes,
+        held_out=held_out,
+        epochs=HEAD_EPOCHS,
+        seed=seed,
+    )
+    if head.use_copies is not None:
+        verdict = "helped the head" if head.use_copies else "did not help the head"
+        run.config["notes"].append(f"augmented copies {verdict}, on held-out groups")
+    originals = ~is_copy(rows).to_numpy()
+    store = store.subset(originals)
+    classifier = join(features, head.model)
+    unfreeze(features, model)
+    history = fit_images(
+        classifier,
+        store,
+        rows[originals].reset_index(drop=True),
+        dataset,
+        held_out=held_out[originals],
+        rate=RATE_FINE_TUNING,
+        epochs=epochs,
+        steps=STEPS_FINE_TUNING,
+        batch_size=arguments["batch_size"],
+        seed=seed,
+    )
+    if history["val_loss"].min() > head.history["val_loss"].min():
+        run.config["notes"].append("fine-tuning did not help and was undone")
+        features = build_features(model, image_size, weights=arguments["weights"])
+        classifier = join(features, head.refit())
+    both = {"head": head.history, "fine-tuning": history}
+    table = pd.concat(both, names=["stage"]).reset_index("stage")
+    table["epoch"] = range(1, len(table) + 1)
+    return classifier, table
+
+
+def _load(dataset, image_size, *, copies=False):
+    """Manifest rows of train and their `ImageStore`."""
+    rows = dataset.rows("train")
+    if not copies:  # their recipe draws new ones for every batch
+        rows = rows[~is_copy(rows)].reset_index(drop=True)
+    paths = [dataset.folder / path for path in rows["path"]]
+    return rows, ImageStore(paths, image_size)
 
 
 def load_predictor(run_folder):
@@ -142,63 +208,6 @@ def _predictor(classifier, classes, normal_class):
         return classifier_prediction(probabilities, classes, normal_class)
 
     return Predictor(list(classes), normal_class, image_size, predict)
-
-
-def _train_all(classifier, store, rows, dataset, epochs, batch_size, seed):
-    """Trains every layer; keeps the weights that were best on held-out groups."""
-    labels = rows["label"].to_numpy(str)
-    targets = np.searchsorted(dataset.classes, labels)
-    held_out = hold_out(labels, rows["group"], seed=seed)
-    kept, held = np.flatnonzero(~held_out), np.flatnonzero(held_out)
-    num_batches = min(MAX_BATCHES_PER_EPOCH, -(-2 * len(kept) // batch_size))
-    epochs = epochs or max(10, STEPS_FROM_SCRATCH // num_batches)
-    epochs_of_batches = (
-        [kept[batch] for batch in epoch]
-        for epoch in balanced(labels[kept], batch_size, num_batches, seed=seed)
-    )
-    batches = training_batches(
-        store, targets, epochs_of_batches, augment=_augmenter(dataset), seed=seed
-    )
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        decay_steps=epochs * num_batches,
-        warmup_target=LEARNING_RATE,
-        warmup_steps=num_batches,
-    )
-    classifier.compile(
-        optimizer=keras.optimizers.AdamW(schedule, weight_decay=1e-4),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    stop = keras.callbacks.EarlyStopping(
-        patience=PATIENCE, start_from_epoch=epochs // 2, restore_best_weights=True
-    )
-    fitted = classifier.fit(
-        batches,
-        steps_per_epoch=num_batches,
-        epochs=epochs,
-        validation_data=(store.batch(held), targets[held]),
-        callbacks=[stop],
-        shuffle=False,
-        verbose=2,
-    )
-    history = pd.DataFrame(fitted.history)
-    history.insert(0, "epoch", range(1, len(history) + 1))
-    return history
-
-
-def _augmenter(dataset):
-    """Draws from the recipe of `pipenv run augment`, else changes the light alone."""
-    recipe = dataset.info.get("augmentation")
-    drawn = LIGHT
-    if recipe:
-        ranges = {key: recipe[key] for key in ("flips", "rotation", "brightness")}
-        drawn = geometry_and_light(**ranges)
-
-    def change(image, seed):
-        return augment(drawn, image, [], seed)[0]
-
-    return change
 
 
 def _make_reproducible(seed):
