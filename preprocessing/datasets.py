@@ -40,6 +40,15 @@ class ImageStore:
     def __len__(self):
         return len(self.paths)
 
+    def subset(self, chosen):
+        """A store of the images where the bool array `chosen` is True."""
+        part = ImageStore([], self.image_size)
+        part.paths = [
+            path for path, wanted in zip(self.paths, chosen, strict=True) if wanted
+        ]
+        part.images = None if self.images is None else self.images[chosen]
+        return part
+
     def get(self, index):
         """The image at a position, uint8 RGB `(height, width, 3)`; do not change it."""
         if self.images is not None:
