@@ -14,7 +14,7 @@ from pathlib import Path
 
 from backbones import imagenet_available
 from ensemble.combiners import COMBINERS
-from preprocessing.command import InputError, run_command
+from preprocessing.command import InputError, run_command, seed
 from preprocessing.manifest import read_dataset
 from preprocessing.pose import has_fixed_pose
 from preprocessing.split import GROUPINGS
@@ -122,7 +122,7 @@ def main():
     parser.add_argument("--normal-class", help="the class of good parts")
     parser.add_argument("--out", default="dataset", help="folder of all data sets")
     parser.add_argument("--runs", default="runs", help="folder of all run folders")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed, default=0)
     arguments = parser.parse_args()
     source = arguments.data
     if source is None:

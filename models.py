@@ -6,7 +6,7 @@ The names are known without importing Keras.
 import difflib
 import importlib
 
-from evaluation.runs import read_run
+from evaluation.runs import member_folders, read_run
 from preprocessing.command import InputError
 
 MODELS = {
@@ -36,6 +36,6 @@ def load_predictor(run_folder):
     run = read_run(run_folder)
     package = importlib.import_module(f"{run.config['family']}.train")
     if "members" in run.config:
-        members = [load_predictor(member) for member in run.config["members"]]
+        members = [load_predictor(folder) for folder in member_folders(run)]
         return package.load_predictor(run.folder, members)
     return package.load_predictor(run.folder)

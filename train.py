@@ -6,7 +6,7 @@ pipenv run train --model NAME --data dataset/<name>
 import argparse
 
 from models import MODELS, family
-from preprocessing.command import run_command
+from preprocessing.command import run_command, seed
 
 
 def main():
@@ -18,7 +18,7 @@ def main():
     parser.add_argument("-h", "--help", action="help")
     parser.add_argument("--data", required=True, help="data set folder, dataset/<name>")
     parser.add_argument("--runs", default="runs", help="folder of all run folders")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed, default=0)
     if name is None:
         parser.parse_args()
         parser.error(f"--model is missing, one of {', '.join(MODELS)}")

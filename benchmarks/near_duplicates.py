@@ -11,7 +11,7 @@ from figures import real_data, write_figures
 
 from preprocessing.command import run_command
 from preprocessing.importers import read_source
-from preprocessing.near_duplicates import cluster, near_duplicate_pairs
+from preprocessing.near_duplicates import cluster
 from preprocessing.sources import check_images
 
 
@@ -20,14 +20,12 @@ def main():
     started = time.perf_counter()
     images, _ = check_images(source.images)
     read = time.perf_counter()
-    pairs = near_duplicate_pairs([image.fingerprint for image in images])
-    clusters = cluster(len(images), pairs)
+    clusters = cluster([image.fingerprint for image in images])
     ended = time.perf_counter()
     row = {
         "images": len(images),
         "read_and_hash_s": round(read - started, 2),
         "search_s": round(ended - read, 2),
-        "pairs": len(pairs),
         "clusters": len(set(clusters.tolist())),
     }
     write_figures("near_duplicates", [row])

@@ -6,6 +6,7 @@ Some 100 images/s on two cores. Augmented copies are left out: SIFT does not min
 rotation, and the SVM weighs the classes alike.
 """
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,22 @@ from bovw.vocabulary import NUM_WORDS, histogram, histograms, learn_vocabulary
 from evaluation.predictions import Predictor, classifier_prediction, predict_rows
 from evaluation.runs import read_run, start_run, write_results
 from evaluation.svm import fit_svm, load_svm, save_svm, svm_probabilities
+from preprocessing.command import positive_int
 from preprocessing.datasets import ImageStore, choose_image_size
 from preprocessing.images import resize_batch
 from preprocessing.manifest import is_copy, read_dataset
 
 PIXELS = 224 * 224
+MIN_SIDE = 32  # as wide as the largest patch that is described
 
 
 def add_arguments(parser):
-    parser.add_argument("--image-size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"))
-    parser.add_argument("--num-words", type=int, default=NUM_WORDS, help="k of k-means")
+    parser.add_argument(
+        "--image-size", type=_side, nargs=2, metavar=("HEIGHT", "WIDTH")
+    )
+    parser.add_argument(
+        "--num-words", type=positive_int, default=NUM_WORDS, help="k of k-means"
+    )
 
 
 def train(
@@ -81,6 +88,16 @@ def load_predictor(run_folder):
     svm = load_svm(run_folder / "svm.npz")
     image_size = config["arguments"]["image_size"]
     return _predictor(words, svm, config["normal_class"], image_size)
+
+
+def _side(text):
+    """argparse type: a side of the image in pixels."""
+    side = positive_int(text)
+    if side < MIN_SIDE:
+        raise argparse.ArgumentTypeError(
+            f"must be {MIN_SIDE} or more pixels. Received: {text!r}."
+        )
+    return side
 
 
 def _predictor(words, svm, normal_class, image_size):

@@ -10,7 +10,8 @@ from sklearn.cluster import MiniBatchKMeans
 from preprocessing.command import progress
 
 NUM_WORDS = 200
-MAX_DESCRIPTORS = 100_000
+MAX_IMAGES = 500  # that the words are learnt from
+MAX_DESCRIPTORS = 100_000  # of all these images together
 GRID_STEP = 8  # pixels
 GRID_PATCHES = (16, 32)  # pixels
 
@@ -43,24 +44,29 @@ def describe(image):
 
 
 def learn_vocabulary(store, *, num_words=NUM_WORDS, seed=0):
-    """Learns the visual words from a bounded random sample of descriptors.
+    """Learns the visual words from a random sample of images and descriptors.
+
+    It costs as much for any number of images from MAX_IMAGES on.
 
     Args:
         store: `ImageStore` of the train images.
         num_words: k of k-means.
-        seed: Of the sample and of k-means.
+        seed: Of the samples and of k-means.
 
     Returns:
         Words, float32 `(num_words, 128)`.
     """
-    per_image = max(1, MAX_DESCRIPTORS // max(1, len(store)))
+    num_images = min(MAX_IMAGES, len(store))
+    random = np.random.default_rng(seed)
+    chosen = np.sort(random.choice(len(store), num_images, replace=False))
+    per_image = MAX_DESCRIPTORS // num_images
 
     def sample(index):
-        descriptors = describe(store.get(index))
+        descriptors = describe(store.get(chosen[index]))
         random = np.random.default_rng([seed, index])
         return random.permutation(descriptors)[:per_image]
 
-    found = np.concatenate(_each(sample, len(store), "descriptors"))
+    found = np.concatenate(_each(sample, num_images, "descriptors"))
     num_words = min(num_words, len(found))
     k_means = MiniBatchKMeans(
         num_words, batch_size=4096, n_init=3, random_state=seed, max_iter=10

@@ -22,6 +22,7 @@ from classification.model import (
 from classification.whole import fit_images
 from evaluation.predictions import Predictor, classifier_prediction, predict_rows
 from evaluation.runs import read_run, start_run, write_results
+from preprocessing.command import InputError, positive_int
 from preprocessing.datasets import (
     ImageStore,
     choose_image_size,
@@ -31,6 +32,7 @@ from preprocessing.images import resize_batch
 from preprocessing.manifest import is_copy, read_dataset
 from preprocessing.split import hold_out
 
+SMALLEST_SIDE = 32
 SMALL_CNN_PIXELS = 128 * 128
 HEAD_EPOCHS = 30
 RATE_FROM_SCRATCH, STEPS_FROM_SCRATCH = 1e-3, 900
@@ -38,14 +40,13 @@ RATE_FINE_TUNING, STEPS_FINE_TUNING = 2e-4, 400
 
 
 def add_arguments(parser):
-    parser.add_argument("--image-size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"))
+    size = {"type": positive_int, "nargs": 2, "metavar": ("HEIGHT", "WIDTH")}
+    parser.add_argument("--image-size", **size, help="the backbone's, if left out")
+    parser.add_argument("--weights", default="imagenet", help="imagenet, none, a file")
     parser.add_argument(
-        "--weights", default="imagenet", help="imagenet, none or a file"
+        "--epochs", type=positive_int, help="at most; by itself if none"
     )
-    parser.add_argument(
-        "--epochs", type=int, help="of images passing the network; found if left out"
-    )
-    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--batch-size", type=positive_int, default=32)
 
 
 def train(
@@ -82,6 +83,17 @@ def train(
     if model in BACKBONES:
         pixels = int(np.prod(BACKBONES[model].image_size))
     image_size = tuple(image_size or choose_image_size(dataset, pixels))
+    if min(image_size) < SMALLEST_SIDE:
+        raise InputError(
+            f"--image-size must be at least {SMALLEST_SIDE} {SMALLEST_SIDE}. "
+            f"Received: {image_size[0]} {image_size[1]}."
+        )
+    absent = set(dataset.classes) - set(dataset.rows("train")["label"])
+    if absent:
+        raise InputError(
+            f"train of {dataset.folder} has no {', '.join(sorted(absent))}: a "
+            "classifier cannot learn it. Split again without --protocol official."
+        )
     arguments = {
         "image_size": image_size,
         "weights": str(weights),

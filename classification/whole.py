@@ -8,7 +8,7 @@ from preprocessing.augmentation import augment, geometry_and_light
 from preprocessing.datasets import balanced, training_batches
 
 WEIGHT_DECAY = 1e-4
-MAX_BATCHES_PER_EPOCH = 100
+BATCHES_PER_EPOCH = (15, 100)  # at least, at most; about two passes in between
 LIGHT = geometry_and_light(flips=("none",), rotation=0, brightness=(0.7, 1.3))
 
 
@@ -38,7 +38,7 @@ def fit_images(
     labels = rows["label"].to_numpy(str)
     targets = np.searchsorted(dataset.classes, labels)
     kept, held = np.flatnonzero(~held_out), np.flatnonzero(held_out)
-    num_batches = min(MAX_BATCHES_PER_EPOCH, -(-2 * len(kept) // batch_size))
+    num_batches = int(np.clip(2 * len(kept) // batch_size, *BATCHES_PER_EPOCH))
     epochs = max(4, steps // num_batches) if epochs is None else epochs
     epochs_of_batches = (
         [kept[batch] for batch in epoch]

@@ -10,13 +10,12 @@ import argparse
 import datetime
 import itertools
 import os
-import shutil
 import textwrap
 from pathlib import Path
 
 from evaluation.leaderboard import WIDTH, by_dataset, leaderboard, leaderboard_text
 from evaluation.report import write_report
-from evaluation.runs import read_run
+from evaluation.runs import partial_folder, read_run
 from evaluation.verdict import verdict
 from preprocessing.command import InputError, run_command
 from preprocessing.files import write_csv
@@ -54,15 +53,10 @@ def compare(runs, *, out=None):
     out = _free_folder(runs[0].folder.parent) if out is None else Path(out)
     if out.exists():
         raise InputError(f"{out} exists already. Give --out a new folder.")
-    partial = out.with_name(f".{out.name}-{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with partial_folder(out) as partial:
         write_csv(partial / "results.csv", leaderboard(runs))
         write_report(runs, partial)
         os.rename(partial, out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return out / "report.html"
 
 

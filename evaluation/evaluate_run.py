@@ -3,13 +3,10 @@
 import shutil
 from pathlib import PurePosixPath
 
-import pandas as pd
-
-from evaluation import plots
 from evaluation.conclusions import threshold_rule
 from evaluation.gallery import decisions, find_dataset
-from evaluation.leaderboard import METRICS, has_classes
-from evaluation.plot_style import save_plot
+from evaluation.leaderboard import METRICS
+from evaluation.run_plots import write_plots
 from evaluation.runs import write_metrics
 from evaluation.wording import counted, percent
 from preprocessing.files import replace_folder, write_bytes
@@ -33,8 +30,7 @@ def evaluate_run(run):
         run.config["normal_class"],
         run.threshold,
     )
-    for name, figure in run_plots(run).items():
-        save_plot(figure, run.folder / "plots" / f"{name}.png")
+    write_plots(run)
     table = decisions(run)
     wrong = table[table["is_wrong"]]
     num_copied, note = _copy_mistakes(run, wrong)
@@ -72,30 +68,6 @@ def evaluation_text(result):
     if result["note"]:
         lines.append(result["note"])
     return "\n".join(lines)
-
-
-def run_plots(run):
-    """The plots of one run, a dict from the file's stem to the figure."""
-    table = run.predictions
-    table = table[table["split"] == "test"]
-    name = run.config["model"]
-    figures = {
-        "scores": plots.score_histogram(
-            table, normal_class=run.config["normal_class"], threshold=run.threshold
-        ),
-        "miss_against_false_reject": plots.miss_against_false_reject_plot(
-            [run], [name]
-        ),
-    }
-    if has_classes(run):
-        figures["confusion"] = plots.confusion_plot(
-            run.metrics["test"]["confusion_matrix"], run.config["classes"], title=name
-        )
-        figures["per_class_recall"] = plots.per_class_recall_plot([run], [name])
-    history = run.folder / "history.csv"
-    if history.is_file():
-        figures["curves"] = plots.curves_plot(pd.read_csv(history))
-    return figures
 
 
 def _copy_mistakes(run, wrong):

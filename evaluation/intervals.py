@@ -21,11 +21,13 @@ def resample_groups(num_groups, *, num_resamples=NUM_RESAMPLES, seed=0):
 
 
 def interval(value, resampled, num_groups):
-    """A value with its 95 % percentile interval.
+    """A value with its 95 % percentile interval, never surer than without a mistake.
 
-    Where all resamples agree (no mistake seen, no success, or one group only) the
-    bootstrap says nothing; the bounds are then the exact binomial ones of
-    `num_groups` groups.
+    Where no mistake was seen all resamples agree, and the bootstrap says nothing. The
+    lower bound is then that of a share: n of n right. It holds with a mistake too, so
+    that making one never narrows the interval; likewise from above where all is wrong.
+    For shares of groups that bound is the exact binomial one; for AUROC, macro-F1 and
+    shares of images in unequal groups it stands in, as they have none.
 
     Args:
         value: The metric on the sample itself, in `[0, 1]`.
@@ -41,11 +43,9 @@ def interval(value, resampled, num_groups):
     if np.isnan(value) or num_groups == 0:
         return {"value": None, "low": None, "high": None}
     low, high = np.nanpercentile(resampled, [2.5, 97.5])
-    if low == high:
-        unseen = 0.025 ** (1 / num_groups)
-        low, high = min(low, unseen), max(high, 1 - unseen)
+    unseen = 0.025 ** (1 / num_groups)
     return {
         "value": float(value),
-        "low": float(min(low, value)),
-        "high": float(max(high, value)),
+        "low": float(min(low, value, unseen)),
+        "high": float(max(high, value, 1 - unseen)),
     }

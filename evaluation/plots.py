@@ -140,7 +140,9 @@ def score_histogram(table, *, normal_class, threshold):
     figure = Figure(figsize=(5.5, 4.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
     finite = np.append(scores[np.isfinite(scores)], threshold)
-    edges = np.histogram_bin_edges(finite, bins=40)
+    margin = 1e-3 if np.ptp(finite) < 1e-3 else 0.0
+    span = (finite.min() - margin, finite.max() + margin)
+    edges = np.histogram_bin_edges(finite, bins=40, range=span)
     rejected = scores >= threshold
     panels = [
         (upper, ~is_defect, rejected, GOOD, "good parts", "rejected"),
@@ -233,7 +235,7 @@ def split_gap_plot(splits):
 
 def curves_plot(history):
     """The columns of history.csv over the epochs, `val_` beside its own kind."""
-    kinds = [name for name in history.columns if name != "epoch"]
+    kinds = [name for name in history.columns if name not in ("epoch", "stage")]
     kinds = list(dict.fromkeys(name.removeprefix("val_") for name in kinds))
     epochs = history["epoch"] if "epoch" in history.columns else history.index
     num_rows = -(-len(kinds) // 3)

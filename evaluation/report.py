@@ -91,6 +91,7 @@ def _section(name, runs):
     return {
         "name": name,
         "headline": headline(name, runs[0], result, leak=info.get("leak", 0)),
+        "weights_notes": _weights_notes(runs, names),
         "note": note,
         "info": info,
         "grouping": _grouping(info),
@@ -143,6 +144,16 @@ def headline(dataset_name, leader, result, *, leak=0):
     return [first, second, result["text"]]
 
 
+def _weights_notes(runs, names):
+    """What the runs noted on missing ImageNet weights: it explains weak numbers."""
+    return [
+        f"{name}: {note.rstrip('.')}."
+        for run, name in zip(runs, names, strict=True)
+        for note in run.config["notes"]
+        if note.startswith("ImageNet weights")
+    ]
+
+
 def _plots(runs, names):
     """The plots of one data set; those that do not apply are missing."""
     leader, test = runs[0], runs[0].predictions
@@ -185,22 +196,20 @@ def _breakable(name):
 
 
 def _data_table(dataset):
-    """Images per class and split, copies apart, and the number of parts."""
+    """Images per class and split, copies apart, and the number of parts; total last."""
     if dataset is None:
         return []
-    manifest = dataset.manifest
-    copies = is_copy(manifest)
+    manifest = dataset.manifest.assign(is_copy=is_copy(dataset.manifest))
+    by_class = [(name, manifest[manifest["label"] == name]) for name in dataset.classes]
     rows = []
-    for name in [*dataset.classes, "all"]:
-        of_class = (
-            manifest["label"].eq(name) if name != "all" else manifest["path"].ne("")
-        )
-        originals = manifest[of_class & ~copies]
+    for name, images in [*by_class, ("all classes", manifest)]:
+        originals = images[~images["is_copy"]]
+        counts = {split: int((originals["split"] == split).sum()) for split in SPLITS}
         rows.append(
             {
                 "name": name,
-                **{split: int((originals["split"] == split).sum()) for split in SPLITS},
-                "copies": int((of_class & copies).sum()),
+                **counts,
+                "copies": int(images["is_copy"].sum()),
                 "groups": originals["group"].nunique(),
             }
         )

@@ -9,9 +9,12 @@ import datetime
 import importlib.metadata
 import os
 import platform
+import re
 import resource
 import shutil
+import socket
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,12 +22,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evaluation.predictions import read_predictions, write_predictions
+from evaluation.run_plots import write_plots
 from evaluation.summary import summarise
 from evaluation.thresholds import MAX_FALSE_REJECT_RATE, choose_threshold
 from preprocessing.command import InputError
 from preprocessing.files import read_json, write_json
 from preprocessing.manifest import table_hash
 
+THRESHOLD_RULE = (
+    f"lowest threshold with a false reject rate of at most {MAX_FALSE_REJECT_RATE:g}"
+)
+DATASET_KEYS = (
+    "dataset", "dataset_folder", "manifest_sha256", "classes", "normal_class",
+)  # fmt: skip
 PACKAGES = ("keras", "tensorflow", "numpy", "scikit-learn", "opencv-contrib-python")
 
 
@@ -73,7 +83,32 @@ def read_run(folder):
             f"{folder} is no finished run folder: it has no {missing[0]}. "
             "Give a folder that `pipenv run train` printed."
         )
-    return Run(folder, read_json(folder / "config.json"))
+    try:
+        return Run(folder, read_json(folder / "config.json"))
+    except ValueError as error:
+        raise InputError(
+            f"{folder / 'config.json'} is no JSON: {error}. Train that run again."
+        ) from error
+
+
+def member_folders(run):
+    """Where the members of an ensemble are.
+
+    Members beside the ensemble are kept as paths relative to its folder, so that a
+    folder of runs can be moved; others as absolute ones.
+
+    Raises:
+        InputError: If a member is gone.
+    """
+    folders = [run.folder.resolve() / member for member in run.config["members"]]
+    folders = [Path(os.path.normpath(folder)) for folder in folders]
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(
+                f"{run.name} needs its member {folder.name}, which is not at "
+                f"{folder}. Put it there, or run `pipenv run ensemble` again."
+            )
+    return folders
 
 
 @contextmanager
@@ -84,45 +119,59 @@ def start_run(runs_dir, *, model, family, dataset, arguments, seed):
         runs_dir: Folder of all run folders.
         model: Name of the model, a key of MODELS or a combiner.
         family: Package that trained it and can load it.
-        dataset: The `Dataset` it was trained on.
+        dataset: The `Dataset` it was trained on, or the config of a run that was
+            trained on the same one.
         arguments: Everything the training was told, resolved.
         seed: The one seed.
 
     Yields:
         An `OpenRun`; after the block its `folder` is the final one.
     """
-    runs_dir = Path(runs_dir)
-    today = datetime.date.today().isoformat()
-    name = f"{today}-{model}-{dataset.name}"
-    temporary = runs_dir / f".{name}-{os.getpid()}.partial"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    about = dataset if isinstance(dataset, dict) else _about_dataset(dataset)
     config = {
         "model": model,
         "family": family,
-        "dataset": dataset.name,
-        "dataset_folder": str(dataset.folder.resolve()),
-        "manifest_sha256": table_hash(dataset.manifest),
-        "classes": dataset.classes,
-        "normal_class": dataset.normal_class,
+        **{key: about[key] for key in DATASET_KEYS},
         "arguments": arguments,
         "seed": seed,
         "notes": [],
         **_circumstances(),
     }
+    today = datetime.date.today().isoformat()
+    final = Path(runs_dir) / f"{today}-{model}-{config['dataset']}"
     started = time.perf_counter()
-    run = OpenRun(temporary, config)
-    try:
+    with partial_folder(final) as temporary:
+        run = OpenRun(temporary, config)
         yield run
         config["wall_time_s"] = round(time.perf_counter() - started, 2)
         config["peak_memory_mb"] = peak_memory_mb()
         write_json(temporary / "config.json", config)
-        run.folder = _rename_to_free(temporary, runs_dir / name)
+        write_plots(read_run(temporary))
+        run.folder = _rename_to_free(temporary, final)
+
+
+@contextmanager
+def partial_folder(final):
+    """Yields an empty folder beside `final` to fill and rename; removes what is left.
+
+    Those that killed processes of this machine have left there are removed too.
+    """
+    final = Path(final)
+    mine = f"-{socket.gethostname()}-"
+    for left in final.parent.glob(".*.partial"):
+        found = re.fullmatch(rf"\..*{re.escape(mine)}(\d+)\.partial", left.name)
+        if found and not _is_alive(int(found[1])):
+            shutil.rmtree(left, ignore_errors=True)
+    partial = final.with_name(f".{final.name}{mine}{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
 
 
-def write_results(folder, table, *, classes, normal_class, rule=None):
+def write_results(folder, table, *, classes, normal_class):
     """Writes predictions.csv, threshold.json and metrics.json of a run.
 
     The threshold is chosen on `validate`; metrics are of `validate` and of `test`.
@@ -131,23 +180,13 @@ def write_results(folder, table, *, classes, normal_class, rule=None):
         folder: The run folder.
         table: Predictions table with rows of `validate` and `test`.
         classes, normal_class: As in the data set.
-        rule: Max. false reject rate on `validate`, in `[0, 1)`; 0.01 if None.
     """
-    rate = MAX_FALSE_REJECT_RATE if rule is None else rule
     validate = table[table["split"] == "validate"]
     is_defect = (validate["label"] != normal_class).to_numpy()
-    threshold = choose_threshold(
-        validate["defect_score"].to_numpy(), is_defect, max_false_reject_rate=rate
-    )
+    threshold = choose_threshold(validate["defect_score"].to_numpy(), is_defect)
     write_predictions(folder, table)
-    write_json(
-        Path(folder) / "threshold.json",
-        {
-            "value": threshold,
-            "rule": f"lowest threshold with a false reject rate of at most {rate:g}",
-            "split": "validate",
-        },
-    )
+    stored = {"value": threshold, "rule": THRESHOLD_RULE, "split": "validate"}
+    write_json(Path(folder) / "threshold.json", stored)
     write_metrics(folder, table, classes, normal_class, threshold)
 
 
@@ -167,12 +206,32 @@ def write_metrics(folder, table, classes, normal_class, threshold):
 
 def peak_memory_mb():
     """The most memory this process has held, in MB."""
-    try:  # getrusage counts the parent's memory too when it started this process
+    if sys.platform == "linux":  # getrusage counts the parent's memory there too
         lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    peak = next(line for line in lines if line.startswith("VmHWM"))
-    return round(int(peak.split()[1]) / 1024)
+        peak = next(line for line in lines if line.startswith("VmHWM"))
+        return round(int(peak.split()[1]) / 2**10)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
+
+
+def _about_dataset(dataset):
+    return {
+        "dataset": dataset.name,
+        "dataset_folder": str(dataset.folder.resolve()),
+        "manifest_sha256": table_hash(dataset.manifest),
+        "classes": dataset.classes,
+        "normal_class": dataset.normal_class,
+    }
+
+
+def _is_alive(process_id):
+    try:
+        os.kill(process_id, 0)  # signal 0 only asks
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # alive, and another user's
+    return True
 
 
 def _circumstances():

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score
 from sklearn.svm import SVC
 
 from preprocessing.command import InputError
@@ -16,6 +15,7 @@ from preprocessing.split import grouped_folds
 
 KERNELS = ("rbf", "linear", "sigmoid")
 C_VALUES = (1.0, 10.0, 100.0)
+SOFTMAX_C = 1.0
 
 
 class Svm(NamedTuple):
@@ -48,19 +48,25 @@ class Svm(NamedTuple):
 def fit_svm(features, labels, groups, *, kernel="rbf", c_values=C_VALUES, seed=0):
     """Fits an SVM; C and the probabilities come from grouped cross-validation.
 
+    A class with one group cannot be held out: its own decisions are then in-sample.
+    If no class can, all are; C is then the first one, and the softmax is held close
+    to even so that it does not promise more than it knows.
+
     Args:
         features: `(samples, features)`.
-        labels: Class names, `(samples,)`; classes weigh alike however many samples.
+        labels: Class names, `(samples,)`; classes weigh alike however many samples,
+            in the machine and in its probabilities.
         groups: Samples of one group are never on both sides of a fold.
         kernel: One of KERNELS; gamma is 1 / features on standardised features.
-        c_values: The C with the best balanced accuracy out of fold is taken.
+        c_values: The C whose answers have the best balanced accuracy out of fold is
+            taken.
         seed: Of the folds.
 
     Reference:
         Platt, Probabilistic Outputs for Support Vector Machines, 1999: the sigmoid is
         fitted on decisions out of fold; here a softmax for many classes.
     """
-    labels = np.asarray(labels, str)
+    features, labels = np.asarray(features), np.asarray(labels, str)
     classes = np.unique(labels)
     if len(classes) < 2:
         raise InputError(f"An SVM needs two classes. Received: {', '.join(classes)}.")
@@ -68,20 +74,20 @@ def fit_svm(features, labels, groups, *, kernel="rbf", c_values=C_VALUES, seed=0
     scale = np.where(spread > 1e-9, spread, 1.0)
     values = (features - mean) / scale
     folds = grouped_folds(labels, groups, seed=seed)
+    if (folds < 0).all():
+        c_values = c_values[:1]  # in-sample, the loosest fit would always look best
     best = max(
-        (_out_of_fold(values, labels, folds, classes, kernel, c) for c in c_values),
+        (_try(c, values, labels, folds, kernel) for c in c_values),
         key=lambda trial: trial.accuracy,
     )
-    softmax = _fit_softmax(best.decisions, labels, classes)
     return Svm(
         classes=classes,
         kernel=np.array(kernel),
         gamma=np.array(1 / values.shape[1]),
         mean=mean,
         scale=scale,
-        **_arrays(_svc(kernel, best.c, values, labels), classes),
-        softmax_weights=softmax[0],
-        softmax_bias=softmax[1],
+        **_arrays(best.svc, classes),
+        **_softmax_arrays(best.softmax),
     )
 
 
@@ -111,9 +117,9 @@ def load_svm(file):
 
 
 class _Trial(NamedTuple):
-    c: float
     accuracy: float
-    decisions: np.ndarray
+    svc: SVC
+    softmax: LogisticRegression
 
 
 def _svc(kernel, c, values, labels):
@@ -122,19 +128,26 @@ def _svc(kernel, c, values, labels):
     return svc.fit(values, labels)
 
 
-def _out_of_fold(values, labels, folds, classes, kernel, c):
-    """Decisions of every sample by an SVM that has not seen its group."""
-    shown = _svc(kernel, c, values, labels)
-    decisions = _svc_decisions(shown, classes, values)
-    predicted = shown.predict(values)
-    for fold in range(folds.max() + 1 if folds.any() else 0):
+def _try(c, values, labels, folds, kernel):
+    """Fits on all samples, and the softmax on decisions about groups not seen."""
+    classes = np.unique(labels)
+    svc = _svc(kernel, c, values, labels)
+    decisions = _svc_decisions(svc, classes, values)
+    for fold in range(folds.max() + 1):
         judged = folds == fold
-        if set(labels[~judged]) != set(classes):
-            continue
-        svc = _svc(kernel, c, values[~judged], labels[~judged])
-        decisions[judged] = _svc_decisions(svc, classes, values[judged])
-        predicted[judged] = svc.predict(values[judged])
-    return _Trial(c, balanced_accuracy_score(labels, predicted), decisions)
+        other = _svc(kernel, c, values[~judged], labels[~judged])
+        decisions[judged] = _svc_decisions(other, classes, values[judged])
+    held = folds >= 0
+    judged = held if held.any() else ~held
+    # a class that was never held out has to be known to the softmax all the same
+    shown = held | ~np.isin(labels, labels[held])
+    strength = SOFTMAX_C if held.any() else 1 / len(labels)
+    softmax = LogisticRegression(C=strength, class_weight="balanced", max_iter=2000)
+    softmax.fit(decisions[shown], labels[shown])
+    answers = softmax.predict(decisions[judged])
+    is_right = answers == labels[judged]
+    recalls = [is_right[labels[judged] == n].mean() for n in np.unique(labels[judged])]
+    return _Trial(np.mean(recalls), svc, softmax)
 
 
 def _svc_decisions(svc, classes, values):
@@ -172,11 +185,9 @@ def _decide(values, vectors, pair_weights, pair_bias, kernel_of):
     return products @ pair_weights + pair_bias
 
 
-def _fit_softmax(decisions, labels, classes):
-    """Weights `(pairs, classes)` and bias of a softmax on the decisions."""
-    logistic = LogisticRegression(C=1.0, max_iter=2000).fit(decisions, labels)
-    weights, bias = logistic.coef_.T, logistic.intercept_
-    if len(classes) == 2:
-        zero = np.zeros_like(weights)
-        return np.hstack([zero, weights]), np.r_[0.0, bias]
-    return weights, bias
+def _softmax_arrays(softmax):
+    """Weights `(pairs, classes)` and bias, a column for each class of two too."""
+    weights, bias = softmax.coef_.T, softmax.intercept_
+    if len(softmax.classes_) == 2:
+        weights, bias = np.hstack([np.zeros_like(weights), weights]), np.r_[0.0, bias]
+    return {"softmax_weights": weights, "softmax_bias": bias}

@@ -1,5 +1,7 @@
 """Which run to trust: chosen on `validate`, compared in pairs on `test`."""
 
+import math
+
 import numpy as np
 
 from evaluation import metrics
@@ -8,9 +10,6 @@ from evaluation.leaderboard import METRICS, has_classes, leading_metric, ranked
 from evaluation.wording import counted, display_names, listed, points
 from preprocessing.command import InputError
 
-# Two methods that differ on 5 groups can do so all in one direction by luck
-# (2 * 0.5 ** 5 = 6 %); from 6 on that is rarer than 5 %.
-MIN_GROUPS_APART = 6
 MAX_IN_SENTENCE = 3
 CLASS_METRICS = {
     "accuracy": metrics.accuracy,
@@ -19,7 +18,7 @@ CLASS_METRICS = {
 }
 
 
-def paired_difference(run_a, run_b, *, metric="macro_f1"):
+def paired_difference(run_a, run_b, *, metric="macro_f1", num_rivals=1):
     """How much higher a metric of `run_a` is on test, both on the same resamples.
 
     Pairing removes what both share, the luck of which parts were drawn; two
@@ -28,11 +27,13 @@ def paired_difference(run_a, run_b, *, metric="macro_f1"):
     Args:
         run_a, run_b: Runs with the same test samples.
         metric: A key of METRICS.
+        num_rivals: Runs that `run_a` is compared with; the interval is widened so
+            that all of them together hold with 95 % (Bonferroni).
 
     Returns:
         `{"value", "low", "high", "num_groups_apart"}`: the difference a - b with its
-        95 % interval, None where it has no value, and on how many test groups the
-        two answer differently (for AUROC: the groups of the rarer kind).
+        interval, None where it has no value, and on how many test groups the two
+        answer differently (for AUROC: the groups of the rarer kind).
 
     Raises:
         InputError: If the test samples differ, or a run has no classes.
@@ -54,7 +55,8 @@ def paired_difference(run_a, run_b, *, metric="macro_f1"):
         apart = min(np.unique(kind).size for kind in kinds)
     if np.isnan(difference[0]):
         return {"value": None, "low": None, "high": None, "num_groups_apart": apart}
-    low, high = np.nanpercentile(difference[1:], [2.5, 97.5])
+    tail = 2.5 / num_rivals
+    low, high = np.nanpercentile(difference[1:], [tail, 100 - tail])
     return {
         "value": float(difference[0]),
         "low": float(low),
@@ -63,31 +65,45 @@ def paired_difference(run_a, run_b, *, metric="macro_f1"):
     }
 
 
+def groups_needed(num_rivals):
+    """Groups on which two runs must differ before that can be more than luck.
+
+    Two methods that differ on 5 groups can do so all in one direction by luck
+    (2 * 0.5 ** 5 = 6 %); from 6 on that is rarer than 5 %. With more rivals it must
+    be rarer than 5 % / rivals.
+    """
+    return 1 + math.ceil(math.log2(num_rivals / 0.05))
+
+
 def verdict(runs):
     """Says which of the runs of one data set to trust, and how sure that is.
 
     The leader is the best on `validate`. It is clearly better than another run when
-    the paired 95 % interval of the difference on test lies above 0 and the two
-    differ on at least MIN_GROUPS_APART groups. Detectors are compared by AUROC.
+    the paired interval of the difference on test, widened for the number of rivals,
+    lies above 0 and the two differ on enough groups. Detectors are compared by AUROC.
 
     Returns:
-        A dict: `leader` (a run), `rivals` (each `run`, `name`, `metric`, `difference`
-        and `outcome`: "better", "worse" or "open", seen from the leader), `is_clear`
-        and `text`.
+        A dict: `leader` (a run), `rivals` (each `run`, `name`, `metric`, `difference`,
+        `is_thin` and `outcome`: "better", "worse" or "open", seen from the leader),
+        `is_clear` and `text`.
     """
     leader, *others = ranked(runs)
     name, *other_names = display_names([leader, *others])
     rivals = []
     for run, rival_name in zip(others, other_names, strict=True):
         metric = "auroc" if not has_classes(run) else leading_metric(leader)
-        difference = paired_difference(leader, run, metric=metric)
+        difference = paired_difference(
+            leader, run, metric=metric, num_rivals=len(others)
+        )
+        is_thin = difference["num_groups_apart"] < groups_needed(len(others))
         rivals.append(
             {
                 "run": run,
                 "name": rival_name,
                 "metric": metric,
                 "difference": difference,
-                "outcome": _outcome(difference),
+                "is_thin": is_thin,
+                "outcome": "open" if is_thin else _outcome(difference),
             }
         )
     return {
@@ -132,9 +148,9 @@ def difference_text(rival):
     """By how much the leader is ahead of a rival on test, with what that rests on."""
     difference = rival["difference"]
     text = f"{points(difference)} in {METRICS[rival['metric']]}"
-    apart = difference["num_groups_apart"]
-    if apart < MIN_GROUPS_APART:
-        text += f", resting on only {counted(apart, 'group')}"
+    if rival["is_thin"]:
+        groups = counted(difference["num_groups_apart"], "group")
+        text += f", resting on only {groups}"
     return text
 
 
@@ -146,7 +162,7 @@ def _differences(rivals):
 
 
 def _outcome(difference):
-    if difference["value"] is None or difference["num_groups_apart"] < MIN_GROUPS_APART:
+    if difference["value"] is None:
         return "open"
     if difference["low"] > 0:
         return "better"

@@ -68,7 +68,8 @@ def read_annotated(folder, files, layout, normal_name):
 def _class_folders(images, normal_name):
     """The folders of defect classes: those beside a folder of good parts, if any."""
     tops = {source.split("/")[0] for source in images if "/" in source}
-    normal = {top for top in tops if top.lower() in (*NORMAL_NAMES, normal_name)}
+    names = (*NORMAL_NAMES, normal_name.lower())
+    normal = {top for top in tops if top.lower() in names}
     return tops - normal if normal else set()
 
 

@@ -1,5 +1,9 @@
-"""How every command ends: one clear line and exit status 2 for a user's mistake."""
+"""What every command shares: types of its flags, and how it ends.
 
+A user's mistake ends in one clear line and exit status 2.
+"""
+
+import argparse
 import sys
 
 from tqdm import tqdm
@@ -12,6 +16,31 @@ class InputError(ValueError):
 def progress(steps, what, total, *, unit="image"):
     """A progress bar around an iterable; none where nobody looks at a terminal."""
     return tqdm(steps, what, total, unit=unit, leave=False, disable=None)
+
+
+def seed(text):
+    """argparse type: a whole number that every random generator takes."""
+    return _whole_number(text, 0, 2**32 - 1)
+
+
+def positive_int(text):
+    """argparse type: a whole number of 1 or more."""
+    return _whole_number(text, 1, sys.maxsize)
+
+
+def _whole_number(text, least, most):
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if not least <= value <= most:
+        span = (
+            f"from {least} to {most}" if most < sys.maxsize else f"of {least} or more"
+        )
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number {span}. Received: {text!r}."
+        )
+    return value
 
 
 def run_command(main):
@@ -32,7 +61,9 @@ def run_command(main):
         reason = error.strerror or " ".join(str(error).split())
         _stop(f"error: {reason}{where}. Mend that and run the same command again.", 2)
     except KeyboardInterrupt:
-        _stop("Interrupted. Run the same command again to go on.", 130)
+        _stop(
+            "Interrupted. Nothing is left half-done; run the same command again.", 130
+        )
 
 
 def _stop(line, status):

@@ -17,13 +17,13 @@ take about a minute.
 import argparse
 import re
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import PurePosixPath
 
 import pandas as pd
-from tqdm import tqdm
 
 from preprocessing.augmentation import FLIPS, augment_visibly, geometry_and_light
-from preprocessing.command import InputError, run_command
+from preprocessing.command import InputError, positive_int, progress, run_command
+from preprocessing.command import seed as seed_type
+from preprocessing.copy_plan import check_plan, plan_copies
 from preprocessing.create_bndbox import box_path, find_datasets
 from preprocessing.files import file_hash, read_json, write_json
 from preprocessing.images import image_size, read_image, write_image
@@ -34,7 +34,14 @@ from preprocessing.instances import (
     read_truth_mask,
     write_instances,
 )
-from preprocessing.manifest import is_copy, read_dataset, table_hash, write_dataset
+from preprocessing.manifest import (
+    NEXT,
+    is_copy,
+    original_of,
+    read_dataset,
+    table_hash,
+    write_dataset,
+)
 
 COPY_NAME = re.compile(r"__aug\d{3,}")
 MARKER = ".augmentation.json"  # there while copies are being written: which ones
@@ -85,7 +92,7 @@ def augment_dataset(
     dataset = read_dataset(folder)
     originals = dataset.manifest[~is_copy(dataset.manifest)]
     copies = plan_copies(originals, multiplier=multiplier, balance=balance)
-    _check_plan(dataset.folder, originals, copies)
+    check_plan(dataset.folder, originals, copies)
     _remove_partials(dataset.folder)
     done = _is_done(dataset, copies, recipe)
     if not done:
@@ -96,56 +103,6 @@ def augment_dataset(
         f"{copies['source'].nunique()} images in {dataset.folder}/train"
     )
     return len(copies)
-
-
-def plan_copies(originals, *, multiplier, balance):
-    """The manifest rows of the copies, their `sha256` still empty."""
-    train = originals[originals["split"] == "train"]
-    counts = pd.Series(multiplier, train.index)
-    if balance:
-        sizes = train["label"].value_counts()
-        for _, rows in train.groupby("label"):
-            spread = spread_evenly(2 * int(sizes.max()) - len(rows), len(rows))
-            counts[rows.index] = spread
-    rows = [
-        copy_row(original, number)
-        for original, count in zip(train.itertuples(index=False), counts, strict=True)
-        for number in range(1, count + 1)
-    ]
-    return pd.DataFrame(rows, columns=originals.columns)
-
-
-def spread_evenly(total, places):
-    """`total` as a sum of `places` whole numbers that differ by one at most."""
-    return [(i + 1) * total // places - i * total // places for i in range(places)]
-
-
-def copy_row(original, number):
-    """The manifest row of a copy; JPEGs stay JPEGs, the rest becomes PNG."""
-    tail = f"__aug{number:03d}"
-    path = PurePosixPath(original.path)
-    suffix = path.suffix if path.suffix.lower() in (".jpg", ".jpeg") else ".png"
-    mask_path = original.mask_path
-    if mask_path:
-        name = f"{path.stem}{tail}_mask.png"
-        mask_path = str(PurePosixPath(mask_path).with_name(name))
-    return original._replace(
-        sample_id=original.sample_id + tail,
-        path=str(path.with_name(f"{path.stem}{tail}{suffix}")),
-        mask_path=mask_path,
-        source=original.sample_id,
-        sha256="",
-    )
-
-
-def _check_plan(folder, originals, copies):
-    for column in ("sample_id", "path"):
-        taken = set(originals[column]) & set(copies[column])
-        if taken:
-            raise InputError(
-                f"An image of {folder} already has the name of a copy: {min(taken)}. "
-                "Rename it, or leave augmented images out when making the data set."
-            )
 
 
 def _remove_partials(folder):
@@ -161,6 +118,7 @@ def _is_done(dataset, copies, recipe):
     columns = [name for name in copies.columns if name != "sha256"]
     if (
         dataset.info.get("augmentation") != recipe
+        or NEXT in dataset.info
         or (dataset.folder / MARKER).exists()
         or not written[columns].reset_index(drop=True).equals(copies[columns])
     ):
@@ -218,23 +176,18 @@ def _write(dataset, originals, copies, recipe):
         }
         for row in originals.to_dict("records")
     ]
-    rows = {key: rows for key, rows in copies.groupby("source", sort=False)}
+    rows = {key: rows for key, rows in copies.groupby(original_of(copies), sort=False)}
     tasks = [sample for sample in samples if sample["sample_id"] in rows]
 
     def work(sample):
         copies_of_it = rows[sample["sample_id"]].to_dict("records")
         return _write_copies(folder, sample, copies_of_it, recipe)
 
-    finished = []
-    with (
-        tqdm(total=len(copies), desc=dataset.name, unit="copy", disable=None) as bar,
-        ThreadPoolExecutor() as pool,
-    ):
-        for made in pool.map(work, tasks):
-            finished += made
-            bar.update(len(made))
-    write_instances(folder / "instances.json", samples + finished, dataset.classes)
-    table = pd.DataFrame(samples + finished)
+    with ThreadPoolExecutor() as pool:
+        steps = progress(pool.map(work, tasks), dataset.name, len(tasks))
+        samples += [copy for made in steps for copy in made]
+    write_instances(folder / "instances.json", samples, dataset.classes)
+    table = pd.DataFrame(samples)
     info = {**_info_without_recipe(dataset), "augmentation": recipe}
     write_dataset(folder, table, info)
     (folder / MARKER).unlink()
@@ -287,7 +240,7 @@ def main():
     )
     add = parser.add_argument
     add("datasets", nargs="*", metavar="DATASET", help="dataset/<name>")
-    add("--multiplier", type=int, default=12, help="copies of each image (12)")
+    add("--multiplier", type=positive_int, default=12, help="copies of each image (12)")
     add("--balance", action="store_true", help="as many as make classes equal")
     add("--flips", nargs="+", choices=FLIPS, default=FLIPS, help="any of (all three)")
     add("--rotation", type=float, default=90, help="greatest angle in degrees (90)")
@@ -295,7 +248,7 @@ def main():
         "--brightness", nargs=2, type=float, default=(0.5, 1.5),
         metavar=("LOW", "HIGH"), help="factors between (0.5 1.5)",
     )  # fmt: skip
-    add("--seed", type=int, default=0, help="another one makes other copies (0)")
+    add("--seed", type=seed_type, default=0, help="another one makes other copies (0)")
     recipe = vars(parser.parse_args())
     for folder in find_datasets(recipe.pop("datasets")):
         augment_dataset(folder, **recipe)

@@ -3,13 +3,14 @@
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
 from preprocessing.command import progress
 from preprocessing.images import image_size, read_image, resize
 
-MEMORY_BUDGET_MB = 6000
+MEMORY_BUDGET_MB = 6000  # at most; half of the free memory where that is less
 BATCHES_AHEAD = 4
 
 
@@ -20,14 +21,16 @@ class ImageStore:
         paths: Of the image files.
         image_size: `(height, width)`, pixels.
         memory_budget_mb: Up to this size all are decoded now and kept; beyond it,
-            each is decoded when asked for.
+            each is decoded when asked for. None for `memory_budget()`.
     """
 
-    def __init__(self, paths, image_size, *, memory_budget_mb=MEMORY_BUDGET_MB):
+    def __init__(self, paths, image_size, *, memory_budget_mb=None):
         self.paths = list(paths)
         self.image_size = tuple(image_size)
         shape = (len(self.paths), *self.image_size, 3)
         self.images = None
+        if memory_budget_mb is None:
+            memory_budget_mb = memory_budget()
         if np.prod(shape) <= memory_budget_mb * 2**20:
             images = np.empty(shape, np.uint8)
             with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -73,6 +76,21 @@ class ImageStore:
 
     def _read(self, path):
         return resize(read_image(path), self.image_size)
+
+
+def memory_budget():
+    """MB for decoded images: half of what is free, at most MEMORY_BUDGET_MB.
+
+    Where the system does not say what is free, a quarter of what is built in.
+    """
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(line for line in lines if line.startswith("MemAvailable:"))
+        budget = int(free.split()[1]) / 1024 / 2
+    except (OSError, StopIteration):
+        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        budget = pages / 2**20 / 4
+    return min(MEMORY_BUDGET_MB, budget)
 
 
 def training_batches(store, targets, epochs, *, augment=None, seed=0):

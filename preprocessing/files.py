@@ -40,13 +40,19 @@ def write_csv(path, table):
 
 
 def read_json(path):
-    return json.loads(Path(path).read_text())
+    return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def file_hash(path):
     """sha256 of a file as hexadecimal text."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def remove_leftovers(folder):
+    """Removes what a killed `replace_folder` or its caller left beside a folder."""
+    for name in (f".{folder.name}.old", f".{folder.name}.partial"):
+        shutil.rmtree(folder.with_name(name), ignore_errors=True)
 
 
 def replace_folder(new, old):

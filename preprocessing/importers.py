@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from preprocessing.annotated_images import read_annotated
-from preprocessing.annotations import annotation_layout, draw_instances
+from preprocessing.annotations import annotation_layout
 from preprocessing.command import InputError
 from preprocessing.image_masks import (
     MASK_FOLDERS,
@@ -21,16 +21,6 @@ from preprocessing.image_masks import (
 )
 from preprocessing.images import IMAGE_SUFFIXES, is_image
 from preprocessing.source_image import Rejected, SourceImage
-
-__all__ = [
-    "LAYOUTS",
-    "Rejected",
-    "Source",
-    "SourceImage",
-    "draw_instances",
-    "find_layout",
-    "read_source",
-]
 
 _LOOKS = {
     "mvtec": "train/good/1.png, test/<class>/1.png, ground_truth/<class>/1_mask.png",
@@ -90,15 +80,6 @@ def read_source(folder, *, layout=None, normal_name="good"):
         )
     images.sort(key=lambda image: image.source)
     return Source(layout, images, sorted(rejected))
-
-
-def find_layout(folder):
-    """Finds by the names of the files which of LAYOUTS a folder has.
-
-    Raises:
-        InputError: If the folder is missing, has no image or no known layout.
-    """
-    return _find_layout(folder, _list_files(folder))
 
 
 def _list_files(folder):

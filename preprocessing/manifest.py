@@ -25,9 +25,12 @@ COLUMNS = (
     "group",  # physical part, clip or near-duplicate cluster; never cut by a split
     "frame",  # number of the frame in its video, or empty
     "mask_path",  # PNG, or empty
-    "source",  # where the image came from; of a copy, the sample_id of its original
+    "source",  # path in the source folder, or "copy of <sample_id>", see is_copy
     "sha256",  # of the image file
 )
+COPY_MARK = "copy of "
+INFO = {"name": str, "classes": list, "normal_class": str, "manifest_sha256": str}
+NEXT = "next_manifest_sha256"  # in dataset.json while manifest.csv is being replaced
 NORMAL_NAMES = ("good", "ok", "normal", "no_anomaly", "free", "mt_free", "no_defect")
 
 
@@ -59,7 +62,23 @@ class Dataset(NamedTuple):
 
 def is_copy(manifest):
     """Bool series: which rows are augmented copies."""
-    return manifest["source"].isin(set(manifest["sample_id"]))
+    return manifest["source"].str.startswith(COPY_MARK)
+
+
+def copy_source(sample_id):
+    """The `source` of an augmented copy of the image `sample_id`."""
+    return COPY_MARK + sample_id
+
+
+def image_source(path):
+    """The `source` of an image from the source folder; never one of a copy's."""
+    return f"./{path}" if path.startswith(COPY_MARK) else path
+
+
+def original_of(manifest):
+    """Series of sample_ids: of a copy its original's, of other rows their own."""
+    named = manifest["source"].str.removeprefix(COPY_MARK)
+    return manifest["sample_id"].mask(is_copy(manifest), named)
 
 
 def find_normal_class(classes, normal_class=None):
@@ -88,11 +107,19 @@ def find_normal_class(classes, normal_class=None):
 
 
 def write_dataset(folder, manifest, info):
-    """Writes manifest.csv, then dataset.json with the manifest's hash."""
-    folder = Path(folder)
-    write_csv(folder / "manifest.csv", manifest[list(COLUMNS)])
-    info = {**info, "manifest_sha256": file_hash(folder / "manifest.csv")}
-    write_json(folder / "dataset.json", info)
+    """Writes manifest.csv, then dataset.json with the manifest's hash.
+
+    The dataset.json of before first gets the hash of the manifest to come: a reader
+    finds a pair that fits together also after a kill between the two.
+    """
+    table, about = Path(folder, "manifest.csv"), Path(folder, "dataset.json")
+    new_hash = table_hash(manifest)
+    if table.exists() and about.exists():
+        before = {**read_json(about), "manifest_sha256": file_hash(table)}
+        write_json(about, {**before, NEXT: new_hash})
+    write_csv(table, manifest[list(COLUMNS)])
+    info = {key: value for key, value in info.items() if key != NEXT}
+    write_json(about, {**info, "manifest_sha256": new_hash})
 
 
 def read_dataset(folder, *, check_files=False):
@@ -118,14 +145,40 @@ def read_dataset(folder, *, check_files=False):
         manifest = pd.read_csv(folder / "manifest.csv", dtype=str, na_filter=False)
     except (ValueError, pd.errors.ParserError) as error:
         raise InputError(f"{folder} cannot be read: {error}.") from error
+    _check_info(info, folder / "dataset.json")
     check_manifest(manifest, info["classes"], folder / "manifest.csv")
+    if file_hash(folder / "manifest.csv") not in (
+        info["manifest_sha256"],
+        info.get(NEXT),
+    ):
+        raise InputError(
+            f"{folder / 'manifest.csv'} was changed after it was made: its hash is not "
+            "the one in dataset.json. Undo the change, or make the data set again with "
+            "`pipenv run folders`."
+        )
     if check_files:
         _check_files(manifest, folder)
     return Dataset(folder, manifest, info)
 
 
+def _check_info(info, path):
+    """Raises InputError unless dataset.json has what every command needs."""
+    info = info if isinstance(info, dict) else {}
+    wrong = [key for key, kind in INFO.items() if not isinstance(info.get(key), kind)]
+    if wrong:
+        reason = f"lacks {', '.join(wrong)}"
+    elif info["normal_class"] not in info["classes"]:
+        classes = ", ".join(map(str, info["classes"])) or "empty"
+        reason = (
+            f"has the normal_class {info['normal_class']!r}, its classes: {classes}"
+        )
+    else:
+        return
+    raise InputError(f"{path} {reason}. Run `pipenv run folders` again.")
+
+
 def table_hash(manifest):
-    """Hash of the whole table: what a run was trained on."""
+    """Hash of manifest.csv as it is written: what a run was trained on."""
     text = manifest[list(COLUMNS)].to_csv(index=False, lineterminator="\n")
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -11,6 +11,8 @@ HASH_SIZE = 64  # pixels; the hash sees no finer detail than an eighth of it
 MAX_HASH_DISTANCE = 8  # of 64 bits
 THUMBNAIL_SIZE = 32
 MAX_GREY_DIFFERENCE = 4.0  # mean over the thumbnail, of 255
+COMPARED_AT_ONCE = 5_000_000  # pairs whose hashes are compared in one step
+CHECKED_AT_ONCE = 20_000  # pairs whose pixels are
 
 
 class Fingerprint(NamedTuple):
@@ -37,49 +39,77 @@ def fingerprint(image):
     return Fingerprint(bits, cv2.resize(grey, small, interpolation=cv2.INTER_AREA))
 
 
-def near_duplicate_pairs(fingerprints, *, rows_at_once=256):
-    """Finds all pairs with a near hash whose pixels agree as well.
-
-    The hashes are compared exhaustively, 64 bits in one machine instruction, so no
-    pair is lost; the pixel check sees the few that remain.
+def cluster(fingerprints):
+    """Numbers the clusters that near-duplicates make, each like another of its own.
 
     Args:
         fingerprints: List of `Fingerprint`.
-        rows_at_once: Images compared with all later ones in one step.
 
     Returns:
-        Integer array `(pairs, 2)` of positions, the smaller one first.
+        Integer array `(images,)`; images of one cluster share a number.
+    """
+    numbers = np.arange(len(fingerprints))
+    pairs = near_duplicate_pairs(fingerprints, lambda a, b: numbers[a] != numbers[b])
+    for first, second in pairs:
+        links = (np.ones(len(first), bool), (numbers[first], numbers[second]))
+        graph = coo_array(links, shape=(len(numbers), len(numbers)))
+        numbers = connected_components(graph, directed=False)[1][numbers]
+    return numbers
+
+
+def has_twin(fingerprints, asked, others):
+    """Which of the images asked for have a near-duplicate among the others.
+
+    Args:
+        fingerprints: List of `Fingerprint`.
+        asked, others: Bool, `(images,)`; no image is both.
+
+    Returns:
+        Bool array `(images,)`.
+    """
+    open_ones, found = asked.copy(), np.zeros(len(asked), bool)
+
+    def is_needed(first, second):
+        return open_ones[first] & others[second] | open_ones[second] & others[first]
+
+    for pair in near_duplicate_pairs(fingerprints, is_needed):
+        both = np.concatenate(pair)
+        found[both[asked[both]]] = True
+        open_ones &= ~found
+    return found
+
+
+def near_duplicate_pairs(fingerprints, is_needed):
+    """Yields the pairs with a near hash whose pixels agree as well, some at once.
+
+    The hashes are compared exhaustively, 64 bits in one machine instruction, so no
+    pair is lost; the pixel check sees the few that remain. Of 20,000 equal frames
+    there are 200 million pairs: only those needed are checked, and none is kept.
+
+    Args:
+        fingerprints: List of `Fingerprint`.
+        is_needed: Takes two arrays of positions, tells for each pair whether it is
+            still of interest; called again after each yield.
+
+    Yields:
+        Two integer arrays of positions, the smaller ones first.
     """
     if not fingerprints:
-        return np.zeros((0, 2), np.int32)
+        return
     bits = np.array([item.bits for item in fingerprints], np.uint64)
     thumbnails = np.stack([item.thumbnail for item in fingerprints]).astype(np.int16)
-    found = [np.zeros((0, 2), np.int32)]
+    rows_at_once = max(1, COMPARED_AT_ONCE // len(bits))
     for start in range(0, len(bits), rows_at_once):
         rows = bits[start : start + rows_at_once]
         distance = np.bitwise_count(rows[:, None] ^ bits[None, start:])
-        first, second = np.nonzero(np.triu(distance <= MAX_HASH_DISTANCE, k=1))
-        first, second = first + start, second + start
-        alike = _pixels_agree(thumbnails, first, second)
-        found.append(np.stack([first[alike], second[alike]], 1).astype(np.int32))
-    return np.concatenate(found)
-
-
-def cluster(num_images, pairs):
-    """Numbers the clusters that the pairs connect.
-
-    Returns:
-        Integer array `(num_images,)`; images of one cluster share a number.
-    """
-    links = (np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1]))
-    graph = coo_array(links, shape=(num_images, num_images))
-    return connected_components(graph, directed=False)[1]
-
-
-def _pixels_agree(thumbnails, first, second, *, pairs_at_once=20_000):
-    agree = np.zeros(len(first), bool)
-    for start in range(0, len(first), pairs_at_once):
-        part = slice(start, start + pairs_at_once)
-        difference = np.abs(thumbnails[first[part]] - thumbnails[second[part]])
-        agree[part] = difference.mean((1, 2)) <= MAX_GREY_DIFFERENCE
-    return agree
+        near = np.triu(distance <= MAX_HASH_DISTANCE, k=1)
+        all_first, all_second = np.nonzero(near)
+        for part in range(0, len(all_first), CHECKED_AT_ONCE):
+            first = all_first[part : part + CHECKED_AT_ONCE] + start
+            second = all_second[part : part + CHECKED_AT_ONCE] + start
+            needed = is_needed(first, second)
+            first, second = first[needed], second[needed]
+            difference = np.abs(thumbnails[first] - thumbnails[second])
+            alike = difference.mean((1, 2)) <= MAX_GREY_DIFFERENCE
+            if alike.any():
+                yield first[alike], second[alike]

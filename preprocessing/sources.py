@@ -10,19 +10,30 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from preprocessing.annotations import draw_instances
 from preprocessing.command import InputError, progress
+from preprocessing.files import file_hash
 from preprocessing.images import decode_image, read_mask, write_image
-from preprocessing.importers import Rejected, SourceImage, draw_instances
 from preprocessing.instances import mask_instances
-from preprocessing.manifest import COLUMNS
+from preprocessing.manifest import COLUMNS, image_source
 from preprocessing.near_duplicates import Fingerprint, fingerprint
+from preprocessing.source_image import Rejected, SourceImage
 
 
 class CheckedImage(NamedTuple):
-    """An image that can be read: its `size` is `(height, width)`."""
+    """An image that can be read.
+
+    Attributes:
+        found: The `SourceImage`.
+        sha256: Of the image file.
+        mask_sha256: Of the mask file; empty without one.
+        size: `(height, width)`, pixels.
+        fingerprint: What near-duplicates are found by.
+    """
 
     found: SourceImage
     sha256: str
+    mask_sha256: str
     size: tuple
     fingerprint: Fingerprint
 
@@ -80,10 +91,10 @@ def place_files(images):
     both = {image.found.official_split for image in images} >= {"train", "test"}
     stems = _unique_stems(images, keep_official=both)
     table = pd.DataFrame("", index=range(len(images)), columns=list(COLUMNS))
-    table["label"] = [image.found.label.replace("/", "_") for image in images]
+    table["label"] = [image.found.label for image in images]
     table["stem"] = stems
     table["sample_id"] = table["label"] + "/" + table["stem"]
-    table["source"] = [image.found.source for image in images]
+    table["source"] = [image_source(image.found.source) for image in images]
     table["sha256"] = [image.sha256 for image in images]
     table["official_split"] = [image.found.official_split for image in images]
     natural = sorted(range(len(images)), key=lambda row: _natural(stems[row]))
@@ -138,15 +149,18 @@ def _check(found):
     try:
         content = found.path.read_bytes()
         image = decode_image(content, found.source)
+        mask_sha256 = ""
         if found.mask_path is not None:
             mask = read_mask(found.mask_path)
             if mask.shape != image.shape[:2]:
                 sizes = [f"{w}x{h}" for h, w in (mask.shape, image.shape[:2])]
                 raise InputError(f"mask is {sizes[0]}, image is {sizes[1]} pixels")
+            mask_sha256 = file_hash(found.mask_path)
     except (InputError, OSError) as error:
         return Rejected(found.source, _reason(error))
     sha256 = hashlib.sha256(content).hexdigest()
-    return CheckedImage(found, sha256, image.shape[:2], fingerprint(image))
+    size = image.shape[:2]
+    return CheckedImage(found, sha256, mask_sha256, size, fingerprint(image))
 
 
 def _has_mask(found):

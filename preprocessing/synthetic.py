@@ -17,7 +17,7 @@ import numpy as np
 from preprocessing.bottle_defects import DEFECTS
 from preprocessing.bottle_mouth import draw_glass, light_glass, soft_step
 from preprocessing.command import InputError, progress
-from preprocessing.files import read_json, replace_folder, write_json
+from preprocessing.files import read_json, remove_leftovers, replace_folder, write_json
 from preprocessing.images import write_image
 
 CLASSES = ("good", *DEFECTS)
@@ -150,6 +150,7 @@ def render_dataset(folder, *, num_images=400, size=256, seed=0):
         "seed": seed,
     }
     if _rendered_with(folder) == made_of:
+        remove_leftovers(folder)
         return folder
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)

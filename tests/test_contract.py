@@ -14,7 +14,7 @@ from preprocessing.manifest import read_dataset
 
 QUICK = {
     "mobilenetv2": {"weights": "none", "epochs": 1, "image_size": (32, 32)},
-    "small_cnn": {"epochs": 40, "image_size": (48, 48)},
+    "small_cnn": {"epochs": 8, "image_size": (48, 48)},
     "bovw": {"num_words": 20, "image_size": (48, 48)},
 }
 LEARNS = {"small_cnn", "bovw"}  # the others are not trained long enough here

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,35 @@ def test_an_ensemble_predicts_as_its_table_says(runs, washers, name):
     scores = [row["defect_score"] for row in predict(folder, paths)]
     assert scores == pytest.approx(table.loc[names, "defect_score"].tolist(), abs=1e-6)
     assert load_predictor(folder).classes == ["bad", "good"]
+
+
+def test_an_ensemble_moves_with_its_runs_and_misses_a_lost_member(
+    runs, part_folder, tmp_path
+):
+    members, combined = runs
+    for folder in (*members, combined["weighted"]):
+        shutil.copytree(folder, tmp_path / folder.name)
+    moved = tmp_path / combined["weighted"].name
+    image = part_folder / "good" / "00.png"
+    before, after = (
+        list(predict(run, [image])) for run in (combined["weighted"], moved)
+    )
+    assert before == after
+    shutil.rmtree(tmp_path / members[1].name)
+    with pytest.raises(InputError, match=members[1].name):
+        load_predictor(moved)  # the one that was left behind does not stand in
+
+
+@pytest.mark.parametrize("command", [["predict.py", "no-run", "a.png"],
+                                     ["evaluate.py", "no-run"]])  # fmt: skip
+def test_what_is_no_run_is_one_line(command):
+    script, *arguments = command
+    result = subprocess.run(
+        [sys.executable, ROOT / script, *arguments], capture_output=True, text=True
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: no-run is no finished run folder")
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_bad_images_are_named_and_the_rest_goes_on(runs, part_folder, tmp_path):

@@ -12,7 +12,7 @@ from evaluation.runs import read_run
 from preprocessing.command import InputError
 from preprocessing.data_augmentation import augment_dataset
 from preprocessing.datasets import ImageStore
-from preprocessing.manifest import is_copy, read_dataset
+from preprocessing.manifest import is_copy, read_dataset, write_dataset
 from preprocessing.split import hold_out
 
 SIZE = (32, 32)
@@ -95,3 +95,16 @@ def test_every_backbone_names_a_layer_it_has():
     for name, backbone in BACKBONES.items():
         built = build_backbone(name, weights="none")
         assert backbone.unfreeze_from in [layer.name for layer in built.layers]
+
+
+def test_what_cannot_be_trained_is_refused(small_dataset, tmp_path):
+    quick = {"model": "small_cnn", "runs": tmp_path / "runs"}
+    with pytest.raises(InputError, match="at least 32 32. Received: 8 64"):
+        train(data=small_dataset, image_size=(8, 64), **quick)
+    dataset = read_dataset(small_dataset)
+    rows = dataset.manifest
+    goods = rows[(rows["label"] == "good") | (rows["split"] != "train")]
+    write_dataset(small_dataset, goods, dataset.info)
+    with pytest.raises(InputError, match="train of .* has no bad"):
+        train(data=small_dataset, **quick)
+    assert not (tmp_path / "runs").exists()

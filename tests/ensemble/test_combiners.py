@@ -52,7 +52,7 @@ def fitted_combination(name, probabilities, labels, groups, classes):
     return combine(name, probabilities, fitted, classes)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=15, derandomize=True)
 @given(st.sampled_from(COMBINERS), st.integers(0, 1000))
 def test_order_of_classes_members_and_rows_never_changes_a_decision(name, seed):
     random = np.random.default_rng(seed)
@@ -66,9 +66,9 @@ def test_order_of_classes_members_and_rows_never_changes_a_decision(name, seed):
         name, probabilities[members][:, :, turn], labels, groups, classes[turn]
     )
     assert np.allclose(first[:, turn], other, atol=1e-4)
-    if name != "svm":  # its folds depend on the order of rows
-        rows = random.permutation(60)
-        third = fitted_combination(
-            name, probabilities[:, rows], labels[rows], groups[rows], classes
-        )
-        assert np.allclose(first[rows], third, atol=1e-4)
+    rows = random.permutation(60)
+    third = fitted_combination(
+        name, probabilities[:, rows], labels[rows], groups[rows], classes
+    )
+    # an SVM is solved row by row, down to 1e-3 in its own units
+    assert np.allclose(first[rows], third, atol=5e-3 if name == "svm" else 1e-4)

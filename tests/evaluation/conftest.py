@@ -63,10 +63,14 @@ def dataset(make_dataset):
 
 
 @pytest.fixture
-def make_run(tmp_path):
+def make_run(tmp_path, monkeypatch):
     """Builds a run that is right with probability 0.9 but for the samples `wrong`."""
 
-    def make(dataset, model, *, wrong=(), detector=False, notes=(), seed=0):
+    def make(
+        dataset, model, *, wrong=(), detector=False, notes=(), seed=0, has_plots=False
+    ):
+        if not has_plots:  # they take a second
+            monkeypatch.setattr("evaluation.runs.write_plots", lambda run: None)
         classes = dataset.classes
         rows = dataset.rows("validate", "test")
         right = np.array([classes.index(label) for label in rows["label"]])

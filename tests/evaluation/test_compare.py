@@ -5,7 +5,7 @@ import pytest
 from evaluation.compare import compare, read_runs
 from evaluation.leaderboard import by_dataset, leaderboard, leaderboard_text, ranked
 from evaluation.predictions import write_predictions
-from evaluation.verdict import paired_difference, verdict
+from evaluation.verdict import groups_needed, paired_difference, verdict
 from evaluation.wording import display_names, duration, percent, share
 from preprocessing.command import InputError
 
@@ -116,6 +116,23 @@ def test_a_clear_winner_and_a_detector_beside_it(dataset, make_run):
     assert found["name"] == "strong"
     assert outcomes == {"weak": "better", "memory": "open"}
     assert found["rivals"][1]["metric"] == "auroc"
+
+
+def test_more_rivals_need_more_evidence(dataset, make_run):
+    # 0.5 ** 6 * 2 = 3 % < 5 %, but 0.5 ** 7 * 2 = 1.6 % > 5 % / 6
+    assert [groups_needed(count) for count in (1, 2, 6)] == [6, 7, 8]
+    strong = make_run(dataset, "strong")
+    weak = make_run(dataset, "weak", wrong=images("good", TEST[:12]))
+    alone = paired_difference(strong, weak)
+    among = paired_difference(strong, weak, num_rivals=6)
+    assert among["value"] == alone["value"]
+    assert among["low"] < alone["low"] and alone["high"] < among["high"]
+    others = [make_run(dataset, f"other_{n}") for n in range(5)]
+    outcomes = [
+        {rival["name"]: rival["outcome"] for rival in verdict(runs)["rivals"]}["weak"]
+        for runs in ([strong, weak], [strong, weak, *others])
+    ]
+    assert outcomes == ["better", "open"]
 
 
 def test_a_leader_that_loses_on_test_is_said(dataset, make_run):

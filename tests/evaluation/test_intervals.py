@@ -30,6 +30,22 @@ def test_without_a_mistake_the_bound_is_clopper_pearson(num_groups):
     assert never["low"] == 0
 
 
+@pytest.mark.parametrize("num_groups", [2, 6, 20, 50, 200])
+def test_a_mistake_never_narrows_the_interval(num_groups):
+    draws = resample_groups(num_groups)
+    found = []
+    for num_right in range(num_groups + 1):
+        right = np.arange(num_groups) < num_right
+        found.append(interval(right.mean(), draws @ right / num_groups, num_groups))
+    for end in ("low", "high"):
+        ends = np.array([each[end] for each in found])
+        assert (np.diff(ends[-4:]) >= 0).all() and (np.diff(ends[:4]) >= 0).all()
+    # 19 of 20 right: the bootstrap alone says 0.85, 20 of 20 is 0.025 ** (1 / 20)
+    if num_groups == 20:
+        assert found[19]["low"] == pytest.approx(0.8316, abs=1e-4)
+        assert found[1]["high"] == pytest.approx(1 - 0.8316, abs=1e-4)
+
+
 def test_one_group_is_no_certainty():
     # the only group is drawn each time, so all resamples agree at 0.7
     found = interval(0.7, np.full(1000, 0.7), 1)

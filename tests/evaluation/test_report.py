@@ -1,3 +1,4 @@
+import html
 import re
 import shutil
 
@@ -6,6 +7,7 @@ import pandas as pd
 import pytest
 
 from evaluation import plots
+from evaluation.compare import compare
 from evaluation.conclusions import cannot_conclude
 from evaluation.evaluate_run import evaluate_run, evaluation_text
 from evaluation.gallery import decisions, find_dataset, mistake_gallery, thumbnail
@@ -38,21 +40,63 @@ def test_says_how_good_how_sure_and_what_was_missed(dataset, make_run, tmp_path)
 
 
 def test_needs_nothing_from_outside(dataset, make_run, tmp_path):
-    html = write_report([make_run(dataset, "bovw")], tmp_path).read_text()
-    assert "<script" not in html and "http" not in html and "url(" not in html
-    sources = re.findall(r'src="([^"]{10})', html)
+    page = write_report([make_run(dataset, "bovw")], tmp_path).read_text()
+    assert "<script" not in page and "http" not in page and "url(" not in page
+    sources = re.findall(r'src="([^"]{10})', page)
     assert sources and set(sources) == {"data:image"}
-    assert "No mistakes on 32 test images." in html
+    assert "No mistakes on 32 test images." in page
 
 
 def test_names_and_notes_of_users_are_text_not_markup(make_dataset, make_run, tmp_path):
     evil = "<img src=x onerror=alert(1)>"
     data = make_dataset(name="a&b", classes=("good", "$x_1$ <b>"), source=evil)
     run = make_run(data, "bovw", wrong=images("$x_1$ <b>", TEST[:2]), notes=[evil])
-    html = write_report([run], tmp_path).read_text()
-    assert "<b>" not in html.replace("<b>good</b>", "").replace("answer <b>", "")
-    assert "<img src=x" not in html
-    assert "a&amp;b" in html and "&lt;img src=x onerror=alert(1)&gt;" in html
+    page = write_report([run], tmp_path).read_text()
+    assert "<b>" not in page.replace("<b>good</b>", "").replace("answer <b>", "")
+    assert "<img src=x" not in page
+    assert "a&amp;b" in page and "&lt;img src=x onerror=alert(1)&gt;" in page
+
+
+def test_commas_quotes_and_other_letters_break_nothing(
+    make_dataset, make_run, tmp_path
+):
+    classes = ("good, all", 'a "deep" scratch', "Kratzer, größer", "zażółć")
+    data = make_dataset(name='1,"2"-Prüfung', classes=classes, groups=3)
+    missed = images("zażółć", range(12, 15))
+    run = make_run(data, 'cnn, "ä"', wrong=missed, has_plots=True)
+    assert {f"prob_{name}" for name in classes} <= set(run.predictions.columns)
+    assert set(run.predictions["predicted"]) == set(classes)
+    assert evaluate_run(run)["num_mistakes"] == 3
+    page = compare([run], out=tmp_path / "out")
+    table = pd.read_csv(page.parent / "results.csv")
+    assert table.loc[0, ["dataset", "run", "model"]].tolist() == [
+        data.name, run.name, 'cnn, "ä"',
+    ]  # fmt: skip
+    text = html.unescape(text_of(page))
+    for name in (*classes, data.name, run.name):
+        assert name in text
+
+
+def test_a_class_called_all_is_not_the_total(make_dataset, make_run, tmp_path):
+    data = make_dataset(name="named", classes=("good", "all"), num_rejected=3)
+    page = write_report([make_run(data, "bovw")], tmp_path).read_text()
+    text = " ".join(re.sub("<[^>]+>", " ", page).split())
+    # 8 parts of 2 images in each of three splits, for each class and in sum
+    assert "all 16 16 16 24 good 16 16 16 24 all classes 32 32 32 48" in text
+    assert "The import made 3 remarks on unreadable files" in text
+
+
+def test_missing_weights_are_said_beside_the_headline(dataset, make_run, tmp_path):
+    note = "ImageNet weights were not used: a was trained from scratch"
+    runs = [make_run(dataset, "a", notes=[note]), make_run(dataset, "b")]
+    text = text_of(write_report(runs, tmp_path))
+    assert text.index(f"a: {note}.") < text.index("The data")
+
+
+def test_the_report_says_that_intervals_are_widened(dataset, make_run, tmp_path):
+    runs = [make_run(dataset, name) for name in "abc"]
+    # 100 - 5 / 2
+    assert "each is one of 97.5 %" in text_of(write_report(runs, tmp_path))
 
 
 def test_without_the_data_set_the_report_says_so(make_dataset, make_run, tmp_path):

@@ -1,9 +1,20 @@
 import datetime
+import os
+import resource
+import socket
+import subprocess
+import sys
 
 import pytest
 
 from evaluation.predictions import read_predictions
-from evaluation.runs import read_run, start_run, write_results
+from evaluation.runs import (
+    partial_folder,
+    peak_memory_mb,
+    read_run,
+    start_run,
+    write_results,
+)
 from preprocessing.command import InputError
 from preprocessing.files import read_json
 from preprocessing.manifest import table_hash
@@ -27,6 +38,43 @@ def test_a_training_that_fails_leaves_nothing(dataset, tmp_path):
             (run.folder / "model.npz").write_bytes(b"half")
             raise RuntimeError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_training_left_is_removed(tmp_path):
+    host = socket.gethostname()
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
+                           capture_output=True, text=True).stdout.strip()  # fmt: skip
+    dead, alive, elsewhere, report = (
+        tmp_path / name
+        for name in (
+            f".2024-01-01-m-parts-{host}-{ended}.partial",
+            f".2024-01-01-m-parts-{host}-{os.getppid()}.partial",
+            f".2024-01-01-m-parts-not-{host}-x-{ended}.partial",
+            "2024-01-01-report-1",
+        )
+    )
+    for folder in (dead, alive, elsewhere, report):
+        (folder / "plots").mkdir(parents=True)
+    with partial_folder(tmp_path / "new") as partial:
+        assert partial.is_dir()
+    assert sorted(tmp_path.iterdir()) == sorted([alive, elsewhere, report])
+
+
+def test_a_finished_run_has_its_plots(dataset, make_run):
+    run = make_run(dataset, "bovw", has_plots=True)
+    assert {path.name for path in (run.folder / "plots").iterdir()} == {
+        "confusion.png", "miss_against_false_reject.png", "per_class_recall.png",
+        "scores.png",
+    }  # fmt: skip
+
+
+def test_macs_count_memory_in_bytes(monkeypatch):
+    class Usage:
+        ru_maxrss = 300 * 2**20
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(resource, "getrusage", lambda who: Usage)
+    assert peak_memory_mb() == 300
 
 
 def test_the_threshold_comes_from_validate_alone(dataset, make_run, tmp_path):
@@ -65,6 +113,10 @@ def test_what_is_no_run_is_refused_by_name(dataset, make_run, tmp_path):
     with pytest.raises(InputError, match="no config.json"):
         read_run(tmp_path)
     run = make_run(dataset, "bovw")
+    config = (run.folder / "config.json").read_text()
+    (run.folder / "config.json").write_text(config[:50])
+    with pytest.raises(InputError, match="config.json is no JSON"):
+        read_run(run.folder)
     (run.folder / "metrics.json").unlink()
     with pytest.raises(InputError, match="no metrics.json"):
         read_run(run.folder)

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import random
@@ -13,10 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preprocessing.command import InputError
-from preprocessing.create_folders import create_folders
+from preprocessing.command import InputError, run_command
+from preprocessing.create_folders import create_folders, main
+from preprocessing.data_augmentation import augment_dataset
 from preprocessing.images import read_mask, write_image
 from preprocessing.instances import read_instances
+from preprocessing.manifest import is_copy, read_dataset
 from preprocessing.synthetic import render_dataset
 
 SCRIPT = Path(__file__).parents[2] / "preprocessing" / "create_folders.py"
@@ -170,9 +173,20 @@ def test_chronological_goes_by_natural_order(tmp_path):
     assert good.groupby("group")["split"].nunique().max() == 1
 
 
-def test_mistakes_get_one_line_and_status_2(part_folder, tmp_path):
+@pytest.mark.parametrize("flags", [["--seed", "-1"], ["--block", "0"], ["--seed", "x"]])
+def test_numbers_out_of_range_are_refused(part_folder, flags, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["folders", str(part_folder), *flags])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert re.search("must be a whole number", capsys.readouterr().err)
+
+
+def test_mistakes_get_one_line_and_status_2(part_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "nothing").mkdir()
     one = shutil.copytree(part_folder / "good", tmp_path / "one" / "good")
+    screws = shutil.copytree(part_folder / "good", tmp_path / "two" / "screws").parent
     few = shutil.copytree(part_folder, tmp_path / "few")
     for path in sorted((few / "bad").iterdir())[2:]:
         path.unlink()
@@ -189,12 +203,25 @@ def test_mistakes_get_one_line_and_status_2(part_folder, tmp_path):
         ([part_folder, "--grouping", "pattern"], "--pattern"),
         ([part_folder, "--normal-class", "god"], "Did you mean 'good'"),
         ([part_folder, "--protocol", "official"], "MVTec layout"),
+        (
+            [part_folder, "--protocol", "official", "--grouping", "none"],
+            "--grouping none. Leave one of the two out",
+        ),
+        ([part_folder, "--name", ""], "--name must be .* Received: ''"),
+        ([part_folder, "--name", "a/b"], "--name must be .* Received: 'a/b'"),
+        ([part_folder, "--name", ".x"], "--name must be .* Received: '.x'"),
+        ([part_folder, "--normal-class", "a/b"], "--normal-class must be"),
+        ([part_folder, "--shares", "0.5", "nan", "0.5"], "sum to 1"),
+        ([screws], "one class only, 'screws'"),
     ]
     for arguments, message in mistakes:
-        result = run(*arguments, cwd=tmp_path)
-        assert result.returncode == 2, (arguments, result.stderr)
-        assert len(result.stderr.splitlines()) == 1, result.stderr
-        assert re.search(message, result.stderr), result.stderr
+        monkeypatch.setattr(sys, "argv", ["folders", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            run_command(main)
+        error = capsys.readouterr().err
+        assert end.value.code == 2, (arguments, error)
+        assert len(error.splitlines()) == 1, error
+        assert re.search(message, error), error
     assert [path.name for path in (tmp_path / "dataset").iterdir()] == ["mine"]
 
 
@@ -205,17 +232,219 @@ def test_two_sources_of_one_name_are_refused(part_folder, tmp_path):
         create_folders(other, out=tmp_path / "d", name="x")
 
 
-def test_a_killed_run_is_made_whole_by_the_next(part_folder, tmp_path):
-    expected = tmp_path / "expected"
-    create_folders(part_folder, out=expected)
-    out = tmp_path / "killed"
-    for pause in (0.7, 1.0, 1.2, 1.4, 1.6):
-        command = [sys.executable, str(SCRIPT), str(part_folder), "--out", str(out)]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        time.sleep(pause)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        if (out / part_folder.name).exists():
-            assert json.loads((out / part_folder.name / "dataset.json").read_text())
-    assert run(part_folder, "--out", out, cwd=tmp_path).returncode == 0
-    assert tree(out) == tree(expected)
+def test_changed_truth_makes_it_anew(bottle_mouths, tmp_path):
+    """Masks, labels and remarks of the source count, not its images alone."""
+    source = shutil.copytree(bottle_mouths, tmp_path / "bottle_mouths")
+    create_folders(source, out=tmp_path / "d")
+    masks = sorted(source.glob("ground_truth/*/*.png"))
+    write_image(masks[0], ~read_mask(masks[0]))
+    dataset, made = create_folders(source, out=tmp_path / "d")
+    assert made and not create_folders(source, out=tmp_path / "d")[1]
+    masks[1].unlink()
+    assert create_folders(source, out=tmp_path / "d")[1]
+    assert not create_folders(source, out=tmp_path / "d")[1]
+    (source / "train" / "good" / "new.png").write_text("no picture")
+    assert create_folders(source, out=tmp_path / "d")[1]
+    assert not create_folders(source, out=tmp_path / "d")[1]
+
+
+def test_changed_outlines_make_it_anew(part_folder, tmp_path):
+    source = shutil.copytree(part_folder, tmp_path / "parts")
+    bad = sorted((source / "bad").iterdir())
+    for path in bad:
+        write_labelme(path, right=30)
+    create_folders(source, out=tmp_path / "d", grouping="none")
+    assert not create_folders(source, out=tmp_path / "d", grouping="none")[1]
+    write_labelme(bad[3], right=31)
+    dataset, made = create_folders(source, out=tmp_path / "d", grouping="none")
+    assert made
+    found = read_instances(dataset.folder / "instances.json")["spot/bad_03"]
+    assert found[0]["bbox"] == [5, 5, 26, 25]
+
+
+def write_labelme(image, *, right):
+    points = [[5, 5], [right, 5], [right, 30], [5, 30]]
+    shape = {"label": "spot", "shape_type": "polygon", "points": points}
+    content = {"shapes": [shape], "imagePath": image.name}
+    image.with_suffix(".json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("harm", ["mask lost", "mask changed", "instances.json"])
+def test_lost_truth_is_written_again(bottle_mouths, tmp_path, harm):
+    dataset, _ = create_folders(bottle_mouths, out=tmp_path)
+    before = tree(tmp_path)
+    mask = max(dataset.folder.glob("*/ground_truth/*/*.png"))
+    if harm == "mask changed":
+        write_image(mask, ~read_mask(mask))
+    else:
+        (mask if harm == "mask lost" else dataset.folder / harm).unlink()
+    assert create_folders(bottle_mouths, out=tmp_path)[1]
+    assert tree(tmp_path) == before
+
+
+def test_copies_stay_while_the_source_is_the_same(part_folder, tmp_path):
+    """Also where a folder of the source has the name of a copy's mark."""
+    source = tmp_path / "parts"
+    shutil.copytree(part_folder / "good", source / "good")
+    shutil.copytree(part_folder / "bad", source / "copy of good")
+    dataset, _ = create_folders(source, out=tmp_path / "d", grouping="none")
+    assert not is_copy(dataset.manifest).any()
+    num_copies = augment_dataset(dataset.folder, multiplier=1)
+    dataset, made = create_folders(source, out=tmp_path / "d", grouping="none")
+    assert not made and is_copy(dataset.manifest).sum() == num_copies > 20
+
+
+def test_leftovers_go_also_when_nothing_is_to_be_done(part_folder, tmp_path):
+    create_folders(part_folder, out=tmp_path)
+    before = tree(tmp_path)
+    for end in ("old", "partial"):
+        shutil.copytree(part_folder, tmp_path / f".{part_folder.name}.{end}")
+    assert not create_folders(part_folder, out=tmp_path)[1]
+    assert tree(tmp_path) == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+def stop_after(monkeypatch, count):
+    """Lets the `count`-th file operation and all after it fail."""
+    left = [count]
+
+    def counted(function):
+        def call(*args, **options):
+            left[0] -= 1
+            if left[0] < 0:
+                raise Killed
+            return function(*args, **options)
+
+        return call
+
+    for module, name in (
+        (os, "replace"),
+        (os, "rename"),
+        (shutil, "copyfile"),
+        (shutil, "rmtree"),
+        (Path, "unlink"),
+    ):
+        monkeypatch.setattr(module, name, counted(getattr(module, name)))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """Good and bad parts, three each."""
+    folder = tmp_path_factory.mktemp("tiny") / "parts"
+    for label in ("bad", "good"):
+        for number in range(3):
+            path = folder / label / f"{number}.png"
+            write_image(path, picture([len(label), number]))
+            if label == "bad":
+                write_labelme(path, right=20)
+    return folder
+
+
+@pytest.mark.parametrize("seed_before", [None, 0, 1])
+def test_killed_at_any_file_operation_the_next_run_is_whole(
+    tiny, tmp_path, seed_before
+):
+    create_folders(tiny, out=tmp_path / "expected")
+    expected, num_stops = tree(tmp_path / "expected"), 0
+    for count in range(100):
+        out = tmp_path / str(count)
+        if seed_before is not None:
+            create_folders(tiny, out=out, seed=seed_before)
+            for end in ("old", "partial") if seed_before == 0 else ():
+                shutil.copytree(tiny, out / f".parts.{end}")
+        with pytest.MonkeyPatch.context() as patch:
+            stop_after(patch, count)
+            try:
+                create_folders(tiny, out=out)
+                break
+            except Killed:
+                num_stops += 1
+        if (out / "parts").exists():
+            read_dataset(out / "parts", check_files=True)
+        create_folders(tiny, out=out)
+        assert tree(out) == expected, count
+    assert num_stops == 2 if seed_before == 0 else 15 < num_stops < 100
+
+
+def test_a_full_disk_ends_in_a_line_and_leaves_the_old_data_set(
+    tiny, tmp_path, monkeypatch, capsys
+):
+    create_folders(tiny, out=tmp_path)
+    before, left = tree(tmp_path), [4]
+    copyfile = shutil.copyfile
+
+    def copy(source, target):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        copyfile(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    command = ["folders", str(tiny), "--out", str(tmp_path), "--seed", "1"]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as end:
+        run_command(main)
+    lines = capsys.readouterr().err.splitlines()
+    assert end.value.code == 2 and len(lines) == 1
+    assert "No space left on device" in lines[0] and "parts.partial" in lines[0]
+    assert tree(tmp_path) == before and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 200 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_is_really_full(part_folder, small_disk, tmp_path):
+    result = run(part_folder, "--out", small_disk, cwd=tmp_path)
+    assert result.returncode == 2 and len(result.stderr.splitlines()) == 1
+    assert "No space left on device" in result.stderr
+    assert not list(small_disk.iterdir())
+
+
+def test_a_target_that_cannot_be_written(tiny, tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o555)
+    open_to_all = os.access(tmp_path / "closed", os.W_OK)  # for an administrator
+    out = "/proc/dataset" if open_to_all else tmp_path / "closed"
+    result = run(tiny, "--out", out, cwd=tmp_path)
+    assert result.returncode == 2 and len(result.stderr.splitlines()) == 1
+    assert str(out) in result.stderr
+
+
+def test_ctrl_c_ends_in_a_line_and_can_be_run_again(part_folder, tmp_path):
+    source = tmp_path / part_folder.name
+    for number in range(10):
+        for path in part_folder.glob("*/*.png"):
+            target = source / path.parent.name / f"{number}{path.name}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes() + bytes([number]))
+    command = [sys.executable, str(SCRIPT), str(source), "--grouping", "none"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    partial = tmp_path / "dataset" / f".{source.name}.partial"
+    deadline = time.monotonic() + 60
+    while not partial.exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.splitlines() == [
+        "Interrupted. Nothing is left half-done; run the same command again."
+    ]
+    assert not list((tmp_path / "dataset").iterdir())
+    create_folders(source, out=tmp_path / "expected", grouping="none")
+    create_folders(source, out=tmp_path / "dataset", grouping="none")
+    assert tree(tmp_path / "dataset") == tree(tmp_path / "expected")

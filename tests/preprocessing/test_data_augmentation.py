@@ -11,8 +11,9 @@ import pytest
 
 from preprocessing import data_augmentation
 from preprocessing.command import InputError
+from preprocessing.copy_plan import spread_evenly
 from preprocessing.create_bndbox import create_boxes
-from preprocessing.data_augmentation import augment_dataset, spread_evenly
+from preprocessing.data_augmentation import augment_dataset
 from preprocessing.images import read_image, read_mask
 from preprocessing.instances import read_instances
 from preprocessing.manifest import is_copy, read_dataset, write_dataset
@@ -52,7 +53,7 @@ def test_a_copy_is_told_by_its_row(folder):
     assert row["path"] == "train/images/crack/1__aug002.png"
     assert row["mask_path"] == "train/ground_truth/crack/1__aug002_mask.png"
     assert (row["source"], row["group"], row["frame"]) == (
-        "crack/1",
+        "copy of crack/1",
         "crack part 1",
         "1",
     )
@@ -247,7 +248,8 @@ def test_what_was_written_before_the_stop_is_not_written_again(folder):
         stop_after(patch, 30)
         with pytest.raises(Killed):
             augment_dataset(folder, multiplier=3)
-    copies = {path: path.stat().st_ino for path in folder.glob("train/*/*/[!.]*__aug*")}
+    images = folder.glob("train/images/*/[!.]*__aug*")
+    copies = {path: path.stat().st_ino for path in images}
     assert copies
     augment_dataset(folder, multiplier=3)
     assert all(path.stat().st_ino == number for path, number in copies.items())
@@ -281,6 +283,16 @@ def test_a_killed_process_is_healed_by_the_next(folder, tmp_path, read_tree):
     (folder / ".manifest.csv.partial").write_bytes(b"half")
     augment_dataset(folder, multiplier=100)
     assert read_tree(folder) == read_tree(whole)
+
+
+@pytest.mark.parametrize("flag", ["--seed=-1", "--seed=4294967296", "--multiplier=0"])
+def test_numbers_out_of_range_end_with_status_2(folder, flag, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["augment", str(folder), flag])
+    with pytest.raises(SystemExit) as end:
+        data_augmentation.main()
+    assert end.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "must be a whole number" in last and flag.split("=")[1] in last
 
 
 def test_mistakes_are_named(folder, tmp_path):

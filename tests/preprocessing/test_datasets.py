@@ -1,8 +1,10 @@
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from preprocessing import datasets
 from preprocessing.datasets import (
     ImageStore,
     balanced,
@@ -33,6 +35,18 @@ def test_store_gives_images_by_position_cached_or_not(paths, budget):
     assert store.get(7).shape == (4, 3, 3)
     assert brightest(store.batch([3, 1, 3])) == [3, 1, 3]
     assert sum(map(brightest, store.batches(4)), []) == list(range(10))
+
+
+def test_the_store_takes_half_of_the_free_memory_at_most(paths, monkeypatch):
+    meminfo = "MemTotal: 9999999 kB\nMemAvailable:      {} kB\n"
+    monkeypatch.setattr(Path, "read_text", lambda path: meminfo.format(2**20))
+    assert datasets.memory_budget() == 512  # half of 1 GiB, in MiB
+    monkeypatch.setattr(Path, "read_text", lambda path: meminfo.format(2**30))
+    assert datasets.memory_budget() == datasets.MEMORY_BUDGET_MB
+    monkeypatch.setattr(Path, "read_text", lambda path: meminfo.format(0))
+    assert ImageStore(paths, (4, 3)).images is None
+    monkeypatch.setattr(Path, "read_text", lambda path: "not of this system")
+    assert 0 < datasets.memory_budget() <= datasets.MEMORY_BUDGET_MB
 
 
 def test_an_epoch_holds_every_image_once():

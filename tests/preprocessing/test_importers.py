@@ -6,16 +6,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from preprocessing.annotations import instance_area, read_coco
+from preprocessing.annotations import draw_instances, instance_area, read_coco
 from preprocessing.command import InputError
 from preprocessing.images import write_image
-from preprocessing.importers import (
-    LAYOUTS,
-    SourceImage,
-    draw_instances,
-    find_layout,
-    read_source,
-)
+from preprocessing.importers import LAYOUTS, read_source
+from preprocessing.source_image import SourceImage
 
 SQUARE = [[10, 20], [30, 20], [30, 40], [10, 40]]
 
@@ -480,6 +475,19 @@ def test_labelme_in_class_folders_makes_no_defect_good(tmp_path):
 # COCO
 
 
+@pytest.mark.parametrize("name", ["Gut", "gut"])
+def test_the_normal_folder_is_found_in_any_case(tmp_path, name):
+    picture(tmp_path / f"{name}/1.jpg")
+    for number in (1, 2):
+        picture(tmp_path / f"Kratzer/{number}.jpg")
+    write_labelme(tmp_path / "Kratzer/1.json", "1.jpg", ("Kratzer", "polygon", SQUARE))
+
+    source = read_source(tmp_path, normal_name="Gut")
+
+    assert labels(source) == {f"{name}/1.jpg": "Gut", "Kratzer/1.jpg": "Kratzer"}
+    assert "defect class" in reasons(source)["Kratzer/2.jpg"]
+
+
 def test_coco_polygons_boxes_and_good_images(tmp_path):
     for name in ("images/1.png", "images/2.png", "images/3.png"):
         picture(tmp_path / name)
@@ -651,7 +659,7 @@ def test_folder_missing_or_a_file(tmp_path):
         read_source(tmp_path / "nowhere")
     picture(tmp_path / "1.png")
     with pytest.raises(InputError, match="1.png is a file; a folder"):
-        find_layout(tmp_path / "1.png")
+        read_source(tmp_path / "1.png")
 
 
 def test_folder_without_images(tmp_path):
@@ -675,7 +683,7 @@ def test_folders_of_a_role_or_a_split_are_no_classes(tmp_path, names):
     for name in names:
         picture(tmp_path / name)
     with pytest.raises(InputError, match="in no known layout"):
-        find_layout(tmp_path)
+        read_source(tmp_path)
 
 
 @pytest.mark.parametrize("layout", ["mvtec", "labelme", "coco", "voc"])
@@ -697,7 +705,7 @@ def test_a_given_layout_goes_before_the_one_that_is_found(tmp_path):
     for suffix in ("jpg", "png"):  # saved twice by the camera, no masks
         picture(tmp_path / f"good/1.{suffix}")
 
-    assert find_layout(tmp_path) == "image_mask_pairs"
+    assert read_source(tmp_path).layout == "image_mask_pairs"
     source = read_source(tmp_path, layout="class_folders")
     assert labels(source) == {"good/1.jpg": "good", "good/1.png": "good"}
 

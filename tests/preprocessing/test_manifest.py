@@ -1,7 +1,19 @@
+import pandas as pd
 import pytest
 
+from preprocessing import files
 from preprocessing.command import InputError
-from preprocessing.manifest import find_normal_class, read_dataset
+from preprocessing.files import read_json, write_json
+from preprocessing.manifest import (
+    NEXT,
+    copy_source,
+    find_normal_class,
+    image_source,
+    is_copy,
+    original_of,
+    read_dataset,
+    write_dataset,
+)
 
 
 def edit(folder, old, new, *, count=1):
@@ -30,6 +42,64 @@ def test_nonsense_names_the_row(small_dataset, old, new, message):
     edit(small_dataset, old, new)
     with pytest.raises(InputError, match=message):
         read_dataset(small_dataset)
+
+
+def test_an_edit_that_looks_right_is_noticed_too(small_dataset):
+    lines = (small_dataset / "manifest.csv").read_text().splitlines()
+    (small_dataset / "manifest.csv").write_text("\n".join(lines[:-1]) + "\n")
+    with pytest.raises(InputError, match="was changed after .* Undo the change, or"):
+        read_dataset(small_dataset)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda info: {}, "lacks name, classes, normal_class, manifest_sha256"),
+        (lambda info: [], "lacks name"),
+        (lambda info: {**info, "classes": "good"}, "lacks classes"),
+        (
+            lambda info: {**info, "normal_class": "gut"},
+            "normal_class 'gut'.* bad, good",
+        ),
+    ],
+)
+def test_nonsense_in_dataset_json_is_named(small_dataset, change, message):
+    about = small_dataset / "dataset.json"
+    write_json(about, change(read_json(about)))
+    with pytest.raises(InputError, match=f"dataset.json .*{message}"):
+        read_dataset(small_dataset)
+
+
+def test_killed_between_manifest_and_json_it_still_reads(small_dataset, monkeypatch):
+    dataset = read_dataset(small_dataset)
+    shorter = dataset.manifest[:-1]
+    write, left = files.write_bytes, []
+
+    def die(path, content):
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        write(path, content)
+
+    monkeypatch.setattr(files, "write_bytes", die)
+    for num_writes, rows in ((1, 42), (2, 41), (1, 41), (2, 41)):
+        left[:] = [num_writes]
+        with pytest.raises(KeyboardInterrupt):
+            write_dataset(small_dataset, shorter, dataset.info)
+        assert len(read_dataset(small_dataset).manifest) == rows
+    left[:] = [3]
+    write_dataset(small_dataset, shorter, read_dataset(small_dataset).info)
+    assert NEXT not in read_dataset(small_dataset).info
+
+
+def test_a_copy_is_told_by_its_mark_alone():
+    """A source path that is the sample_id of another row, or has the mark itself."""
+    sources = ["good/1", "copy of good/1", image_source("copy of a/7.png")]
+    ids = ["good/1.png", "good/1__aug001", "a/7"]
+    table = pd.DataFrame({"sample_id": ids, "source": sources})
+    table.loc[len(table)] = ["good/1", copy_source("good/1")]
+    assert is_copy(table).tolist() == [False, True, False, True]
+    assert original_of(table).tolist() == ["good/1.png", "good/1", "a/7", "good/1"]
 
 
 def test_a_group_in_two_splits_is_refused(small_dataset):

@@ -1,12 +1,16 @@
-import numpy as np
+import time
 
+import numpy as np
+from scipy.sparse.csgraph import connected_components
+
+from preprocessing import near_duplicates
 from preprocessing.near_duplicates import (
     MAX_GREY_DIFFERENCE,
     MAX_HASH_DISTANCE,
     Fingerprint,
     cluster,
     fingerprint,
-    near_duplicate_pairs,
+    has_twin,
 )
 from preprocessing.synthetic import render_part
 
@@ -21,13 +25,21 @@ def test_noise_and_small_defects_do_not_hide_a_duplicate():
     scratched = part.copy()
     scratched[60:62, 60:64] = 0
     other, _ = render_part("good", 2, size=128)
-    found = near_duplicate_pairs(
+    found = all_pairs(
         [fingerprint(image) for image in (part, noisy(part, 0), scratched, other)]
     )
-    assert {tuple(pair) for pair in found.tolist()} == {(0, 1), (0, 2), (1, 2)}
+    assert found == {(0, 1), (0, 2), (1, 2)}
 
 
-def test_pairs_equal_the_slow_search():
+def all_pairs(fingerprints):
+    def is_needed(first, second):
+        return np.ones(len(first), bool)
+
+    parts = near_duplicates.near_duplicate_pairs(fingerprints, is_needed)
+    return {pair for part in parts for pair in zip(*map(list, part), strict=True)}
+
+
+def test_pairs_equal_the_slow_search(monkeypatch):
     random = np.random.default_rng(0)
     base = random.integers(0, 2**63, 12, np.uint64)
     flips = np.uint64(1) << random.integers(0, 64, (60, 5), np.uint64)
@@ -44,12 +56,46 @@ def test_pairs_equal_the_slow_search():
         if bin(int(bits[i]) ^ int(bits[j])).count("1") <= MAX_HASH_DISTANCE
         and abs(grey[i, 0, 0] - grey[j, 0, 0]) <= MAX_GREY_DIFFERENCE
     }
-    found = near_duplicate_pairs(prints, rows_at_once=7)
-    assert {tuple(pair) for pair in found.tolist()} == slow and len(slow) > 20
+    monkeypatch.setattr(near_duplicates, "COMPARED_AT_ONCE", 7 * 60)
+    monkeypatch.setattr(near_duplicates, "CHECKED_AT_ONCE", 5)
+    assert all_pairs(prints) == slow and len(slow) > 20
+    graph = np.zeros((60, 60), bool)
+    graph[tuple(zip(*slow, strict=True))] = True
+    _, expected = connected_components(graph, directed=False)
+    found = cluster(prints)
+    assert len(set(zip(found, expected, strict=True))) == len(set(expected))
+    assert len(set(found)) == len(set(expected))
+    asked = random.random(60) < 0.5
+    twins = {i for pair in slow for i in pair if asked[i] and not asked[sum(pair) - i]}
+    assert set(np.flatnonzero(has_twin(prints, asked, ~asked))) == twins
+
+
+def test_equal_frames_are_not_compared_one_with_all():
+    """3,000 frames of one picture have 4.5 million pairs; a fraction is looked at."""
+    checked = []
+    grey = np.zeros((32, 32), np.uint8)
+    frames = [Fingerprint(np.uint64(5), grey)] * 3000
+
+    def is_needed(first, second):
+        checked.append(len(first))
+        return np.ones(len(first), bool)
+
+    pairs = near_duplicates.near_duplicate_pairs(frames, is_needed)
+    assert len(next(pairs)[0]) <= near_duplicates.CHECKED_AT_ONCE
+    assert sum(checked) <= near_duplicates.CHECKED_AT_ONCE
+    started = time.perf_counter()
+    assert len(set(cluster(frames))) == 1
+    asked = np.arange(3000) % 2 == 0
+    assert (has_twin(frames, asked, ~asked) == asked).all()
+    assert time.perf_counter() - started < 3  # all of them take 10 s
 
 
 def test_clusters_are_chains():
-    numbers = cluster(5, np.array([[0, 1], [1, 2], [3, 4]]))
+    greys = (0, 3, 6, 100, 103, 200)  # 3 grey levels apart is near, 6 is not
+    frames = [
+        Fingerprint(np.uint64(0), np.full((32, 32), grey, np.uint8)) for grey in greys
+    ]
+    numbers = cluster(frames)
     assert numbers[0] == numbers[1] == numbers[2] != numbers[3] == numbers[4]
-    assert len(set(cluster(3, np.zeros((0, 2), int)))) == 3
-    assert near_duplicate_pairs([]).shape == (0, 2)
+    assert len(set(numbers)) == 3
+    assert len(cluster([])) == 0

@@ -1,0 +1,134 @@
+"""Puts a data set in its place, whole, unless just this one stands there already."""
+
+import hashlib
+import json
+import shutil
+
+import pandas as pd
+
+from preprocessing.command import InputError
+from preprocessing.files import (
+    file_hash,
+    read_json,
+    remove_leftovers,
+    replace_folder,
+    write_csv,
+)
+from preprocessing.instances import write_instances
+from preprocessing.manifest import is_copy, read_dataset, write_dataset
+from preprocessing.sources import write_files
+
+OWN = {"augmentation", "manifest_sha256", "masks_sha256"}  # not of the source
+
+
+def put_dataset(folder, table, images, rejected, info, *, link=False):
+    """Writes the data set of a folder, or finds it up to date.
+
+    Args:
+        folder: `dataset/<name>`.
+        table: Of `place_files`, split and with paths.
+        images: `CheckedImage` of each row.
+        rejected: List of `Rejected`.
+        info: Content of dataset.json.
+        link: Whether to hard-link the images rather than copy them.
+
+    Returns:
+        The `Dataset`, and whether it was made anew.
+
+    Raises:
+        InputError: If the folder is no data set, or made from another source.
+    """
+    rejected = sorted(set(rejected))
+    info = {**info, "truth_sha256": _truth_hash(table, images, rejected)}
+    if folder.exists():
+        _check_owner(folder, info)
+        before = _find_same(folder, table, info)
+        if before is not None:
+            remove_leftovers(folder)
+            return before, False
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        _write(partial, table, images, rejected, info, link)
+        replace_folder(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return read_dataset(folder), True
+
+
+def _truth_hash(table, images, rejected):
+    """Hash of what the source says of defects: masks, instances, what is left out."""
+    truth = [
+        [sample_id, image.mask_sha256, image.instances]
+        for sample_id, image in zip(table["sample_id"], images, strict=True)
+    ]
+    return hashlib.sha256(json.dumps([truth, rejected]).encode()).hexdigest()
+
+
+def _check_owner(folder, info):
+    """Raises InputError if the folder is not this program's, from the same source."""
+    try:
+        before = read_json(folder / "dataset.json")
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(
+            f"{folder} is there already and is no data set of Goodparts. "
+            "Give another --name."
+        ) from None
+    except ValueError:
+        return
+    source = before.get("source") if isinstance(before, dict) else None
+    if source not in (None, info["source"]):
+        raise InputError(
+            f"{folder} was made from another source, {source}. "
+            "Give another --name, or remove that folder first."
+        )
+
+
+def _find_same(folder, table, info):
+    """The data set in the folder if it is whole and the one wanted, else None."""
+    try:
+        before = read_dataset(folder, check_files=True)
+    except InputError:
+        return None
+    columns = ["sample_id", "path", "label", "split", "group", "mask_path", "sha256"]
+    originals = before.manifest[~is_copy(before.manifest)]
+    old = originals[columns].sort_values("sample_id").to_numpy().tolist()
+    new = table[columns].sort_values("sample_id").to_numpy().tolist()
+    old_info = {key: value for key, value in before.info.items() if key not in OWN}
+    is_same = (
+        old_info == info
+        and old == new
+        and all(
+            (folder / name).is_file() for name in ("instances.json", "rejected.csv")
+        )
+        and _masks_hash(folder, originals) == before.info.get("masks_sha256")
+    )
+    return before if is_same else None
+
+
+def _masks_hash(folder, table):
+    """Hash of the mask files as they lie there; None when one is missing."""
+    try:
+        hashes = [
+            [path, file_hash(folder / path)]
+            for path in sorted(table["mask_path"])
+            if path
+        ]
+    except FileNotFoundError:
+        return None
+    return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
+
+
+def _write(folder, table, images, rejected, info, link):
+    instances = write_files(folder, table, images, link=link)
+    samples = [
+        {**row, "size": image.size, "instances": found}
+        for row, image, found in zip(
+            table.to_dict("records"), images, instances, strict=True
+        )
+    ]
+    write_instances(folder / "instances.json", samples, info["classes"])
+    lines = pd.DataFrame(rejected, columns=["path", "reason"])
+    write_csv(folder / "rejected.csv", lines)
+    info = {**info, "masks_sha256": _masks_hash(folder, table)}
+    write_dataset(folder, table, info)

@@ -1,0 +1,32 @@
+import argparse
+
+import pytest
+
+from bovw.train import add_arguments
+
+
+def parse(*arguments):
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--num-words", "0"], "--num-words: must be a whole number of 1 or more"),
+        (["--num-words", "ten"], "--num-words: must be a whole number of 1 or more"),
+        (["--image-size", "8", "64"], "--image-size: must be 32 or more pixels"),
+        (["--image-size", "-64", "64"], "--image-size: must be a whole number"),
+    ],
+)
+def test_impossible_sizes_are_one_line(capsys, arguments, message):
+    with pytest.raises(SystemExit) as stopped:
+        parse(*arguments)
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_possible_sizes_are_numbers():
+    found = parse("--num-words", "20", "--image-size", "32", "64")
+    assert (found.num_words, found.image_size) == (20, [32, 64])
