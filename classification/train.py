@@ -78,25 +78,10 @@ def train(
         Path of the run folder.
     """
     dataset = read_dataset(data, check_files=True)
-    weights = "none" if model == "small_cnn" else weights
-    pixels = SMALL_CNN_PIXELS
-    if model in BACKBONES:
-        pixels = int(np.prod(BACKBONES[model].image_size))
-    image_size = tuple(image_size or choose_image_size(dataset, pixels))
-    if min(image_size) < SMALLEST_SIDE:
-        raise InputError(
-            f"--image-size must be at least {SMALLEST_SIDE} {SMALLEST_SIDE}. "
-            f"Received: {image_size[0]} {image_size[1]}."
-        )
-    absent = set(dataset.classes) - set(dataset.rows("train")["label"])
-    if absent:
-        raise InputError(
-            f"train of {dataset.folder} has no {', '.join(sorted(absent))}: a "
-            "classifier cannot learn it. Split again without --protocol official."
-        )
+    _check_classes(dataset)
     arguments = {
-        "image_size": image_size,
-        "weights": str(weights),
+        "image_size": _choose_size(model, dataset, image_size),
+        "weights": "none" if model == "small_cnn" else str(weights),
         "epochs": epochs,
         "batch_size": batch_size,
     }
@@ -109,7 +94,8 @@ def train(
         arguments=arguments,
         seed=seed,
     ) as run:
-        recipe = _train_from_scratch if weights == "none" else _train_from_weights
+        from_scratch = arguments["weights"] == "none"
+        recipe = _train_from_scratch if from_scratch else _train_from_weights
         classifier, history = recipe(model, dataset, arguments, seed, run)
         run.config["num_parameters"] = classifier.count_params()
         classifier.save(run.folder / "model.keras")
@@ -123,6 +109,30 @@ def train(
             normal_class=dataset.normal_class,
         )
     return run.folder
+
+
+def _check_classes(dataset):
+    absent = set(dataset.classes) - set(dataset.rows("train")["label"])
+    if absent:
+        raise InputError(
+            f"train of {dataset.folder} has no {', '.join(sorted(absent))}: a "
+            "classifier cannot learn it. Split again without --protocol official."
+        )
+
+
+def _choose_size(model, dataset, image_size):
+    """`(height, width)` as asked for, else of the backbone's number of pixels."""
+    if image_size is None:
+        pixels = SMALL_CNN_PIXELS
+        if model in BACKBONES:
+            pixels = int(np.prod(BACKBONES[model].image_size))
+        return choose_image_size(dataset, pixels)
+    if min(image_size) < SMALLEST_SIDE:
+        raise InputError(
+            f"--image-size must be at least {SMALLEST_SIDE} {SMALLEST_SIDE}. "
+            f"Received: {image_size[0]} {image_size[1]}."
+        )
+    return tuple(image_size)
 
 
 def _train_from_scratch(model, dataset, arguments, seed, run):
