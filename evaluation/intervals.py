@@ -32,7 +32,8 @@ def interval(value, resampled, num_groups):
     Args:
         value: The metric on the sample itself, in `[0, 1]`.
         resampled: The metric on each resample, `(num_resamples,)`; NaN is left out.
-        num_groups: Independent groups that the value rests on.
+        num_groups: Independent groups that the value rests on; of a mean over
+            classes, those of each class, and the bound is the mean of theirs.
 
     Returns:
         `{"value", "low", "high"}`, floats, None where there is no value.
@@ -40,10 +41,11 @@ def interval(value, resampled, num_groups):
     Reference:
         Clopper and Pearson, Biometrika 1934: for n of n, low = 0.025 ** (1 / n).
     """
-    if np.isnan(value) or num_groups == 0:
+    num_groups = np.atleast_1d(num_groups)
+    if np.isnan(value) or (num_groups == 0).any():
         return {"value": None, "low": None, "high": None}
     low, high = np.nanpercentile(resampled, [2.5, 97.5])
-    unseen = 0.025 ** (1 / num_groups)
+    unseen = np.mean(0.025 ** (1 / num_groups))
     return {
         "value": float(value),
         "low": float(min(low, value, unseen)),

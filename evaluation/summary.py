@@ -69,11 +69,11 @@ def _class_metrics(table, groups, draws, classes):
     confusion = by_group.sum(0)
     resampled = np.tensordot(draws, by_group, axes=1)
     num_groups = [len(np.unique(groups[labels == name])) for name in classes]
-    rarest = min([count for count in num_groups if count], default=0)
+    present = [count for count in num_groups if count]
     overall = {
         "accuracy": (metrics.accuracy, len(by_group)),
-        "balanced_accuracy": (metrics.balanced_accuracy, rarest),
-        "macro_f1": (metrics.macro_f1, rarest),
+        "balanced_accuracy": (metrics.balanced_accuracy, present),
+        "macro_f1": (metrics.macro_f1, present),
     }
     values = {
         name: interval(metric(confusion), metric(resampled), rests_on)

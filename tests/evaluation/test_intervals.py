@@ -86,3 +86,10 @@ def test_group_intervals_hold_the_truth_and_image_intervals_do_not():
     # 0.95 is promised; 300 trials have a standard error of 0.013
     assert 0.90 <= coverage(by_group=True) <= 0.99
     assert coverage(by_group=False) < 0.85
+
+
+def test_a_mean_over_classes_is_bounded_by_the_mean_of_the_classes():
+    found = interval(1.0, np.ones(10), [5, 20])
+    # (0.025 ** (1 / 5) + 0.025 ** (1 / 20)) / 2 = (0.4782 + 0.8316) / 2
+    assert found["low"] == pytest.approx(0.6549, abs=1e-4)
+    assert interval(1.0, np.ones(10), [5, 0])["value"] is None
