@@ -30,7 +30,7 @@ SCRIPTS = {
     "compare": "evaluation/compare.py",
 }
 FIXED_POSE = ["--flips", "none", "--rotation", "3", "--brightness", "0.8", "1.2"]
-FROM_SCRATCH = ["--weights", "none", "--image-size", "96", "96", "--epochs", "20"]
+FROM_SCRATCH = ["--weights", "none", "--image-size", "96", "96", "--epochs", "12"]
 
 
 def main_job(
