@@ -5,6 +5,8 @@ pipenv run train --model NAME --data dataset/<name>
 
 import argparse
 
+from evaluation.runs import read_run
+from evaluation.wording import percent
 from models import MODELS, family
 from preprocessing.command import run_command, seed
 
@@ -24,7 +26,19 @@ def main():
         parser.error(f"--model is missing, one of {', '.join(MODELS)}")
     package = family(name)
     package.add_arguments(parser)
-    print(package.train(**vars(parser.parse_args())))
+    run = package.train(**vars(parser.parse_args()))
+    print(summary(read_run(run)))
+    print(run)
+
+
+def summary(run):
+    """One line on how the run does on `validate`."""
+    metrics = run.metrics["validate"]["metrics"]
+    return (
+        f"on validate: macro-F1 {percent(metrics.get('macro_f1'))}; at the threshold "
+        f"{run.threshold:.3g} it misses {percent(metrics['miss_rate'])} of the defects "
+        f"and rejects {percent(metrics['false_reject_rate'])} of the good parts"
+    )
 
 
 if __name__ == "__main__":

@@ -33,7 +33,10 @@ def ranked(runs):
 
     def key(run):
         value = run.metrics["validate"]["metrics"][leading_metric(run)]["value"]
-        return (not has_classes(run), value is None, -(value or 0.0), run.name)
+        is_combined = "members" in run.config  # the simpler one leads where both tie
+        return (
+            not has_classes(run), value is None, -(value or 0.0), is_combined, run.name
+        )  # fmt: skip
 
     return sorted(runs, key=key)
 

@@ -61,9 +61,7 @@ def run_command(main):
         reason = error.strerror or " ".join(str(error).split())
         _stop(f"error: {reason}{where}. Mend that and run the same command again.", 2)
     except KeyboardInterrupt:
-        _stop(
-            "Interrupted. Nothing is left half-done; run the same command again.", 130
-        )
+        _stop("Interrupted. Run the same command again.", 130)
 
 
 def _stop(line, status):

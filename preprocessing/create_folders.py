@@ -17,7 +17,12 @@ from preprocessing.command import InputError, positive_int, run_command
 from preprocessing.command import seed as seed_type
 from preprocessing.dataset_folder import put_dataset
 from preprocessing.importers import LAYOUTS, read_source
-from preprocessing.manifest import SPLITS, find_normal_class
+from preprocessing.manifest import (
+    SPLITS,
+    find_normal_class,
+    is_copy,
+    read_dataset,
+)
 from preprocessing.sources import add_paths, check_images, place_files
 from preprocessing.split import BLOCK, GROUPINGS, expected_leak
 from preprocessing.split_rule import (
@@ -123,7 +128,8 @@ def _find_classes(source, table, normal_class):
 def describe(dataset):
     """What an engineer should read after a split, as text."""
     info, manifest = dataset.info, dataset.manifest
-    counts = pd.crosstab(manifest["label"], manifest["split"])
+    originals = manifest[~is_copy(manifest)]
+    counts = pd.crosstab(originals["label"], originals["split"])
     counts = counts.reindex(columns=list(SPLITS), fill_value=0)
     lines = [
         counts.rename_axis(index=None, columns=None).to_string(),
@@ -170,6 +176,13 @@ def find_sources(out):
     return [render_dataset(embedded)]
 
 
+def _has_copies(folder):
+    try:
+        return "augmentation" in read_dataset(folder).info
+    except InputError:
+        return False
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add_arguments(parser)
@@ -184,8 +197,12 @@ def main():
             "its own --name."
         )
     for source in sources:
+        name = arguments["name"] or Path(source).resolve().name
+        had_copies = _has_copies(Path(arguments["out"]) / name)
         dataset, is_new = create_folders(source, **arguments)
         print(f"{dataset.folder}: {'made' if is_new else 'up to date'}")
+        if is_new and had_copies:
+            print("its copies and boxes are gone: run boxes and augment again")
         print(describe(dataset))
 
 

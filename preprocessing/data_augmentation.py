@@ -35,6 +35,7 @@ from preprocessing.instances import (
     write_instances,
 )
 from preprocessing.manifest import (
+    MARKER,
     NEXT,
     is_copy,
     original_of,
@@ -44,7 +45,6 @@ from preprocessing.manifest import (
 )
 
 COPY_NAME = re.compile(r"__aug\d{3,}")
-MARKER = ".augmentation.json"  # there while copies are being written: which ones
 
 
 def augment_dataset(

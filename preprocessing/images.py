@@ -15,6 +15,7 @@ cv2.setNumThreads(1)  # many images are worked on at once, each in one thread
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 )
+MAX_MASK_COLOURS = 32
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
@@ -56,8 +57,17 @@ def read_mask(path):
 
     Values above 127 are defect; in a mask that has none (class indices 0, 1, 2),
     every value above 0.
+
+    Raises:
+        InputError: If it cannot be read, or is a photograph by its many colours.
     """
-    grey = read_image(path).max(axis=2)
+    pixels = read_image(path)
+    if not _is_mask(pixels):
+        raise InputError(
+            f"{path} is a photograph, not a mask. If it is a part of its own, give it "
+            "a name of its own; an image and its mask share one."
+        )
+    grey = pixels.max(axis=2)
     return grey > 127 if grey.max(initial=0) > 127 else grey > 0
 
 
@@ -105,6 +115,14 @@ def write_image(path, image):
     options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg") else []
     _, content = cv2.imencode(suffix, image, options)
     write_bytes(path, content.tobytes())
+
+
+def _is_mask(pixels):
+    """Nearly all black or white, soft edges aside; or of a few colours."""
+    grey = pixels.max(axis=2).astype(int)
+    if ((grey <= 16) | (grey >= grey.max() - 16)).mean() > 0.9:
+        return True
+    return len(np.unique(pixels.reshape(-1, 3), axis=0)) <= MAX_MASK_COLOURS
 
 
 def _read_bytes(path):

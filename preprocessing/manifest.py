@@ -31,6 +31,7 @@ COLUMNS = (
 COPY_MARK = "copy of "
 INFO = {"name": str, "classes": list, "normal_class": str, "manifest_sha256": str}
 NEXT = "next_manifest_sha256"  # in dataset.json while manifest.csv is being replaced
+MARKER = ".augmentation.json"  # there while copies are being written: which ones
 NORMAL_NAMES = ("good", "ok", "normal", "no_anomaly", "free", "mt_free", "no_defect")
 
 
@@ -233,6 +234,12 @@ def check_manifest(manifest, classes, path):
 
 
 def _check_files(manifest, folder):
+    if (folder / MARKER).exists():
+        raise InputError(
+            f"The augmentation of {folder} was interrupted. Run `pipenv run augment "
+            f"{folder}` again, with the same options."
+        )
+
     def state(row):
         try:
             return "" if file_hash(folder / row.path) == row.sha256 else "was changed"

@@ -441,9 +441,7 @@ def test_ctrl_c_ends_in_a_line_and_can_be_run_again(part_folder, tmp_path):
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert error.splitlines() == [
-        "Interrupted. Nothing is left half-done; run the same command again."
-    ]
+    assert error.splitlines() == ["Interrupted. Run the same command again."]
     assert not list((tmp_path / "dataset").iterdir())
     create_folders(source, out=tmp_path / "expected", grouping="none")
     create_folders(source, out=tmp_path / "dataset", grouping="none")

@@ -83,3 +83,15 @@ def test_masks_of_255_and_of_class_indices(tmp_path):
 def test_resize_takes_height_first():
     assert resize(RED_LEFT, (8, 3)).shape == (8, 3, 3)
     assert resize(RED_LEFT, (4, 6)) is RED_LEFT
+
+
+def test_a_photograph_is_no_mask_but_soft_edges_are(tmp_path):
+    random = np.random.default_rng(0)
+    write_image(tmp_path / "photo.png", random.integers(0, 255, (40, 40, 3), np.uint8))
+    with pytest.raises(InputError, match="photograph, not a mask"):
+        read_mask(tmp_path / "photo.png")
+    mask = np.zeros((40, 40), np.uint8)
+    mask[10:30, 10:30] = 255
+    soft = cv2.GaussianBlur(mask, (3, 3), 0)
+    write_image(tmp_path / "soft.jpg", soft)
+    assert 350 < read_mask(tmp_path / "soft.jpg").sum() < 450  # 20 x 20 pixels

@@ -5,6 +5,7 @@ from preprocessing import files
 from preprocessing.command import InputError
 from preprocessing.files import read_json, write_json
 from preprocessing.manifest import (
+    MARKER,
     NEXT,
     copy_source,
     find_normal_class,
@@ -137,3 +138,9 @@ def test_the_normal_class_is_found_or_asked_for():
         find_normal_class(["a", "b"])
     with pytest.raises(InputError, match="Did you mean 'good'"):
         find_normal_class(["good", "bad"], "goood")
+
+
+def test_an_interrupted_augmentation_is_not_trained_on(small_dataset):
+    (small_dataset / MARKER).touch()
+    with pytest.raises(InputError, match="was interrupted.*augment"):
+        read_dataset(small_dataset, check_files=True)
