@@ -30,6 +30,8 @@ def main():
         "--out", type=Path, help="new folder; default <date>-report-<n> beside the runs"
     )
     arguments = parser.parse_args()
+    if arguments.out is not None:
+        _refuse_existing(arguments.out)
     runs = read_runs(arguments.runs)
     for name, members in by_dataset(runs).items():
         print(f"{name}\n{leaderboard_text(members)}\n")
@@ -51,13 +53,17 @@ def compare(runs, *, out=None):
         InputError: If `out` exists.
     """
     out = _free_folder(runs[0].folder.parent) if out is None else Path(out)
-    if out.exists():
-        raise InputError(f"{out} exists already. Give --out a new folder.")
+    _refuse_existing(out)
     with partial_folder(out) as partial:
         write_csv(partial / "results.csv", leaderboard(runs))
         write_report(runs, partial)
         os.rename(partial, out)
     return out / "report.html"
+
+
+def _refuse_existing(folder):
+    if Path(folder).exists():
+        raise InputError(f"{folder} exists already. Give --out a new folder.")
 
 
 def read_runs(folders):

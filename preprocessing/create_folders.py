@@ -134,7 +134,7 @@ def describe(dataset):
     lines = [
         counts.rename_axis(index=None, columns=None).to_string(),
         f"{info['num_groups']} groups by {info['grouping'].replace('_', ' ')}, "
-        f"the largest with {info['largest_group']} images",
+        f"images in the largest: {info['largest_group']}",
         f"expected leak: {info['leak']:.1%} of the validate and test images have a "
         "near-duplicate in train",
     ]
