@@ -12,7 +12,7 @@ help: ## this list
 
 setup: .venv/.ready ## Pipenv, the environment and what OpenCV needs of the system
 
-demo: setup ## the main job on the embedded data, about 5 minutes on two cores
+demo: setup ## the main job on the embedded data, several minutes on two cores
 	@$(PIPENV) run demo
 
 test: setup lint ## the tests, a few minutes; real data are used where REAL_DATA is set
