@@ -431,7 +431,13 @@ def test_ctrl_c_ends_in_a_line_and_can_be_run_again(part_folder, tmp_path):
             target.write_bytes(path.read_bytes() + bytes([number]))
     command = [sys.executable, str(SCRIPT), str(source), "--grouping", "none"]
     process = subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # a shell's background job ignores SIGINT, and so would this child of it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     partial = tmp_path / "dataset" / f".{source.name}.partial"
     deadline = time.monotonic() + 60
