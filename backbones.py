@@ -1,5 +1,6 @@
 """The pretrained networks that features come from; building one imports Keras."""
 
+import hashlib
 import os
 import threading
 import urllib.error
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from preprocessing.command import InputError
 
 REACHABLE_WITHIN_S = 8
+KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications"
 
 
 class Backbone(NamedTuple):
@@ -19,47 +21,138 @@ class Backbone(NamedTuple):
     Attributes:
         constructor: Name in `keras.applications`.
         image_size: `(height, width)` that it was trained at.
-        scale, offset: `image * scale + offset` is what it wants of values 0 to 255.
-        unfreeze_from: Name of the first layer that fine-tuning trains.
-        weights_url: Of the ImageNet weights without top.
+        smallest_side: Pixels that its strides need.
+        channels: "RGB" or "BGR", the order it wants.
+        scale, offset: `image * scale + offset` is what it wants of values 0 to 255;
+            the offset may be one per channel, in the wanted order.
+        blocks: Name of the last layer of each block, from the image to the features;
+            what leaves a block goes through that layer alone.
+        unfreeze: Default schedule of fine-tuning: from which epoch on, counted from
+            0, how many of the last blocks are trained.
+        weights_url: Of the ImageNet weights without top, with `{alpha}` in it where
+            the network has widths.
+        weights_md5: Of that file, None where Keras publishes none.
+        alphas: Widths there are weights for, () where the width is fixed.
+        options: Further arguments of the constructor.
     """
 
     constructor: str
     image_size: tuple
+    smallest_side: int
+    channels: str
     scale: float
-    offset: float
-    unfreeze_from: str
+    offset: float | tuple
+    blocks: tuple
+    unfreeze: dict
     weights_url: str
+    weights_md5: str | None = None
+    alphas: tuple = ()
+    options: dict = {}
+
+
+def _mobilenetv2_blocks():
+    added = {2, 4, 5, 7, 8, 9, 11, 12, 14, 15}  # blocks whose input is added at the end
+    last = (f"block_{n}_{'add' if n in added else 'project_BN'}" for n in range(1, 17))
+    return ("Conv1_relu", "expanded_conv_project_BN", *last, "out_relu")
 
 
 BACKBONES = {
     "mobilenetv2": Backbone(
-        "MobileNetV2",
-        (224, 224),
-        1 / 127.5,
-        -1.0,
-        "block_6_expand",
-        "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
-        "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+        constructor="MobileNetV2",
+        image_size=(224, 224),
+        smallest_side=32,
+        channels="RGB",
+        scale=1 / 127.5,
+        offset=-1.0,
+        blocks=_mobilenetv2_blocks(),
+        unfreeze={0: 12},
+        weights_url=f"{KERAS_APPLICATIONS}/mobilenet_v2/"
+        "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_224_no_top.h5",
+        alphas=(0.35, 0.5, 0.75, 1.0, 1.3, 1.4),
+    ),
+    "resnet50": Backbone(
+        constructor="ResNet50",
+        image_size=(224, 224),
+        smallest_side=32,
+        channels="BGR",
+        scale=1.0,
+        offset=(-103.939, -116.779, -123.68),
+        blocks=(
+            "pool1_pool",
+            "conv2_block3_out",
+            "conv3_block4_out",
+            "conv4_block6_out",
+            "conv5_block3_out",
+        ),
+        unfreeze={0: 2},
+        weights_url=f"{KERAS_APPLICATIONS}/resnet/"
+        "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        weights_md5="4d473c1dd8becc155b73f8504c6f6626",
+    ),
+    "inceptionresnetv2": Backbone(
+        constructor="InceptionResNetV2",
+        image_size=(299, 299),
+        smallest_side=75,
+        channels="RGB",
+        scale=1 / 127.5,
+        offset=-1.0,
+        blocks=(
+            "mixed_5b",
+            "block35_10_ac",
+            "mixed_6a",
+            "block17_20_ac",
+            "mixed_7a",
+            "conv_7b_ac",
+        ),
+        unfreeze={0: 2},
+        weights_url=f"{KERAS_APPLICATIONS}/inception_resnet_v2/"
+        "inception_resnet_v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        weights_md5="d19885ff4a710c122648d3b5c3b684e4",
+    ),
+    "efficientnetv2s": Backbone(
+        constructor="EfficientNetV2S",
+        image_size=(384, 384),
+        smallest_side=32,
+        channels="RGB",
+        scale=1 / 128,
+        offset=-1.0,
+        blocks=(
+            "stem_activation",
+            "block1b_add",
+            "block2d_add",
+            "block3d_add",
+            "block4f_add",
+            "block5i_add",
+            "block6o_add",
+            "top_activation",
+        ),
+        unfreeze={0: 3},
+        weights_url=f"{KERAS_APPLICATIONS}/efficientnet_v2/efficientnetv2-s_notop.h5",
+        weights_md5="af0682fb74e8c54910f2d4393339c070",
+        options={"include_preprocessing": False},
     ),
 }
 
 
-def weights_file(name):
-    """Where Keras keeps the ImageNet weights of a backbone."""
-    file_name = BACKBONES[name].weights_url.rsplit("/", 1)[1]
+def weights_url(name, alpha=1.0):
+    """Where the ImageNet weights of a backbone are published."""
+    return BACKBONES[name].weights_url.replace("{alpha}", str(float(alpha)))
+
+
+def weights_file(name, alpha=1.0):
+    """Where Keras keeps the ImageNet weights of a backbone on this machine."""
     home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-    return Path(home) / "models" / file_name
+    return Path(home) / "models" / weights_url(name, alpha).rsplit("/", 1)[1]
 
 
-def imagenet_available(name):
+def imagenet_available(name, alpha=1.0):
     """Whether the ImageNet weights are cached or can be had, known within 10 s."""
-    if weights_file(name).is_file():
+    if weights_file(name, alpha).is_file():
         return True
     answers = []
 
     def ask():
-        request = urllib.request.Request(BACKBONES[name].weights_url, method="HEAD")
+        request = urllib.request.Request(weights_url(name, alpha), method="HEAD")
         try:
             with urllib.request.urlopen(request, timeout=REACHABLE_WITHIN_S / 2):
                 answers.append(True)
@@ -72,39 +165,92 @@ def imagenet_available(name):
     return bool(answers)
 
 
-def build_backbone(name, *, weights="imagenet"):
+def find_weights(name, weights="imagenet", alpha=1.0):
+    """The file of the weights, downloaded if it is not here; None for "none".
+
+    Args:
+        name: A key of BACKBONES.
+        weights: "imagenet", "none" (random) or the path of a weights file.
+        alpha: Width of the network, where it has widths.
+
+    Raises:
+        InputError: If they cannot be had, or the file is not the published one.
+    """
+    if weights == "none":
+        return None
+    if weights != "imagenet":
+        if not Path(weights).is_file():
+            raise InputError(
+                f"--weights {str(weights)!r} is neither imagenet, none nor a file."
+            )
+        return Path(weights)
+    path = weights_file(name, alpha)
+    if not path.is_file():
+        _download(name, path, alpha)
+    expected = BACKBONES[name].weights_md5
+    with open(path, "rb") as file:
+        received = hashlib.file_digest(file, "md5").hexdigest() if expected else None
+    if received != expected:
+        raise InputError(
+            f"{path} is not the published weights file of {name}: its md5 is "
+            f"{received}, not {expected}. Remove it and load it again from "
+            f"{weights_url(name, alpha)}."
+        )
+    return path
+
+
+def build_backbone(name, *, weights="imagenet", alpha=1.0):
     """Builds a backbone without top, for images of any size.
 
     Args:
         name: A key of BACKBONES.
         weights: "imagenet", "none" (random) or the path of a weights file.
+        alpha: Width of the network, where it has widths.
 
     Raises:
         InputError: If the weights cannot be had or do not fit.
     """
     import keras
 
-    path = weights_file(name)
-    if weights == "imagenet" and not imagenet_available(name):
-        raise InputError(
-            f"The ImageNet weights of {name} are not here and cannot be downloaded. "
-            f"Put {path.name} into {path.parent}, or train with --weights none."
+    path = find_weights(name, weights, alpha)
+    backbone = BACKBONES[name]
+    width = {"alpha": float(alpha)} if backbone.alphas else {}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`input_shape` is undefined")
+        network = getattr(keras.applications, backbone.constructor)(
+            include_top=False,
+            weights=None,
+            input_shape=(None, None, 3),
+            **width,
+            **backbone.options,
         )
-    if weights not in ("imagenet", "none") and not Path(weights).is_file():
-        raise InputError(f"--weights {weights!r} is neither imagenet, none nor a file.")
+    if path is not None:
+        try:
+            network.load_weights(path)
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(
+                f"The weights file {path} cannot be used for {name} ({error}). It is "
+                "incomplete or of another network, of one with top or another alpha. "
+                f"Remove it and load it again from {weights_url(name, alpha)}."
+            ) from error
+    return network
+
+
+def _download(name, path, alpha):
+    import keras
+
+    url = weights_url(name, alpha)
+    advice = (
+        f"The ImageNet weights of {name} are not here and cannot be downloaded. Put "
+        f"{path.name} into {path.parent} (from {url}), or train with --weights none."
+    )
+    if not imagenet_available(name, alpha):
+        raise InputError(advice)
+    partial = f"{path.name}.partial"
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "`input_shape` is undefined")
-            return getattr(keras.applications, BACKBONES[name].constructor)(
-                include_top=False,
-                weights=None if weights == "none" else weights,
-                input_shape=(None, None, 3),
-            )
-    except (OSError, ValueError) as error:
-        if weights == "none":
-            raise
-        used = path if weights == "imagenet" else weights
-        raise InputError(
-            f"The weights file {used} cannot be used for {name} ({error}). "
-            "Remove it and load it again."
-        ) from error
+        keras.utils.get_file(
+            partial, url, cache_dir=path.parent.parent, cache_subdir=path.parent.name
+        )
+    except Exception as error:  # get_file raises nothing narrower
+        raise InputError(f"{advice} ({error})") from error
+    os.replace(path.with_name(partial), path)

@@ -4,17 +4,36 @@ pipenv run evaluate RUN [RUN ...]
 """
 
 import argparse
+import sys
 
-from evaluation.evaluate_run import evaluate_run, evaluation_text
+from evaluation.evaluate_run import evaluate_run, evaluation_text, mistake_pictures
+from evaluation.leaderboard import has_classes
 from evaluation.runs import read_run
-from preprocessing.command import run_command
+from models import load_predictor
+from preprocessing.command import InputError, run_command
+
+
+def load_explain(run):
+    """The `explain` of a run's predictor, or None; loads it only if it has a use.
+
+    The numbers do not need the model, so one that cannot be loaded is only a note.
+    """
+    if not has_classes(run) or not mistake_pictures(run)[0]:
+        return None
+    try:
+        predictor = load_predictor(run.folder)
+    except InputError as error:
+        print(f"No pictures of the evidence: {error}", file=sys.stderr)
+        return None
+    return predictor.explain
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders")
     for folder in parser.parse_args().runs:
-        print(evaluation_text(evaluate_run(read_run(folder))))
+        run = read_run(folder)
+        print(evaluation_text(evaluate_run(run, load_explain(run))))
 
 
 if __name__ == "__main__":

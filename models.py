@@ -11,6 +11,9 @@ from preprocessing.command import InputError
 
 MODELS = {
     "mobilenetv2": "classification",
+    "resnet50": "classification",
+    "inceptionresnetv2": "classification",
+    "efficientnetv2s": "classification",
     "small_cnn": "classification",
     "bovw": "bovw",
 }

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from evaluation.gallery import find_dataset
 from evaluation.runs import read_run
+from evaluation.wording import counted
 from models import load_predictor
 from preprocessing.command import InputError, run_command
-from preprocessing.files import write_csv
+from preprocessing.files import file_hash, write_csv
 from preprocessing.images import is_image, read_image
 
 
@@ -72,12 +74,35 @@ def find_images(paths):
     return files
 
 
+def training_note(run, files):
+    """Says how many of the files the run may know by heart; empty for none.
+
+    Files are known by their sha256, in the train split of the run's data set. Without
+    the data set's folder nothing is said.
+    """
+    dataset, _ = find_dataset(run)
+    if dataset is None:
+        return ""
+    trained = set(dataset.rows("train")["sha256"])
+    count = sum(file.is_file() and file_hash(file) in trained for file in files)
+    if not count:
+        return ""
+    verb = "is" if count == 1 else "are"
+    return (
+        f"{count} of {counted(len(files), 'image')} {verb} in the train split of "
+        f"{dataset.name}: the verdict there says nothing about new parts."
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("run", help="run folder")
     parser.add_argument("images", nargs="+", help="image files or folders")
     parser.add_argument("--csv", help="also write a table")
     arguments = parser.parse_args()
+    note = training_note(read_run(arguments.run), find_images(arguments.images))
+    if note:
+        print(f"note: {note}", file=sys.stderr)
     rows = []
     for row in predict(arguments.run, arguments.images):
         rows.append(row)

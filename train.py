@@ -1,10 +1,13 @@
 """Trains one model on one data set and prints its run folder.
 
 pipenv run train --model NAME --data dataset/<name>
+pipenv run train --resume runs/<name>.unfinished
 """
 
 import argparse
+from pathlib import Path
 
+from evaluation.new_run import read_unfinished
 from evaluation.runs import read_run
 from evaluation.wording import percent
 from models import MODELS, family
@@ -16,8 +19,20 @@ def main():
         description=__doc__.split("\n")[0], add_help=False, allow_abbrev=False
     )
     parser.add_argument("--model", help=f"one of {', '.join(MODELS)}")
-    name = parser.parse_known_args()[0].model
+    parser.add_argument("--resume", metavar="RUN", help="go on with an unfinished run")
+    known, others = parser.parse_known_args()
     parser.add_argument("-h", "--help", action="help")
+    if known.resume is not None:
+        if known.model is not None or others:
+            parser.error("--resume takes no other flag: a run goes on as it was begun")
+        run = _resume(Path(known.resume))
+    else:
+        run = _train(parser, known.model)
+    print(summary(read_run(run)))
+    print(run)
+
+
+def _train(parser, name):
     parser.add_argument("--data", required=True, help="data set folder, dataset/<name>")
     parser.add_argument("--runs", default="runs", help="folder of all run folders")
     parser.add_argument("--seed", type=seed, default=0)
@@ -26,9 +41,21 @@ def main():
         parser.error(f"--model is missing, one of {', '.join(MODELS)}")
     package = family(name)
     package.add_arguments(parser)
-    run = package.train(**vars(parser.parse_args()))
-    print(summary(read_run(run)))
-    print(run)
+    arguments = vars(parser.parse_args())
+    del arguments["resume"]
+    return package.train(**arguments)
+
+
+def _resume(folder):
+    begun = read_unfinished(folder)
+    return family(begun["model"]).train(
+        model=begun["model"],
+        data=begun["dataset_folder"],
+        runs=folder.parent,
+        seed=begun["seed"],
+        resume=folder,
+        **begun["arguments"],
+    )
 
 
 def summary(run):

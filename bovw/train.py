@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from bovw.vocabulary import NUM_WORDS, histogram, histograms, learn_vocabulary
+from evaluation.new_run import start_run
 from evaluation.predictions import Predictor, classifier_prediction, predict_rows
-from evaluation.runs import read_run, start_run, write_results
+from evaluation.runs import read_run, write_results
 from evaluation.svm import fit_svm, load_svm, save_svm, svm_probabilities
 from preprocessing.command import positive_int
 from preprocessing.datasets import ImageStore, choose_image_size

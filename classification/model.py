@@ -1,4 +1,8 @@
-"""The classifiers: images in, 0 to 255 RGB, class probabilities out."""
+"""The classifiers: images in, 0 to 255 RGB, class probabilities out.
+
+Each is two models behind one another: `features` (preprocessing, backbone, global
+average pooling) and `head` (Dropout(0.2), Dense(1024), Dense(classes)).
+"""
 
 import keras
 from keras import layers
@@ -9,8 +13,33 @@ DROPOUT = 0.2
 HEAD_UNITS = 1024
 
 
+def build_features(name, image_size, *, weights="imagenet", alpha=1.0):
+    """Network and global average pooling: images in, features out.
+
+    With weights, BatchNormalization stays in inference mode however much of the
+    backbone is trained later; without, it is trained too.
+
+    Args:
+        name: "small_cnn" or a key of BACKBONES.
+        image_size: `(height, width)`.
+        weights, alpha: See `backbones.build_backbone`; small_cnn has none.
+    """
+    images = layers.Input((*image_size, 3))
+    if name == "small_cnn":
+        maps = _small_cnn(layers.Rescaling(1 / 127.5, -1.0)(images))
+    else:
+        backbone = build_backbone(name, weights=weights, alpha=alpha)
+        if weights == "none":
+            _follow_statistics(backbone)
+            maps = backbone(_preprocess(images, BACKBONES[name]))
+        else:
+            maps = backbone(_preprocess(images, BACKBONES[name]), training=False)
+    features = layers.GlobalAveragePooling2D(name="pooling")(maps)
+    return keras.Model(images, features, name="features")
+
+
 def build_head(num_features, num_classes):
-    """Dropout(0.2), Dense(1024), Dense(classes): features in, probabilities out."""
+    """Features in, probabilities out."""
     return keras.Sequential(
         [
             layers.Input((num_features,)),
@@ -22,62 +51,47 @@ def build_head(num_features, num_classes):
     )
 
 
-def build_features(name, image_size, *, weights):
-    """Backbone and global average pooling: images in, features out.
-
-    Args:
-        name: A key of BACKBONES.
-        image_size: `(height, width)`.
-        weights: See `backbones.build_backbone`.
-    """
-    backbone = build_backbone(name, weights=weights)
-    images = layers.Input((*image_size, 3))
-    scaled = layers.Rescaling(BACKBONES[name].scale, BACKBONES[name].offset)(images)
-    features = layers.GlobalAveragePooling2D()(backbone(scaled, training=False))
-    return keras.Model(images, features, name="features")
-
-
-def unfreeze(features, name):
-    """Makes the last blocks of the backbone trainable; see `Backbone.unfreeze_from`.
-
-    BatchNormalization stays as it is: the backbone is called in inference mode.
-    """
-    backbone = next(x for x in features.layers if isinstance(x, keras.Model))
-    names = [layer.name for layer in backbone.layers]
-    first = names.index(BACKBONES[name].unfreeze_from)
-    for place, layer in enumerate(backbone.layers):
-        frozen = place < first or isinstance(layer, layers.BatchNormalization)
-        layer.trainable = not frozen
-
-
 def join(features, head):
     """One model from images to probabilities."""
     images = layers.Input(features.input_shape[1:])
     return keras.Model(images, head(features(images)), name="classifier")
 
 
-def build_from_scratch(name, image_size, num_classes):
-    """A network with random weights, to be trained as a whole.
+def unfreeze(classifier, name, num_blocks):
+    """Makes the last blocks of the backbone trainable, and no others.
 
     Args:
-        name: "small_cnn" or a key of BACKBONES.
-        image_size: `(height, width)`.
-        num_classes: Number of classes.
+        classifier: Of `join`.
+        name: Of its backbone.
+        num_blocks: How many; from the number of `Backbone.blocks` on, all.
     """
-    images = layers.Input((*image_size, 3))
-    if name == "small_cnn":
-        maps = _small_cnn(layers.Rescaling(1 / 127.5, -1.0)(images))
-    else:
-        backbone = build_backbone(name, weights="none")
-        for layer in backbone.layers:
-            if isinstance(layer, layers.BatchNormalization):
-                layer.momentum = 0.9  # 0.999 lags behind in a short training
-        maps = backbone(
-            layers.Rescaling(BACKBONES[name].scale, BACKBONES[name].offset)(images)
-        )
-    features = layers.Dropout(DROPOUT)(layers.GlobalAveragePooling2D()(maps))
-    probabilities = layers.Dense(num_classes, activation="softmax")(features)
-    return keras.Model(images, probabilities, name=name)
+    backbone = _backbone(classifier)
+    names = [layer.name for layer in backbone.layers]
+    blocks = BACKBONES[name].blocks
+    frozen = max(0, len(blocks) - num_blocks)
+    first = names.index(blocks[frozen - 1]) + 1 if frozen else 0
+    for place, layer in enumerate(backbone.layers):
+        is_norm = isinstance(layer, layers.BatchNormalization)
+        layer.trainable = place >= first and not is_norm
+
+
+def _backbone(classifier):
+    features = classifier.get_layer("features")
+    return next(x for x in features.layers if isinstance(x, keras.Model))
+
+
+def _preprocess(images, backbone):
+    """What `keras.applications` calls preprocess_input, as layers."""
+    if backbone.channels == "BGR":
+        images = keras.ops.flip(images, axis=-1)
+    return layers.Rescaling(backbone.scale, backbone.offset)(images)
+
+
+def _follow_statistics(backbone):
+    """BatchNormalization that keeps up with a short training; 0.99 lags behind."""
+    for layer in backbone.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = 0.9
 
 
 def _small_cnn(maps):

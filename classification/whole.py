@@ -1,93 +1,86 @@
-"""Training of a whole network, or of its last blocks, on images from the loader."""
+"""Training on images: of the last blocks with the head, or of a whole network."""
 
-import keras
 import numpy as np
-import pandas as pd
 
-from preprocessing.augmentation import augment, geometry_and_light
-from preprocessing.datasets import balanced, training_batches
+from classification.arguments import parse_schedule
+from classification.batches import (
+    PREDICT_BATCH,
+    image_batches,
+    loop_augmentation,
+    make_loss,
+    make_targets,
+    num_batches,
+    predict,
+)
+from classification.training import Stage, fit, warm_up_and_cosine
+from preprocessing.datasets import ImageStore
+from preprocessing.manifest import is_copy
 
-WEIGHT_DECAY = 1e-4
-BATCHES_PER_EPOCH = (15, 100)  # at least, at most; about two passes in between
-LIGHT = geometry_and_light(flips=("none",), rotation=0, brightness=(0.7, 1.3))
 
-
-def fit_images(
-    classifier, store, rows, dataset, *, held_out, rate, epochs, steps, batch_size, seed
-):
+def train_images(
+    classifier, dataset, *, name, arguments, steps, held_out, seed, checkpoint,
+    set_blocks=None,
+):  # fmt: skip
     """Trains what is trainable; keeps the weights that were best on held-out groups.
 
-    Every class is drawn as often. AdamW, with warm-up for an epoch and then a cosine
-    to zero; gradients are clipped.
+    Images are augmented anew for every batch, instead of reading the copies on disk.
 
     Args:
-        classifier: Model from images to probabilities.
-        store: `ImageStore` of the rows.
-        rows: Manifest rows of originals of train.
-        dataset: The `Dataset`; its augmentation recipe is drawn from.
-        held_out: Bool, `(rows,)`.
-        rate: Highest learning rate.
-        epochs: At most so many; if None, as many as make about `steps` steps.
-        steps: See `epochs`; at least 4 epochs are made.
-        batch_size: Images in a step.
+        classifier: Of `model.join`.
+        dataset: The `Dataset`.
+        name: Of the stage.
+        arguments: Of the training: epochs, batch_size, head_rate, features_rate,
+            unfreeze, loss, label_smoothing.
+        steps: Where epochs is None, as many as make about so many steps, at least 4.
+        held_out: Bool, `(rows of train,)`.
         seed: Of order and augmentation.
+        checkpoint: See `training.fit`.
+        set_blocks: See `training.Stage`; None where all is trained.
 
     Returns:
-        The curves, a table with epoch, loss, accuracy, val_loss, val_accuracy.
+        The curves, see `training.fit`.
     """
-    labels = rows["label"].to_numpy(str)
-    targets = np.searchsorted(dataset.classes, labels)
+    rows = dataset.rows("train")
+    originals = ~is_copy(rows).to_numpy()
+    rows, held_out = rows[originals], held_out[originals]
+    image_size = classifier.input_shape[1:3]
+    store = ImageStore([dataset.folder / path for path in rows["path"]], image_size)
+    targets = make_targets(rows["label"], dataset.classes, arguments["loss"])
     kept, held = np.flatnonzero(~held_out), np.flatnonzero(held_out)
-    num_batches = int(np.clip(2 * len(kept) // batch_size, *BATCHES_PER_EPOCH))
-    epochs = max(4, steps // num_batches) if epochs is None else epochs
-    epochs_of_batches = (
-        [kept[batch] for batch in epoch]
-        for epoch in balanced(labels[kept], batch_size, num_batches, seed=seed)
-    )
-    batches = training_batches(
-        store, targets, epochs_of_batches, augment=_augmenter(dataset), seed=seed
-    )
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        decay_steps=max(1, (epochs - 1) * num_batches),
-        warmup_target=rate,
-        warmup_steps=num_batches,
-    )
-    classifier.compile(
-        optimizer=keras.optimizers.AdamW(
-            schedule, weight_decay=WEIGHT_DECAY, global_clipnorm=1.0
-        ),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    keep_best = keras.callbacks.EarlyStopping(
-        patience=max(2, epochs // 6),
-        start_from_epoch=epochs // 2,
-        restore_best_weights=True,
-    )
-    fitted = classifier.fit(
-        batches,
-        steps_per_epoch=num_batches,
+    judged = store.subset(held_out)
+    batch_size = arguments["batch_size"]
+    count = num_batches(len(kept), batch_size)
+    epochs = arguments["epochs"] or max(4, round(steps / count))
+    stage = Stage(
+        name=name,
         epochs=epochs,
-        validation_data=(store.batch(held), targets[held]),
-        callbacks=[keep_best],
-        shuffle=False,
-        verbose=2,
+        num_batches=count,
+        head_rate=arguments["head_rate"],
+        features_rate=arguments["features_rate"],
+        schedule=warm_up_and_cosine(epochs),
+        loss=make_loss(arguments["loss"], arguments["label_smoothing"]),
+        unfreeze=parse_schedule(arguments["unfreeze"]) if set_blocks else None,
+        set_blocks=set_blocks,
+        patience=max(5, epochs // 3),
     )
-    history = pd.DataFrame(fitted.history)
-    history.insert(0, "epoch", range(1, len(history) + 1))
-    return history
 
+    def judge():
+        answers = predict(classifier, judged.batches(PREDICT_BATCH))
+        return answers, targets.one_hot[held], targets.weights[held]
 
-def _augmenter(dataset):
-    """Draws from the recipe of `pipenv run augment`, else changes the light alone."""
-    recipe = dataset.info.get("augmentation")
-    drawn = LIGHT
-    if recipe:
-        ranges = {key: recipe[key] for key in ("flips", "rotation", "brightness")}
-        drawn = geometry_and_light(**ranges)
-
-    def change(image, seed):
-        return augment(drawn, image, [], seed)[0]
-
-    return change
+    batches = image_batches(
+        store,
+        targets,
+        kept,
+        batch_size,
+        augmentation=loop_augmentation(dataset),
+        seed=seed,
+    )
+    return fit(
+        classifier,
+        stage,
+        batches=batches,
+        judge=judge,
+        seed=seed,
+        checkpoint=checkpoint,
+    )

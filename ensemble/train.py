@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from ensemble.combiners import COMBINERS, combine, fit_combiner
+from evaluation.new_run import start_run
 from evaluation.predictions import (
     Predictor,
     classifier_prediction,
     predictions_table,
     probabilities_of,
 )
-from evaluation.runs import read_run, start_run, write_results
+from evaluation.runs import read_run, write_results
 from evaluation.svm import load_svm, save_svm
 from preprocessing.command import InputError, run_command, seed
 from preprocessing.files import read_json, write_json

@@ -3,6 +3,7 @@
 import numpy as np
 
 NUM_RESAMPLES = 1000
+NORMAL_95 = 1.959964  # 95 % of a normal distribution lie within so many deviations
 
 
 def resample_groups(num_groups, *, num_resamples=NUM_RESAMPLES, seed=0):
@@ -51,3 +52,53 @@ def interval(value, resampled, num_groups):
         "low": float(min(low, value, unseen)),
         "high": float(max(high, value, 1 - unseen)),
     }
+
+
+def open_interval(value, resampled, *, is_reflected=False):
+    """A value with its 95 % interval where no bound of a share stands in for luck.
+
+    Args:
+        value: The metric on the sample itself, 0 or more.
+        resampled: The metric on each resample, `(num_resamples,)`.
+        is_reflected: Whether resampling makes the metric larger, as it does a
+            calibration error: how far the resamples lie above the value is then how
+            far the value lies above the truth. Simulated, the truth lies within in
+            nine of ten samples where it is 5 % or more, in eight where it is 0, and
+            without reflection then in none.
+
+    Returns:
+        `{"value", "low", "high"}`, floats.
+
+    Reference:
+        Davison and Hinkley, Bootstrap Methods and their Application, 1997, section
+        5.2: the percentile interval and, reflected, the basic one.
+    """
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    if is_reflected:
+        low, high = 2 * value - high, 2 * value - low
+    return {
+        "value": float(value),
+        "low": float(max(0.0, min(low, value))),
+        "high": float(max(high, value)),
+    }
+
+
+def share_interval(num_hits, num_all):
+    """95 % interval of independent shares, where there is no group to resample.
+
+    Args:
+        num_hits, num_all: `(shares,)`, of each how many of how many, of 1 or more.
+
+    Returns:
+        `(low, high)`, each `(shares,)`.
+
+    Reference:
+        Wilson, Journal of the American Statistical Association, 1927.
+    """
+    hits, count = np.asarray(num_hits, np.float64), np.asarray(num_all, np.float64)
+    square = NORMAL_95**2
+    middle = (hits + square / 2) / (count + square)
+    spread = hits * (count - hits) / count + square / 4
+    half = NORMAL_95 * np.sqrt(spread) / (count + square)
+    share = hits / count  # lies within, but for rounding
+    return np.minimum(middle - half, share), np.maximum(middle + half, share)

@@ -1,10 +1,11 @@
 """Runs side by side: ranked on `validate`, reported on `test`."""
 
 import hashlib
+import textwrap
 
 import pandas as pd
 
-from evaluation.wording import counted, display_names, percent
+from evaluation.wording import counted, display_names, percent, share
 
 METRICS = {
     "macro_f1": "macro-F1",
@@ -14,7 +15,9 @@ METRICS = {
     "miss_rate": "defects missed",
     "false_reject_rate": "good rejected",
 }
+LOSSES = ("cross_entropy", "calibration_error")  # the lower the better; of classes
 IN_TERMINAL = ("macro_f1", "auroc", "miss_rate", "false_reject_rate")
+RANKED_BY = "ranked by"
 WIDTH = 100
 
 
@@ -28,11 +31,22 @@ def leading_metric(run):
     return "macro_f1" if has_classes(run) else "auroc"
 
 
+def ranking_value(run):
+    """The interval of its leading metric on `validate`, which ranks the run."""
+    return run.metrics["validate"]["metrics"][leading_metric(run)]
+
+
+def ranked_by(runs):
+    """What ranks these runs, in words: `macro-F1 on validate`."""
+    kinds = dict.fromkeys(METRICS[leading_metric(run)] for run in ranked(runs))
+    return f"{', then '.join(kinds)} on validate"
+
+
 def ranked(runs):
     """Best first by `validate`, never by `test`; detectors after the classifiers."""
 
     def key(run):
-        value = run.metrics["validate"]["metrics"][leading_metric(run)]["value"]
+        value = ranking_value(run)["value"]
         is_combined = "members" in run.config  # the simpler one leads where both tie
         return (
             not has_classes(run), value is None, -(value or 0.0), is_combined, run.name
@@ -66,8 +80,8 @@ def leaderboard(runs):
     """One row per run, within each data set best on `validate` first.
 
     Returns:
-        A pandas table with dataset, run, model, each of METRICS on test with
-        `_low` and `_high` of its 95 % interval, validate_macro_f1, validate_auroc,
+        A pandas table with dataset, run, model, each of METRICS and LOSSES on test
+        with `_low` and `_high` of its 95 % interval, validate_macro_f1, validate_auroc,
         wall_time_s, peak_memory_mb, num_test_samples and num_test_groups. Shares
         are in `[0, 1]`; what a run has no meaning for is NaN.
     """
@@ -84,19 +98,20 @@ def leaderboard_text(runs):
     """The leaderboard of one data set as plain text, at most 100 columns wide."""
     runs = ranked(runs)
     test = runs[0].metrics["test"]
-    head = ["", *(METRICS[name] for name in IN_TERMINAL)]
+    head = ["", RANKED_BY, *(METRICS[name] for name in IN_TERMINAL)]
     rows = [
-        [name, *(_cell(run, metric) for metric in IN_TERMINAL)]
+        [name, _ranking_cell(run), *(_cell(run, metric) for metric in IN_TERMINAL)]
         for name, run in zip(display_names(runs), runs, strict=True)
     ]
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(5)]
-    widths[0] = min(widths[0], WIDTH - sum(widths[1:]) - 2 * len(IN_TERMINAL))
-    lines = [
+    columns = zip(head, *rows, strict=True)
+    widths = [max(map(len, column)) for column in columns]
+    widths[0] = min(widths[0], WIDTH - sum(widths[1:]) - 2 * len(widths[1:]))
+    about = (
         f"{counted(test['num_samples'], 'test image')} in "
         f"{counted(test['num_groups'], 'group')}, in percent with 95 % intervals; "
-        "best on validate first:",
-        *(_line(row, widths) for row in (head, *rows)),
-    ]
+        f"{RANKED_BY}: {ranked_by(runs)}"
+    )
+    lines = textwrap.wrap(about, WIDTH) + [_line(row, widths) for row in (head, *rows)]
     return "\n".join(lines)
 
 
@@ -115,6 +130,11 @@ def _shortened(name, width):
     return f"{name[: width - end - 1]}…{name[-end:]}"
 
 
+def _ranking_cell(run):
+    value = ranking_value(run)["value"]
+    return "–" if value is None else share(value)
+
+
 def _cell(run, metric):
     text = percent(run.metrics["test"]["metrics"].get(metric), unit="")
     return text.replace(" to ", "-")
@@ -124,7 +144,7 @@ def _row(run, dataset):
     metrics = run.metrics
     test, validate = metrics["test"], metrics["validate"]
     row = {"dataset": dataset, "run": run.name, "model": run.config["model"]}
-    for name in METRICS:
+    for name in (*METRICS, *LOSSES):
         interval = test["metrics"].get(name) or {}
         row[name] = _number(interval.get("value"))
         row[f"{name}_low"] = _number(interval.get("low"))

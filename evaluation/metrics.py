@@ -6,6 +6,8 @@ per resample, so that a metric and its interval come from the same lines.
 
 import numpy as np
 
+LEAST_PROBABILITY = 1e-7  # one sure and wrong answer must not make the loss infinite
+
 
 def group_confusions(labels, predicted, groups, classes):
     """Counts (true, predicted) pairs in each group.
@@ -78,6 +80,63 @@ def auroc(defect_scores, is_defect, weights):
     goods_below = np.cumsum(goods, axis=-1) - goods
     won = (defects * (goods_below + goods / 2)).sum(-1)
     return _ratio(won, defects.sum(-1) * goods.sum(-1))
+
+
+def rejected(defect_scores, is_defect, weights):
+    """The ROC curve: what each threshold rejects, from none to all.
+
+    Returns:
+        `(goods, defects)`: the weight of each kind that is rejected,
+        `(..., distinct scores + 1)`, rising.
+    """
+    order = np.argsort(-defect_scores, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(defect_scores[order]) < 0])
+    weights = weights[..., order]
+    curves = []
+    for kind in (~is_defect, is_defect):
+        added = np.add.reduceat(weights * kind[order], starts, axis=-1)
+        none = np.zeros((*added.shape[:-1], 1))
+        curves.append(np.concatenate([none, np.cumsum(added, axis=-1)], axis=-1))
+    return tuple(curves)
+
+
+def recall_at(goods, defects, max_false_reject_rate):
+    """Share of defects caught by the best threshold that rejects few enough goods.
+
+    A property of the ROC curve: the threshold is the best one of these very parts.
+
+    Args:
+        goods, defects: The curve, see `rejected`.
+        max_false_reject_rate: Share of good parts that may be rejected, in `[0, 1]`.
+
+    Returns:
+        `(...)`; NaN where one kind has no weight.
+    """
+    is_allowed = within_rate(goods, max_false_reject_rate)
+    caught = np.where(is_allowed, defects, 0).max(-1)
+    caught = np.where(goods[..., -1] > 0, caught, np.nan)
+    return _ratio(caught, defects[..., -1])
+
+
+def within_rate(goods, max_false_reject_rate):
+    """Bool: at which thresholds of the curve few enough goods are rejected."""
+    return goods <= max_false_reject_rate * goods[..., -1:] + 1e-9  # 1e-9 of a part
+
+
+def cross_entropies(probabilities, positions):
+    """-log of the probability given to the true class, at least 1e-7, of each sample.
+
+    Args:
+        probabilities: `(samples, classes)`.
+        positions: Index of the true class, `(samples,)`.
+    """
+    given = probabilities[np.arange(len(positions)), positions]
+    return -np.log(np.clip(given, LEAST_PROBABILITY, 1))
+
+
+def mean(values, weights):
+    """Weighted mean of `(samples,)` for weights `(..., samples)`; NaN for none."""
+    return _ratio(weights @ values, weights.sum(-1))
 
 
 def share(hit, among, weights):

@@ -11,7 +11,6 @@ from evaluation.leaderboard import METRICS
 from evaluation.plot_style import (
     COLOURS,
     DEFECT,
-    GOOD,
     INK,
     LEADER,
     MARKERS,
@@ -127,84 +126,6 @@ def per_class_recall_plot(runs, names):
     return figure
 
 
-def score_histogram(table, *, normal_class, threshold):
-    """Defect scores of good and of defective parts, with the line between them.
-
-    Args:
-        table: Predictions of one split.
-        normal_class: The class of good parts.
-        threshold: Scores at or above it are rejected.
-    """
-    scores = table["defect_score"].to_numpy(np.float64)
-    is_defect = (table["label"] != normal_class).to_numpy()
-    figure = Figure(figsize=(5.5, 4.2), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True)
-    finite = np.append(scores[np.isfinite(scores)], threshold)
-    margin = 1e-3 if np.ptp(finite) < 1e-3 else 0.0
-    span = (finite.min() - margin, finite.max() + margin)
-    edges = np.histogram_bin_edges(finite, bins=40, range=span)
-    rejected = scores >= threshold
-    panels = [
-        (upper, ~is_defect, rejected, GOOD, "good parts", "rejected"),
-        (lower, is_defect, ~rejected, DEFECT, "defects", "missed"),
-    ]
-    for axes, kind, wrong, colour, what, verb in panels:
-        calm(axes)
-        axes.hist(scores[kind], bins=edges, color=colour)
-        axes.axvline(threshold, color=INK, linewidth=1.5, linestyle="--")
-        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-        axes.set_ylabel("images")
-        axes.set_title(
-            f"{what}: {int((kind & wrong).sum())} of {int(kind.sum())} {verb}",
-            **TITLE,
-        )
-    lower.set_xlabel(
-        f"defect score (dashed: threshold {threshold:.4g}, reject from it)"
-    )
-    return figure
-
-
-def miss_against_false_reject_plot(runs, names):
-    """Defects missed against good parts rejected, for every threshold on test.
-
-    The dot is the threshold chosen on validate. Both axes are drawn by square root
-    so that the small rates, which matter, have room.
-    """
-    figure, axes = new_figure(4.4, 4.4)
-    for index, (run, name) in enumerate(zip(runs, names, strict=True)):
-        table = run.predictions
-        table = table[table["split"] == "test"]
-        scores = table["defect_score"].to_numpy(np.float64)
-        is_defect = (table["label"] != run.config["normal_class"]).to_numpy()
-        lines = np.append(np.unique(scores), np.inf)
-        missed = [_mean_or_nan(scores[is_defect] < line) for line in lines]
-        rejected = [_mean_or_nan(scores[~is_defect] >= line) for line in lines]
-        colour = COLOURS[index]
-        axes.plot(
-            rejected, missed, color=colour, linewidth=2.2 if index == 0 else 1.2,
-            drawstyle="steps-post", label=plain(name),
-        )  # fmt: skip
-        axes.plot(
-            _mean_or_nan(scores[~is_defect] >= run.threshold),
-            _mean_or_nan(scores[is_defect] < run.threshold),
-            MARKERS[index], color=colour, markersize=9 - index, clip_on=False,
-            zorder=3 + index,
-        )  # fmt: skip
-    ticks = [0, 0.01, 0.05, 0.1, 0.2, 0.5, 1]
-    for axis, set_scale in (
-        (axes.xaxis, axes.set_xscale),
-        (axes.yaxis, axes.set_yscale),
-    ):
-        set_scale("function", functions=(_signed_root, _signed_square))
-        axis.set_ticks(ticks, [f"{100 * tick:g} %" for tick in ticks])
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
-    axes.set_xlabel("good parts rejected (test)")
-    axes.set_ylabel("defects missed (test)")
-    legend_above(figure, axes)
-    return figure
-
-
 def split_gap_plot(splits):
     """One line per model over the ways the same parts were split.
 
@@ -234,10 +155,15 @@ def split_gap_plot(splits):
 
 
 def curves_plot(history):
-    """The columns of history.csv over the epochs, `val_` beside its own kind."""
+    """The columns of history.csv over the epochs, `val_` beside its own kind.
+
+    Args:
+        history: Table with a row per epoch. Where its column `stage` changes, a line
+            says which stage begins; `learning_rate` is drawn by powers of ten.
+    """
     kinds = [name for name in history.columns if name not in ("epoch", "stage")]
     kinds = list(dict.fromkeys(name.removeprefix("val_") for name in kinds))
-    epochs = history["epoch"] if "epoch" in history.columns else history.index
+    epochs = _epochs(history)
     num_rows = -(-len(kinds) // 3)
     num_columns = min(3, len(kinds))
     figure = Figure(figsize=(3.4 * num_columns, 2.6 * num_rows), layout="constrained")
@@ -246,30 +172,52 @@ def curves_plot(history):
         axes.set_axis_off()
     for axes, kind in zip(panels, kinds, strict=False):
         calm(axes)
-        pairs = [
-            (kind, LEADER, "-", "train"),
-            (f"val_{kind}", DEFECT, "--", "held out"),
-        ]
-        for column, colour, style, label in pairs:
-            if column in history.columns:
-                axes.plot(
-                    epochs, history[column], style, color=colour, label=label,
-                    marker=".",
-                )  # fmt: skip
-        axes.set_title(plain(kind.replace("_", " ")), **TITLE)
+        _draw_curves(axes, history, epochs, kind)
+        has_stages = "stage" in history.columns
+        if has_stages:
+            _mark_stages(axes, history, epochs)
+        title = plain(kind.replace("_", " "))
+        axes.set_title(title, **TITLE, pad=14 if has_stages else None)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        axes.legend(frameon=False, fontsize=8)
     return figure
 
 
-def _mean_or_nan(values):
-    return values.mean() if values.size else np.nan
+def _epochs(history):
+    """The number of each row, counted through where a stage starts again at 1."""
+    numbers = np.arange(1, len(history) + 1)
+    if "epoch" not in history.columns:
+        return numbers
+    epochs = history["epoch"].to_numpy()
+    return epochs if (np.diff(epochs) > 0).all() else numbers
 
 
-def _signed_root(values):
-    return np.sign(values) * np.sqrt(np.abs(values))
+def _draw_curves(axes, history, epochs, kind):
+    pairs = [
+        (kind, LEADER, "-", "train"),
+        (f"val_{kind}", DEFECT, "--", "held out"),
+    ]
+    for column, colour, style, label in pairs:
+        if column in history.columns:
+            values = history[column]
+            axes.plot(epochs, values, style, color=colour, label=label, marker=".")
+    if kind != "learning_rate":
+        axes.legend(frameon=False, fontsize=8)
+    elif (history[kind] > 0).all():
+        axes.set_yscale("log")
+        axes.tick_params(axis="y", which="both", labelsize=7)
 
 
-def _signed_square(values):
-    return np.sign(values) * np.square(values)
+def _mark_stages(axes, history, epochs):
+    """A thin line before the first epoch of each later stage; the names on top."""
+    stages = history["stage"].to_numpy()
+    for row, name in enumerate(stages):
+        if row and name == stages[row - 1]:
+            continue
+        left = max(epochs[row] - 0.5, axes.get_xlim()[0])
+        if row:
+            axes.axvline(left, color=OTHER, linewidth=0.8)
+        axes.annotate(
+            plain(name), (left, 1), xycoords=("data", "axes fraction"),
+            xytext=(2, 1), textcoords="offset points", fontsize=7, color=OTHER,
+        )  # fmt: skip

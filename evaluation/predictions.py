@@ -41,12 +41,16 @@ class Predictor(NamedTuple):
         image_size: `(height, width)` it works at; other sizes are resized inside.
         predict: Takes uint8 RGB images `(batch, height, width, 3)`, returns a
             `Prediction`.
+        explain: Takes images of one size and the name of a class for each, returns
+            maps `(batch, height, width)` of 0 to 1, of where that class is seen;
+            None where the family has none.
     """
 
     classes: list
     normal_class: str
     image_size: tuple
     predict: Callable[[np.ndarray], Prediction]
+    explain: Callable[[np.ndarray, list], np.ndarray] | None = None
 
 
 def classifier_prediction(probabilities, classes, normal_class):

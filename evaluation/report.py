@@ -7,15 +7,19 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
-from evaluation import plots
+from evaluation import plots, score_plots
 from evaluation.conclusions import cannot_conclude, threshold_rule
+from evaluation.cost import cost
 from evaluation.gallery import class_samples, find_dataset, mistake_gallery
+from evaluation.headline import headline
 from evaluation.leaderboard import (
     METRICS,
     by_dataset,
     has_classes,
     leaderboard,
     leading_metric,
+    ranked_by,
+    ranking_value,
 )
 from evaluation.plot_style import plot_as_data_uri, width_on_page
 from evaluation.verdict import difference_text, verdict
@@ -25,8 +29,10 @@ from evaluation.wording import (
     duration,
     known,
     listed,
+    number,
     percent,
     share,
+    too_few_goods,
 )
 from preprocessing.files import write_text
 from preprocessing.manifest import SPLITS, is_copy
@@ -63,6 +69,9 @@ def write_report(runs, folder):
         percent=percent,
         known=known,
         share=share,
+        number=number,
+        counted=counted,
+        too_few=too_few_goods,
         duration=duration,
         listed=listed,
         difference=difference_text,
@@ -98,9 +107,18 @@ def _section(name, runs):
         "data_table": _data_table(dataset),
         "samples": class_samples(dataset) if dataset else {},
         "runs": [
-            {"name": shown, "run": run, "metrics": run.metrics["test"]["metrics"]}
+            {
+                "name": shown,
+                "run": run,
+                "metrics": run.metrics["test"]["metrics"],
+                "roc": run.metrics["test"].get("roc", []),
+                "ranking": ranking_value(run),
+                "cost": cost(run),
+            }
             for shown, run in zip(names, runs, strict=True)
         ],
+        "ranked_by": ranked_by(runs),
+        "leader_has_classes": has_classes(runs[0]),
         "rivals": result["rivals"],
         "plots": _plots(runs, names),
         "mistakes": mistakes,
@@ -110,38 +128,6 @@ def _section(name, runs):
         "threshold_rule": threshold_rule(runs[0]),
         "limits": list(cannot_conclude(runs, info, result)),
     }
-
-
-def headline(dataset_name, leader, result, *, leak=0):
-    """Two or three plain sentences: which method, how good, and how sure that is."""
-    test = leader.metrics["test"]
-    values, name = test["metrics"], result["name"]
-    tested = (
-        f"{counted(test['num_samples'], 'test image')} in "
-        f"{counted(test['num_groups'], 'group')}"
-    )
-    if has_classes(leader):
-        num_classes = len(leader.config["classes"])
-        first = (
-            f"{name} tells the {num_classes} classes of {dataset_name} apart with a "
-            f"macro-F1 of {percent(values['macro_f1'])}, on {tested}."
-        )
-    else:
-        first = (
-            f"{name} tells good from defective parts of {dataset_name} with an AUROC "
-            f"of {percent(values['auroc'])}, on {tested}."
-        )
-    second = (
-        f"At its threshold of {leader.threshold:.4g}, chosen on validate, it misses "
-        f"{known(values['miss_rate'])} of the defects and rejects "
-        f"{known(values['false_reject_rate'])} of the good parts."
-    )
-    if leak > 0:
-        second += (
-            f" Beware: {share(leak)} % of the validate and test images have a "
-            "near-duplicate in train, so these numbers may be too good."
-        )
-    return [first, second, result["text"]]
 
 
 def _weights_notes(runs, names):
@@ -160,10 +146,10 @@ def _plots(runs, names):
     test = test[test["split"] == "test"]
     images = {
         "leaderboard": plots.leaderboard_plot(leaderboard(runs), names),
-        "scores": plots.score_histogram(
+        "scores": score_plots.score_histogram(
             test, normal_class=leader.config["normal_class"], threshold=leader.threshold
         ),
-        "miss_against_false_reject": plots.miss_against_false_reject_plot(
+        "miss_against_false_reject": score_plots.miss_against_false_reject_plot(
             runs[:NUM_BEST], names[:NUM_BEST]
         ),
     }
@@ -172,6 +158,9 @@ def _plots(runs, names):
     if classifiers:
         best, best_names = zip(*classifiers[:NUM_BEST], strict=True)
         images["recall"] = plots.per_class_recall_plot(best, best_names)
+        images["reliability"] = score_plots.reliability_plot(
+            best[0].predictions.query("split == 'test'"), best[0].config["classes"]
+        )
     confusions = [
         plots.confusion_plot(
             run.metrics["test"]["confusion_matrix"], run.config["classes"], title=name

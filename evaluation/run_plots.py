@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from evaluation import plots
+from evaluation import plots, score_plots
 from evaluation.leaderboard import has_classes
 from evaluation.plot_style import save_plot
 
 
 def write_plots(run):
-    """Writes plots/ of a run folder, about a second."""
+    """Writes plots/ of a run folder, about two seconds."""
     for name, figure in run_plots(run).items():
         save_plot(figure, run.folder / "plots" / f"{name}.png")
 
@@ -19,11 +19,17 @@ def run_plots(run):
     table = table[table["split"] == "test"]
     name = run.config["model"]
     figures = {
-        "scores": plots.score_histogram(
+        "scores": score_plots.score_histogram(
             table, normal_class=run.config["normal_class"], threshold=run.threshold
         ),
-        "miss_against_false_reject": plots.miss_against_false_reject_plot(
+        "miss_against_false_reject": score_plots.miss_against_false_reject_plot(
             [run], [name]
+        ),
+        "roc": score_plots.roc_plot(
+            table,
+            run.metrics["test"]["roc"],
+            normal_class=run.config["normal_class"],
+            threshold=run.threshold,
         ),
     }
     if has_classes(run):
@@ -31,6 +37,9 @@ def run_plots(run):
             run.metrics["test"]["confusion_matrix"], run.config["classes"], title=name
         )
         figures["per_class_recall"] = plots.per_class_recall_plot([run], [name])
+        figures["reliability"] = score_plots.reliability_plot(
+            table, run.config["classes"]
+        )
     history = run.folder / "history.csv"
     if history.is_file():
         figures["curves"] = plots.curves_plot(pd.read_csv(history))

@@ -1,41 +1,29 @@
 """Run folders: what a training leaves behind, and all that later steps need.
 
 `runs/<date>-<model>-<dataset>-<n>/` with config.json, the model, history.csv,
-predictions.csv, threshold.json, metrics.json and plots/. It is written under a
-temporary name and renamed when complete.
+predictions.csv, threshold.json, metrics.json and plots/. `new_run.py` makes them.
 """
 
-import datetime
-import importlib.metadata
 import os
 import platform
 import re
 import resource
 import shutil
 import socket
-import subprocess
 import sys
-import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from evaluation.predictions import read_predictions, write_predictions
-from evaluation.run_plots import write_plots
 from evaluation.summary import summarise
 from evaluation.thresholds import MAX_FALSE_REJECT_RATE, choose_threshold
 from preprocessing.command import InputError
 from preprocessing.files import read_json, write_json
-from preprocessing.manifest import table_hash
 
 THRESHOLD_RULE = (
     f"lowest threshold with a false reject rate of at most {MAX_FALSE_REJECT_RATE:g}"
 )
-DATASET_KEYS = (
-    "dataset", "dataset_folder", "manifest_sha256", "classes", "normal_class",
-)  # fmt: skip
-PACKAGES = ("keras", "tensorflow", "numpy", "scikit-learn", "opencv-contrib-python")
 
 
 class Run(NamedTuple):
@@ -59,14 +47,6 @@ class Run(NamedTuple):
     @property
     def threshold(self):
         return read_json(self.folder / "threshold.json")["value"]
-
-
-@dataclass
-class OpenRun:
-    """A run being written: its temporary `folder` and a `config` to add to."""
-
-    folder: Path
-    config: dict
 
 
 def read_run(folder):
@@ -112,45 +92,6 @@ def member_folders(run):
 
 
 @contextmanager
-def start_run(runs_dir, *, model, family, dataset, arguments, seed):
-    """Opens a new run folder, and names it finally when the block ends well.
-
-    Args:
-        runs_dir: Folder of all run folders.
-        model: Name of the model, a key of MODELS or a combiner.
-        family: Package that trained it and can load it.
-        dataset: The `Dataset` it was trained on, or the config of a run that was
-            trained on the same one.
-        arguments: Everything the training was told, resolved.
-        seed: The one seed.
-
-    Yields:
-        An `OpenRun`; after the block its `folder` is the final one.
-    """
-    about = dataset if isinstance(dataset, dict) else _about_dataset(dataset)
-    config = {
-        "model": model,
-        "family": family,
-        **{key: about[key] for key in DATASET_KEYS},
-        "arguments": arguments,
-        "seed": seed,
-        "notes": [],
-        **_circumstances(),
-    }
-    today = datetime.date.today().isoformat()
-    final = Path(runs_dir) / f"{today}-{model}-{config['dataset']}"
-    started = time.perf_counter()
-    with partial_folder(final) as temporary:
-        run = OpenRun(temporary, config)
-        yield run
-        config["wall_time_s"] = round(time.perf_counter() - started, 2)
-        config["peak_memory_mb"] = peak_memory_mb()
-        write_json(temporary / "config.json", config)
-        write_plots(read_run(temporary))
-        run.folder = _rename_to_free(temporary, final)
-
-
-@contextmanager
 def partial_folder(final):
     """Yields an empty folder beside `final` to fill and rename; removes what is left.
 
@@ -160,7 +101,7 @@ def partial_folder(final):
     mine = f"-{socket.gethostname()}-"
     for left in final.parent.glob(".*.partial"):
         found = re.fullmatch(rf"\..*{re.escape(mine)}(\d+)\.partial", left.name)
-        if found and not _is_alive(int(found[1])):
+        if found and not is_alive(int(found[1])):
             shutil.rmtree(left, ignore_errors=True)
     partial = final.with_name(f".{final.name}{mine}{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -214,17 +155,8 @@ def peak_memory_mb():
     return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
 
 
-def _about_dataset(dataset):
-    return {
-        "dataset": dataset.name,
-        "dataset_folder": str(dataset.folder.resolve()),
-        "manifest_sha256": table_hash(dataset.manifest),
-        "classes": dataset.classes,
-        "normal_class": dataset.normal_class,
-    }
-
-
-def _is_alive(process_id):
+def is_alive(process_id):
+    """Whether a process of this machine runs."""
     try:
         os.kill(process_id, 0)  # signal 0 only asks
     except ProcessLookupError:
@@ -234,27 +166,6 @@ def _is_alive(process_id):
     return True
 
 
-def _circumstances():
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        versions[package] = importlib.metadata.version(package)
-    return {
-        "versions": versions,
-        "git_commit": _git_commit(),
-        "device": describe_device(),
-        "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-    }
-
-
-def _git_commit():
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return answer.stdout.strip()
-
-
 def describe_device():
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -262,17 +173,3 @@ def describe_device():
     except OSError:
         names = []
     return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
-
-
-def _rename_to_free(temporary, stem):
-    for number in range(1, 10_000):
-        final = stem.with_name(f"{stem.name}-{number}")
-        if final.exists():
-            continue
-        try:
-            os.rename(temporary, final)
-            return final
-        except OSError:
-            if not final.exists():
-                raise
-    raise InputError(f"{stem.parent} has too many runs named {stem.name}.")

@@ -37,6 +37,23 @@ def share(value):
     return f"{100 * value:.1f}"
 
 
+def number(interval):
+    """An interval of what is no share as text, such as `0.213 (0.150 to 0.281)`."""
+    if interval is None or interval["value"] is None:
+        return "–"
+    value, low, high = (f"{interval[key]:.3f}" for key in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
+
+
+def too_few_goods(point):
+    """Why the false reject rate of a point of `roc` cannot be measured."""
+    return (
+        f"not measurable: at that line {point['num_good_rejected']} of "
+        f"{counted(point['num_good'], 'good image')} "
+        f"({counted(point['num_good_groups'], 'group')}) are rejected"
+    )
+
+
 def points(difference):
     """A difference of shares as text, such as `+1.2 [-0.8 to +3.0] points`."""
     if difference["value"] is None:

@@ -60,8 +60,9 @@ def run_command(main):
         where = f": {where}" if where else ""
         reason = error.strerror or " ".join(str(error).split())
         _stop(f"error: {reason}{where}. Mend that and run the same command again.", 2)
-    except KeyboardInterrupt:
-        _stop("Interrupted. Run the same command again.", 130)
+    except KeyboardInterrupt as interrupt:
+        how = str(interrupt) or "Run the same command again."
+        _stop(f"Interrupted. {how}", 130)
 
 
 def _stop(line, status):

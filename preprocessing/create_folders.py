@@ -139,8 +139,9 @@ def describe(dataset):
         "near-duplicate in train",
     ]
     if info["num_rejected"]:
+        remarks = "remark" if info["num_rejected"] == 1 else "remarks"
         lines.append(
-            f"{info['num_rejected']} remark(s) on files, most of them left out: see "
+            f"{info['num_rejected']} {remarks} on files, most of them left out: see "
             f"{dataset.folder / 'rejected.csv'}"
         )
     return "\n".join(lines)

@@ -48,17 +48,17 @@ class Dataset(NamedTuple):
 
     @property
     def classes(self):
-        """Class names in alphabetical order."""
-        return self.info["classes"]
+        """Class names in alphabetical order, whatever that of dataset.json."""
+        return sorted(self.info["classes"])
 
     @property
     def normal_class(self):
         return self.info["normal_class"]
 
     def rows(self, *splits):
-        """The manifest rows of the given splits, in the manifest's order."""
-        table = self.manifest
-        return table[table["split"].isin(splits)].reset_index(drop=True)
+        """The manifest rows of the given splits, ordered by sample_id."""
+        table = self.manifest[self.manifest["split"].isin(splits)]
+        return table.sort_values("sample_id", ignore_index=True)
 
 
 def is_copy(manifest):

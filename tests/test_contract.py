@@ -10,14 +10,18 @@ from evaluation.runs import read_run
 from models import MODELS, family, load_predictor
 from preprocessing.command import InputError
 from preprocessing.images import read_image
-from preprocessing.manifest import read_dataset
+from preprocessing.manifest import read_dataset, write_dataset
 
 QUICK = {
     "mobilenetv2": {"weights": "none", "epochs": 1, "image_size": (32, 32)},
+    "resnet50": {"weights": "none", "epochs": 1, "image_size": (32, 32)},
+    "inceptionresnetv2": {"weights": "none", "epochs": 1, "image_size": (75, 75)},
+    "efficientnetv2s": {"weights": "none", "epochs": 1, "image_size": (32, 32)},
     "small_cnn": {"epochs": 8, "image_size": (48, 48)},
     "bovw": {"num_words": 20, "image_size": (48, 48)},
 }
 LEARNS = {"small_cnn", "bovw"}  # the others are not trained long enough here
+LARGE = {"inceptionresnetv2", "efficientnetv2s"}  # a minute each on two cores
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +40,12 @@ def trained(washers, tmp_path_factory):
     return get
 
 
-@pytest.fixture(params=sorted(MODELS))
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else [])
+        for name in sorted(MODELS)
+    ]
+)
 def name(request):
     return request.param
 
@@ -112,11 +121,27 @@ def test_channel_order_matters(trained, washers):
     assert np.abs(predict(images).defect_score - swapped).max() > 0.05
 
 
-@pytest.mark.parametrize("name", ["small_cnn", "bovw"])
-def test_same_seed_same_table(name, trained, washers, tmp_path):
-    again = family(name).train(model=name, data=washers, runs=tmp_path, **QUICK[name])
+@pytest.mark.parametrize("name", ["mobilenetv2", "small_cnn", "bovw"])
+def test_same_seed_same_table_whatever_the_order(
+    name, trained, small_dataset, tmp_path
+):
+    """Rows of the manifest shuffled, classes reversed: the same bytes."""
+    folder, manifest, info = read_dataset(small_dataset)
+    info["classes"] = info["classes"][::-1]
+    write_dataset(folder, manifest.sample(frac=1, random_state=0), info)
+    again = family(name).train(model=name, data=folder, runs=tmp_path, **QUICK[name])
     first = (trained(name) / "predictions.csv").read_bytes()
     assert (again / "predictions.csv").read_bytes() == first
+
+
+def test_the_evidence_map_fits_the_image(name, trained, washers):
+    explain = load_predictor(trained(name)).explain
+    if explain is None:
+        pytest.skip("has no map of where it sees a class")
+    _, images = test_images(read_dataset(washers))
+    maps = explain(images[:3], ["bad", "good", "bad"])
+    assert maps.shape == (3, *images.shape[1:3])
+    assert maps.min() >= 0 and maps.max() <= 1
 
 
 def test_unknown_model_lists_the_known_ones():

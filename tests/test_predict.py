@@ -6,10 +6,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import evaluate
 from bovw.train import train as train_bovw
 from ensemble.train import train as train_ensemble
+from evaluation.predictions import Predictor
+from evaluation.runs import read_run
 from models import load_predictor
-from predict import predict
+from predict import predict, training_note
 from preprocessing.command import InputError
 
 ROOT = Path(__file__).parent.parent
@@ -95,6 +98,51 @@ def test_bad_images_are_named_and_the_rest_goes_on(runs, part_folder, tmp_path):
     assert str(good) in result.stdout
     verdicts = pd.read_csv(tmp_path / "out.csv")["verdict"].tolist()
     assert verdicts[0] == "unreadable" and verdicts[1] in ("accept", "reject")
+
+
+def test_training_images_are_noted(runs, washers, tmp_path):
+    run = read_run(runs[0][0])
+    manifest = pd.read_csv(washers / "manifest.csv")
+    of_train, of_test = (
+        washers / manifest.loc[manifest["split"] == split, "path"].iloc[0]
+        for split in ("train", "test")
+    )
+    renamed = shutil.copy(of_train, tmp_path / "another name.png")
+    note = training_note(run, [Path(renamed), of_test, tmp_path])
+    assert note.startswith("1 of 3 images is in the train split of washers")
+    assert training_note(run, [of_test]) == ""
+    result = subprocess.run(
+        [sys.executable, ROOT / "predict.py", runs[0][0], renamed],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.stderr.count("note: 1 of 1 image is in the train split") == 1
+    lost = run._replace(config={**run.config, "dataset_folder": str(tmp_path)})
+    assert training_note(lost, [of_train]) == ""
+
+
+def test_evaluate_loads_a_model_only_for_mistakes_with_pictures(runs, monkeypatch):
+    loaded = []
+
+    def load(folder):
+        loaded.append(folder)
+        return Predictor(["bad", "good"], "good", (48, 48), None, "explain")
+
+    monkeypatch.setattr(evaluate, "load_predictor", load)
+    run = read_run(runs[0][0])
+    monkeypatch.setattr(evaluate, "mistake_pictures", lambda run: ([], ""))
+    assert evaluate.load_explain(run) is None and loaded == []
+    monkeypatch.setattr(evaluate, "mistake_pictures", lambda run: (["one"], ""))
+    assert evaluate.load_explain(run) == "explain" and loaded == [run.folder]
+
+
+def test_evaluate_goes_on_without_the_model(runs, monkeypatch, capsys):
+    def load(folder):
+        raise InputError("its member is gone")
+
+    monkeypatch.setattr(evaluate, "load_predictor", load)
+    monkeypatch.setattr(evaluate, "mistake_pictures", lambda run: (["one"], ""))
+    assert evaluate.load_explain(read_run(runs[0][0])) is None
+    assert "its member is gone" in capsys.readouterr().err
 
 
 def test_mistakes_get_a_clear_line(runs, washers, tmp_path):

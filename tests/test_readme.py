@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -69,8 +70,22 @@ def test_every_command_of_the_readme_runs(workplace):
     for command in commands:
         if "demo" in command:
             continue  # the test above
+        if "--resume" in command:
+            kill_a_training(workplace)
         result = run(workplace, command)
         assert result.returncode == 0, f"{command}\n{result.stderr[-3000:]}"
+
+
+def kill_a_training(folder):
+    """Leaves a training that was killed after its first finished epoch."""
+    command = "pipenv run train --model small_cnn --data dataset/my_parts"
+    process = subprocess.Popen([*as_process(command), "--epochs", "8"], cwd=folder)
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("runs/*.unfinished/checkpoints/*.npz")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
 
 
 def run(folder, command):

@@ -4,102 +4,107 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backbones import BACKBONES, build_backbone, weights_file
-from classification.frozen import extract_features, train_head
-from classification.model import build_features, join, unfreeze
-from classification.train import train
+from classification import head, training
+from classification.train import load_predictor, train
 from evaluation.runs import read_run
 from preprocessing.command import InputError
 from preprocessing.data_augmentation import augment_dataset
-from preprocessing.datasets import ImageStore
-from preprocessing.manifest import is_copy, read_dataset, write_dataset
-from preprocessing.split import hold_out
-
-SIZE = (32, 32)
+from preprocessing.manifest import read_dataset, write_dataset
 
 
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory):
-    """A weights file of MobileNetV2 with random numbers."""
-    path = tmp_path_factory.mktemp("weights") / "mobilenetv2.weights.h5"
-    build_backbone("mobilenetv2", weights="none").save_weights(path)
-    return path
+@pytest.fixture(autouse=True)
+def short_head(monkeypatch):
+    monkeypatch.setattr(head, "EPOCHS", 4)
 
 
 @pytest.fixture
-def with_copies(small_dataset):
+def quick(weights, tmp_path):
+    """Arguments of a short training of mobilenetv2."""
+    return {
+        "model": "mobilenetv2",
+        "runs": tmp_path / "runs",
+        "image_size": (32, 32),
+        "weights": str(weights),
+        "epochs": 3,
+        "batch_size": 8,
+        "unfreeze": "0:2,2:4",
+    }
+
+
+def test_the_whole_recipe_with_copies(small_dataset, quick):
     augment_dataset(small_dataset, balance=True)
-    return read_dataset(small_dataset)
+    run = train(data=small_dataset, **quick)
+    history = pd.read_csv(run / "history.csv")
+    stages = history["stage"].unique().tolist()
+    assert stages[0] in ("head", "head with copies") and stages[1:] == ["fine-tuning"]
+    assert any("copies" in note for note in read_run(run).config["notes"])
+    assert not (run / "checkpoints").exists()
+    assert (run.parent / ".features").is_dir()
 
 
-def load(dataset):
-    rows = dataset.rows("train")
-    store = ImageStore([dataset.folder / path for path in rows["path"]], SIZE)
-    return rows, store, hold_out(rows["label"], rows["group"])
-
-
-def test_a_head_learns_and_joins_to_one_model(with_copies, weights):
-    rows, store, held_out = load(with_copies)
-    features = build_features("mobilenetv2", SIZE, weights=weights)
-    head = train_head(
-        features, store, rows, with_copies.classes, held_out=held_out, epochs=6, seed=0
+def test_zero_epochs_train_the_head_alone(small_dataset, quick):
+    run = train(data=small_dataset, **quick | {"epochs": 0, "seed": 3})
+    history = pd.read_csv(run / "history.csv")
+    assert history["stage"].tolist() == ["head"] * 4
+    assert history["learning_rate"].tolist() == pytest.approx(
+        [1e-3, 2e-4, 2e-4, 4e-5]  # middles at 1/8, 3/8, 5/8, 7/8 of the way
     )
-    assert isinstance(head.use_copies, bool) and len(head.history) == 6
-    best = head.history["val_loss"].min()
-    values = extract_features(features, store)
-    judged = held_out & ~is_copy(rows).to_numpy()
-    targets = np.searchsorted(with_copies.classes, rows["label"].to_numpy(str))
-    found, _ = head.model.evaluate(values[judged], targets[judged], verbose=0)
-    assert found == pytest.approx(best, abs=1e-5)  # the best epoch's weights are kept
-    images = store.batch(range(5))
-    joined = join(features, head.model).predict(images, verbose=0)
-    assert np.allclose(joined, head.model.predict(values[:5], verbose=0), atol=1e-5)
-    assert head.refit().predict(values[:2], verbose=0).shape == (2, 2)
+    images = np.zeros((2, 40, 30, 3), np.uint8)
+    predictor = load_predictor(run)
+    assert predictor.explain(images, ["bad", "good"]).shape == (2, 40, 30)
 
 
-def test_only_the_last_blocks_are_unfrozen_and_no_normalisation(weights):
-    features = build_features("mobilenetv2", SIZE, weights=weights)
-    unfreeze(features, "mobilenetv2")
-    names = [variable.path for variable in features.trainable_variables]
-    assert any("block_16" in name for name in names)
-    assert not any("block_5_" in name or "bn" in name.lower() for name in names)
+class Killed(BaseException):
+    """Stands for a process that is gone between two lines."""
 
 
-def test_the_whole_recipe_and_the_same_table_twice(with_copies, weights, tmp_path):
-    quick = {"image_size": SIZE, "weights": str(weights), "epochs": 1, "batch_size": 16}
-    first, second = (
-        train(model="mobilenetv2", data=with_copies.folder, runs=tmp_path, **quick)
-        for _ in range(2)
-    )
-    tables = [(run / "predictions.csv").read_bytes() for run in (first, second)]
-    assert tables[0] == tables[1]
-    history = pd.read_csv(first / "history.csv")
-    assert set(history["stage"]) == {"head", "fine-tuning"}
-    assert any("copies" in note for note in read_run(first).config["notes"])
+@pytest.mark.parametrize("killed_after", [1, 4, 5, 7])
+def test_a_killed_training_resumes_to_the_same(
+    killed_after, small_dataset, quick, monkeypatch
+):
+    """Killed right after a checkpoint: in the head, between the stages, and later."""
+    whole = train(data=small_dataset, **quick)
+    saved = []
+    save = training._save
+
+    def save_and_die(*arguments):
+        save(*arguments)
+        saved.append(arguments)
+        if len(saved) == killed_after:
+            raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(training, "_save", save_and_die)
+        train(data=small_dataset, **quick)
+    (left,) = quick["runs"].glob("*.unfinished")
+    (left / "owner").write_text("elsewhere 1")
+    with pytest.raises(InputError, match="being trained by another process"):
+        train(data=small_dataset, resume=left, **quick)
+    (left / "owner").write_text("")
+    resumed = train(data=small_dataset, resume=left, **quick)
+    for name in ("history.csv", "predictions.csv"):
+        assert (resumed / name).read_bytes() == (whole / name).read_bytes()
+    assert not list(quick["runs"].glob("*.unfinished"))
 
 
-def test_weights_that_cannot_be_had_name_the_file(monkeypatch, tmp_path):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr("backbones.imagenet_available", lambda name: False)
-    with pytest.raises(InputError, match=weights_file("mobilenetv2").name):
-        build_backbone("mobilenetv2")
-    with pytest.raises(InputError, match="neither imagenet, none nor a file"):
-        build_backbone("mobilenetv2", weights="nowhere.h5")
-    wrong = tmp_path / "wrong.h5"
-    wrong.write_bytes(b"no weights")
-    with pytest.raises(InputError, match="wrong.h5 cannot be used for mobilenetv2"):
-        build_backbone("mobilenetv2", weights=str(wrong))
+def test_what_cannot_be_resumed_is_refused(small_dataset, quick, tmp_path):
+    with pytest.raises(InputError, match="is no unfinished run folder"):
+        train(data=small_dataset, resume=tmp_path / "nothing", **quick)
+    run = train(data=small_dataset, **quick | {"model": "small_cnn", "unfreeze": None})
+    with pytest.raises(InputError, match="is finished"):
+        train(data=small_dataset, resume=run, **quick)
 
 
-def test_every_backbone_names_a_layer_it_has():
-    for name, backbone in BACKBONES.items():
-        built = build_backbone(name, weights="none")
-        assert backbone.unfreeze_from in [layer.name for layer in built.layers]
+@pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
+def test_other_losses_train(loss, small_dataset, quick):
+    extra = {"epochs": 1, "loss": loss, "label_smoothing": 0.1, "unfreeze": "0:1"}
+    history = pd.read_csv(train(data=small_dataset, **quick | extra) / "history.csv")
+    assert history["loss"].iloc[-2] < history["loss"].iloc[0]
 
 
 def test_what_cannot_be_trained_is_refused(small_dataset, tmp_path):
     quick = {"model": "small_cnn", "runs": tmp_path / "runs"}
-    with pytest.raises(InputError, match="at least 32 32. Received: 8 64"):
+    with pytest.raises(InputError, match="from 32 32 to 900 900. Received: 8 64"):
         train(data=small_dataset, image_size=(8, 64), **quick)
     dataset = read_dataset(small_dataset)
     rows = dataset.manifest

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from ensemble.train import align, train
+from evaluation.new_run import start_run
 from evaluation.predictions import classifier_prediction, predictions_table
-from evaluation.runs import member_folders, read_run, start_run, write_results
+from evaluation.runs import member_folders, read_run, write_results
 from preprocessing.command import InputError
 from preprocessing.files import read_json
 
@@ -18,7 +19,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture(autouse=True)
 def no_plots(monkeypatch):
-    monkeypatch.setattr("evaluation.runs.write_plots", lambda run: None)
+    monkeypatch.setattr("evaluation.new_run.write_plots", lambda run: None)
 
 
 def make_samples(classes=("bad", "good"), *, per_class=60, rare=None):

@@ -2,12 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evaluation.new_run import start_run
 from evaluation.predictions import (
     Prediction,
     classifier_prediction,
     predictions_table,
 )
-from evaluation.runs import read_run, start_run, write_results
+from evaluation.runs import read_run, write_results
 from preprocessing.files import file_hash
 from preprocessing.images import write_image
 from preprocessing.manifest import read_dataset, write_dataset
@@ -70,7 +71,7 @@ def make_run(tmp_path, monkeypatch):
         dataset, model, *, wrong=(), detector=False, notes=(), seed=0, has_plots=False
     ):
         if not has_plots:  # they take a second
-            monkeypatch.setattr("evaluation.runs.write_plots", lambda run: None)
+            monkeypatch.setattr("evaluation.new_run.write_plots", lambda run: None)
         classes = dataset.classes
         rows = dataset.rows("validate", "test")
         right = np.array([classes.index(label) for label in rows["label"]])

@@ -163,6 +163,21 @@ def test_text_fits_100_columns_and_keeps_names_apart(dataset, make_run):
     assert "_first " in lines[2] and "_second " in lines[3]
 
 
+def test_text_shows_what_ranks(dataset, make_run):
+    wrong = images("scratch", VALIDATE[:4])
+    run = make_run(dataset, "weak", wrong=wrong)
+    lines = leaderboard_text([run, make_run(dataset, "strong")]).splitlines()
+    assert lines[0].endswith("ranked by: macro-F1 on validate")
+    assert lines[1].split()[:2] == ["ranked", "by"]
+    # on validate F1 of good 32 / (16 + 20), of scratch 24 / (16 + 12): mean 87.3 %
+    assert [line.split()[:2] for line in lines[2:]] == [
+        ["strong", "100.0"], ["weak", "87.3"],
+    ]  # fmt: skip
+    detector = make_run(dataset, "memory", detector=True)
+    text = " ".join(leaderboard_text([run, detector]).split())
+    assert "macro-F1, then AUROC on validate" in text
+
+
 def test_data_sets_of_one_name_are_kept_apart(dataset, make_dataset, make_run):
     again = make_dataset(name="parts", groups=9)
     groups = by_dataset([make_run(dataset, "a"), make_run(again, "a")])

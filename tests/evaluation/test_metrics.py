@@ -36,6 +36,46 @@ def test_auroc_by_hand():
     assert np.isnan(metrics.auroc(scores, np.zeros(4, bool), np.ones(4)))
 
 
+def test_the_roc_curve_by_hand():
+    scores = np.array([0.1, 0.4, 0.4, 0.8])
+    is_defect = np.array([False, False, True, True])
+    # thresholds: none, 0.8, 0.4 (both that tie at once), 0.1
+    goods, defects = metrics.rejected(scores, is_defect, np.ones(4))
+    assert goods.tolist() == [0, 0, 1, 2] and defects.tolist() == [0, 1, 2, 2]
+    rates = [0, 0.49, 0.5, 1]
+    assert [metrics.recall_at(goods, defects, rate) for rate in rates] == [
+        0.5,
+        0.5,
+        1,
+        1,
+    ]
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.05, 0.2, 0.5])
+def test_recall_at_agrees_with_trying_every_threshold(rate):
+    random = np.random.default_rng(3)
+    scores = random.integers(0, 12, 60) / 12
+    is_defect = random.random(60) < 0.4
+    weights = random.integers(0, 4, (6, 60))
+    curve = metrics.rejected(scores, is_defect, weights)
+    for row, found in zip(weights, metrics.recall_at(*curve, rate), strict=True):
+        best = 0.0
+        for threshold in [*np.unique(scores), np.inf]:
+            hit = scores >= threshold
+            if row[hit & ~is_defect].sum() <= rate * row[~is_defect].sum():
+                best = max(best, row[hit & is_defect].sum() / row[is_defect].sum())
+        assert found == pytest.approx(best)
+
+
+def test_cross_entropy_agrees_with_sklearn():
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.ones(3), 30)
+    positions = random.integers(0, 3, 30)
+    losses = metrics.cross_entropies(probabilities, positions)
+    expected = reference.log_loss(positions, probabilities, labels=[0, 1, 2])
+    assert metrics.mean(losses, np.ones(30)) == pytest.approx(expected)
+
+
 def test_share():
     hit = np.array([True, True, False, False])
     among = np.array([True, False, True, False])

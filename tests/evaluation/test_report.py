@@ -13,6 +13,7 @@ from evaluation.evaluate_run import evaluate_run, evaluation_text
 from evaluation.gallery import decisions, find_dataset, mistake_gallery, thumbnail
 from evaluation.plot_style import plot_as_data_uri, save_plot
 from evaluation.report import write_report
+from evaluation.runs import read_run
 from evaluation.verdict import verdict
 from preprocessing.files import write_json
 from preprocessing.images import image_size, write_image
@@ -31,9 +32,12 @@ def text_of(page):
 def test_says_how_good_how_sure_and_what_was_missed(dataset, make_run, tmp_path):
     run = make_run(dataset, "bovw", wrong=images("scratch", TEST[:4]))
     text = text_of(write_report([run], tmp_path))
+    # 16 of 16 good and 12 of 16 scratched ones: a mean of 87.5 of 100 per class
+    assert "bovw names the class of 87.5 of 100 images of parts right" in text
     # F1 of good 32 / (16 + 20), of scratch 24 / (16 + 12): mean 87.3 %
-    assert "bovw tells the 2 classes of parts apart with a macro-F1 of 87.3 %" in text
-    assert "it misses 25.0 % (" in text and "on 32 test images in 16 groups" in text
+    assert "averaged over 2 classes, on 32 test images in 16 groups" in text
+    assert "[balanced accuracy 87.5 % (" in text and "macro-F1 87.3 % (" in text
+    assert "it misses 25.0 % (" in text
     assert "4 of 32 test images" in text
     assert "rests on 8 groups of good parts" in text
     assert run.config["manifest_sha256"] in text
@@ -138,7 +142,10 @@ def test_detectors_only(dataset, make_run, tmp_path):
     wrong = images("scratch", TEST[:2])
     run = make_run(dataset, "memory", detector=True, wrong=wrong)
     text = text_of(write_report([run], tmp_path))
-    assert "memory tells good from defective parts of parts with an AUROC of" in text
+    # 14 of 16 defects above all 16 good ones, 2 tied with them: (14 + 1) / 16
+    assert "memory gives the defect the higher score in 93.8 of 100 pairs of a" in text
+    assert "[AUROC 93.8 % (" in text and "Ranked by AUROC on validate" in text
+    assert "by the most probable one" not in text
     assert "What is taken for what" not in text
     assert "answer accepted" in text
 
@@ -211,9 +218,15 @@ def test_evaluate_refreshes_metrics_and_copies_mistakes(dataset, make_run):
     ]
     assert {path.stem for path in (run.folder / "plots").iterdir()} == {
         "confusion", "curves", "miss_against_false_reject", "per_class_recall",
-        "scores",
+        "reliability", "roc", "scores",
     }  # fmt: skip
     text = evaluation_text(result)
+    assert "by the most probable one; `predict` accepts and rejects by the" in text
+    # 8 good parts on test: 1 / 8 is more than 5 %
+    assert (
+        text.count("not measurable: at that line 0 of 16 good images (8 groups)") == 3
+    )
+    assert "  87.5 % (" in text and "cross-entropy" in text
     assert "2 mistakes on test, 2 copied" in text
     assert max(map(len, text.splitlines())) <= 100
 
@@ -224,6 +237,65 @@ def test_evaluate_a_detector_whose_data_set_is_gone(make_dataset, make_run):
     shutil.rmtree(data.folder)
     text = evaluation_text(evaluate_run(run))
     assert "1 mistake on test, 0 copied" in text and "pictures are missing" in text
+
+
+def test_evidence_lies_beside_each_mistake(dataset, make_run):
+    run = make_run(dataset, "a", wrong=images("scratch", TEST[:2]))
+    asked = []
+
+    def explain(pictures, class_names):
+        asked.extend(class_names)
+        return np.zeros(pictures.shape[:3])
+
+    result = evaluate_run(run, explain)
+    assert asked == ["good", "good", "scratch", "scratch"]  # named, then true
+    assert sorted(path.name for path in (run.folder / "mistakes").iterdir()) == [
+        "scratch__as__good__032.png", "scratch__as__good__032_evidence.jpg",
+        "scratch__as__good__033.png", "scratch__as__good__033_evidence.jpg",
+    ]  # fmt: skip
+    assert "2 copied to mistakes/, 2 with a picture" in evaluation_text(result)
+    detector = make_run(dataset, "m", detector=True, wrong=images("good", TEST[:1]))
+    assert evaluate_run(detector, explain)["num_explained"] == 0
+
+
+def test_the_report_says_what_ranks_and_what_ensembles_cost(
+    dataset, make_run, tmp_path
+):
+    members = [make_run(dataset, name) for name in ("a", "b")]
+    combined = make_run(dataset, "both", wrong=images("good", TEST[:2]))
+    for run, seconds in (*((member, 30.0) for member in members), (combined, 0.1)):
+        config = {**run.config, "wall_time_s": seconds}
+        config["arguments"] = {"epochs": None, "words": 7}
+        if run is combined:
+            config["members"] = [f"../{member.name}" for member in members]
+        write_json(run.folder / "config.json", config)
+    page = write_report(
+        [read_run(run.folder) for run in (*members, combined)], tmp_path
+    )
+    text = text_of(page)
+    assert "Ranked by: macro-F1 on validate" in text
+    assert "1 min 0 s with its 2 members" in text
+    assert "words=7" in text and "epochs" not in text
+    assert "so a part shown here" not in text  # the leader has no mistake
+
+
+def test_the_gallery_says_that_it_goes_by_the_most_probable_class(
+    dataset, make_run, tmp_path
+):
+    run = make_run(dataset, "a", wrong=images("scratch", TEST[:2]))
+    text = text_of(write_report([run], tmp_path))
+    assert "most wrong first. A mistake here is a wrong class, by the most" in text
+    assert "0.1 % is not measurable: at that line 0 of 16 good images" in text
+
+
+def test_a_report_on_runs_that_were_judged_before(dataset, make_run, tmp_path):
+    run = make_run(dataset, "a", wrong=images("scratch", TEST[:2]))
+    stored = run.metrics
+    for split in stored.values():
+        del split["roc"], split["metrics"]["cross_entropy"]
+        del split["metrics"]["calibration_error"]
+    write_json(run.folder / "metrics.json", stored)
+    assert "What the scores could do" not in text_of(write_report([run], tmp_path))
 
 
 def test_plots_are_files_of_the_same_bytes(tmp_path):
@@ -242,3 +314,22 @@ def test_curves_of_any_number_of_columns():
         figure = plots.curves_plot(history)
         drawn = [axes for axes in figure.axes if axes.axison]
         assert len(drawn) == number
+
+
+def test_curves_mark_stages_and_draw_the_learning_rate_by_powers():
+    history = pd.DataFrame(
+        {
+            "epoch": [1, 2, 1, 2],  # counted anew in each stage
+            "stage": ["head", "head", "fine-tuning", "fine-tuning"],
+            "loss": [4, 3, 2, 1],
+            "learning_rate": [1e-3, 1e-3, 1e-5, 1e-5],
+        }
+    )
+    loss, rate = plots.curves_plot(history).axes
+    assert loss.lines[0].get_xdata().tolist() == [1, 2, 3, 4]
+    # one line, between the second and the third epoch
+    assert [line.get_xdata()[0] for line in loss.lines[1:]] == [2.5]
+    assert [text.get_text() for text in loss.texts] == ["head", "fine-tuning"]
+    assert (loss.get_yscale(), rate.get_yscale()) == ("linear", "log")
+    history["learning_rate"] = [0.0, 1e-3, 1e-5, 1e-5]  # a warm-up from 0
+    assert plots.curves_plot(history).axes[1].get_yscale() == "linear"

@@ -7,14 +7,9 @@ import sys
 
 import pytest
 
+from evaluation.new_run import start_run
 from evaluation.predictions import read_predictions
-from evaluation.runs import (
-    partial_folder,
-    peak_memory_mb,
-    read_run,
-    start_run,
-    write_results,
-)
+from evaluation.runs import partial_folder, peak_memory_mb, read_run, write_results
 from preprocessing.command import InputError
 from preprocessing.files import read_json
 from preprocessing.manifest import table_hash
@@ -64,7 +59,7 @@ def test_a_finished_run_has_its_plots(dataset, make_run):
     run = make_run(dataset, "bovw", has_plots=True)
     assert {path.name for path in (run.folder / "plots").iterdir()} == {
         "confusion.png", "miss_against_false_reject.png", "per_class_recall.png",
-        "scores.png",
+        "reliability.png", "roc.png", "scores.png",
     }  # fmt: skip
 
 

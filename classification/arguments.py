@@ -1,0 +1,129 @@
+"""The flags of `pipenv run train` for classifiers, and what they come to."""
+
+import argparse
+
+import numpy as np
+
+from backbones import BACKBONES
+from classification.batches import LOSSES
+from preprocessing.command import InputError, positive_int
+from preprocessing.datasets import choose_image_size
+
+SMALLEST_SIDE, LARGEST_SIDE = 32, 900
+SMALL_CNN_PIXELS = 128 * 128
+HEAD_RATE, FEATURES_RATE = 1e-3, 2e-4
+
+
+def add_arguments(parser):
+    size = {"type": positive_int, "nargs": 2, "metavar": ("HEIGHT", "WIDTH")}
+    parser.add_argument("--image-size", **size, help="the backbone's, if left out")
+    parser.add_argument("--weights", default="imagenet", help="imagenet, none, a file")
+    parser.add_argument("--alpha", type=float, help="width of mobilenetv2, e.g. 0.35")
+    parser.add_argument(
+        "--epochs",
+        type=_number(int, 0, 10_000),
+        help="of fine-tuning (0: the head alone) or from scratch; by itself if none",
+    )
+    parser.add_argument("--batch-size", type=positive_int, default=32)
+    rate = {"type": _number(float, 1e-9, 1.0), "metavar": "RATE"}
+    parser.add_argument("--head-rate", default=HEAD_RATE, **rate)
+    parser.add_argument("--features-rate", default=FEATURES_RATE, **rate)
+    parser.add_argument(
+        "--unfreeze",
+        metavar="EPOCH:BLOCKS,...",
+        help="from which epoch of fine-tuning how many of the last blocks are trained, "
+        "such as 0:2,10:4,15:8",
+    )
+    parser.add_argument("--loss", choices=LOSSES, default=LOSSES[0])
+    parser.add_argument("--label-smoothing", type=_number(float, 0, 0.9), default=0.0)
+
+
+def choose_size(model, dataset, image_size):
+    """`(height, width)` as asked for, else of the backbone's number of pixels.
+
+    Raises:
+        InputError: If a side is too small or too large.
+    """
+    smallest, pixels = SMALLEST_SIDE, SMALL_CNN_PIXELS
+    if model in BACKBONES:
+        smallest = BACKBONES[model].smallest_side
+        pixels = int(np.prod(BACKBONES[model].image_size))
+    if image_size is None:
+        height, width = choose_image_size(dataset, pixels)
+        return max(height, smallest), max(width, smallest)
+    if min(image_size) < smallest or max(image_size) > LARGEST_SIDE:
+        raise InputError(
+            f"--image-size of {model} must be from {smallest} {smallest} to "
+            f"{LARGEST_SIDE} {LARGEST_SIDE}. "
+            f"Received: {image_size[0]} {image_size[1]}."
+        )
+    return tuple(image_size)
+
+
+def choose_alpha(model, alpha):
+    """The width of a network that has widths, 1.0 if not asked for; else None.
+
+    Raises:
+        InputError: If there is no such width.
+    """
+    alphas = BACKBONES[model].alphas if model in BACKBONES else ()
+    if alpha is None:
+        return 1.0 if alphas else None
+    if alpha not in alphas:
+        known = f"one of {', '.join(map(str, alphas))}" if alphas else "left out"
+        raise InputError(f"--alpha of {model} must be {known}. Received: {alpha:g}.")
+    return float(alpha)
+
+
+def parse_schedule(text):
+    """Reads "0:2,10:4" as {0: 2, 10: 4}: from which epoch on how many last blocks.
+
+    Raises:
+        InputError: If it is no such list, or epochs or blocks go back.
+    """
+    try:
+        pairs = [tuple(map(int, part.split(":"))) for part in text.split(",")]
+        epochs, blocks = zip(*pairs, strict=True)
+    except ValueError:
+        epochs, blocks = (), ()
+    if not (
+        epochs
+        and sorted(set(epochs)) == list(epochs)
+        and sorted(blocks) == list(blocks)
+        and min(epochs[0], blocks[0]) >= 0
+    ):
+        raise InputError(
+            "--unfreeze must name epochs from 0 on and numbers of blocks, neither "
+            f"falling, such as 0:2,10:4,15:8. Received: {text!r}."
+        )
+    return dict(pairs)
+
+
+def choose_schedule(model, text):
+    """The schedule as text, the backbone's own if there is none; None for small_cnn."""
+    if model not in BACKBONES:
+        if text is not None:
+            raise InputError(f"--unfreeze: {model} has no pretrained blocks.")
+        return None
+    if text is None:
+        schedule = BACKBONES[model].unfreeze.items()
+        text = ",".join(f"{epoch}:{blocks}" for epoch, blocks in schedule)
+    parse_schedule(text)
+    return text
+
+
+def _number(kind, least, most):
+    """argparse type: a number of a kind between two limits."""
+
+    def parse(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not least <= value <= most:
+            raise argparse.ArgumentTypeError(
+                f"must be a number from {least:g} to {most:g}. Received: {text!r}."
+            )
+        return value
+
+    return parse

@@ -1,0 +1,142 @@
+"""What an epoch is made of: order, targets, weights, and images from the loader."""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from preprocessing.augmentation import augment, geometry_and_light
+from preprocessing.datasets import training_batches
+
+LOSSES = ("weighted", "cross_entropy", "focal")
+FOCUS = 2.0  # gamma of the focal loss
+LIGHT = geometry_and_light(flips=("none",), rotation=0, brightness=(0.7, 1.3))
+PREDICT_BATCH = 64
+LEAST_BATCHES = 15  # of an epoch
+
+
+class Targets(NamedTuple):
+    """What a loss needs of each image.
+
+    Attributes:
+        one_hot: `(images, classes)` float32.
+        weights: `(images,)` float32, of mean 1.
+    """
+
+    one_hot: np.ndarray
+    weights: np.ndarray
+
+
+def make_targets(labels, classes, loss):
+    """One-hot targets, and for the loss "weighted" the same weight of every class."""
+    indices = np.searchsorted(classes, np.asarray(labels, str))
+    weights = np.ones(len(indices), np.float32)
+    if loss == "weighted":
+        counts = np.bincount(indices, minlength=len(classes))
+        weights = (len(indices) / (np.count_nonzero(counts) * counts[indices])).astype(
+            np.float32
+        )
+    return Targets(np.eye(len(classes), dtype=np.float32)[indices], weights)
+
+
+def make_loss(loss, label_smoothing):
+    """The Keras loss of a name in LOSSES.
+
+    Args:
+        loss: "cross_entropy", "weighted" (by `make_targets`) or "focal".
+        label_smoothing: 0 to 1: how much of each target goes to all classes alike.
+
+    Reference:
+        Lin et al., Focal loss for dense object detection, ICCV 2017.
+    """
+    if loss == "focal":
+        return keras.losses.CategoricalFocalCrossentropy(
+            alpha=1.0, gamma=FOCUS, label_smoothing=label_smoothing
+        )
+    return keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
+
+
+def batches_of_a_pass(num_images, batch_size):
+    return -(-num_images // batch_size)
+
+
+def num_batches(num_images, batch_size):
+    """Batches of an epoch: a pass over the images, more where they are few."""
+    of_a_pass = batches_of_a_pass(num_images, batch_size)
+    return of_a_pass * -(-LEAST_BATCHES // of_a_pass)
+
+
+def order(chosen, batch_size, *, seed, epoch):
+    """The batches of an epoch, all of one size.
+
+    In a pass every image comes once, and a few twice, to fill the last batch.
+
+    Args:
+        chosen: Positions of the images.
+        batch_size: Images in a batch.
+        seed, epoch: Decide the order.
+
+    Returns:
+        Array of positions, `(batches, batch_size)`.
+    """
+    random = np.random.default_rng([seed, epoch])
+    of_a_pass = batches_of_a_pass(len(chosen), batch_size)
+    passes = num_batches(len(chosen), batch_size) // of_a_pass
+    shape = (of_a_pass, batch_size)
+    return np.concatenate(
+        [np.resize(random.permutation(chosen), shape) for _ in range(passes)]
+    )
+
+
+def feature_batches(values, targets, chosen, batch_size, *, seed):
+    """Batches of feature rows, as `training.fit` wants them."""
+
+    def batches(epoch):
+        for indices in order(chosen, batch_size, seed=seed, epoch=epoch):
+            yield values[indices], targets.one_hot[indices], targets.weights[indices]
+
+    return batches
+
+
+def image_batches(store, targets, chosen, batch_size, *, augmentation, seed):
+    """Batches of augmented images from the loader, as `training.fit` wants them."""
+
+    def change(image, seed):
+        return augment(augmentation, image, [], seed)[0]
+
+    def batches(epoch):
+        made = training_batches(
+            store,
+            np.arange(len(store)),
+            [order(chosen, batch_size, seed=seed, epoch=epoch)],
+            augment=change,
+            seed=[seed, epoch, 1],
+        )
+        for images, indices in made:
+            yield images, targets.one_hot[indices], targets.weights[indices]
+
+    return batches
+
+
+def loop_augmentation(dataset):
+    """The recipe of `pipenv run augment` where there is one, else changes of light."""
+    recipe = dataset.info.get("augmentation")
+    if not recipe:
+        return LIGHT
+    return geometry_and_light(
+        **{key: recipe[key] for key in ("flips", "rotation", "brightness")}
+    )
+
+
+def predict(model, batches):
+    """Outputs for all batches, of which the last is filled up to the size of the first.
+
+    So there is one shape to compile, and what an image gets does not depend on how
+    many others there are.
+    """
+    outputs, size = [], None
+    for inputs in batches:
+        size = size or len(inputs)
+        filled = np.resize(inputs, (size, *inputs.shape[1:]))
+        outputs.append(model.predict_on_batch(filled)[: len(inputs)])
+    return np.concatenate(outputs)

@@ -1,0 +1,68 @@
+"""Features of a frozen backbone, computed once per image and kept on disk."""
+
+import hashlib
+import zipfile
+
+import numpy as np
+
+from classification.batches import PREDICT_BATCH, batches_of_a_pass, predict
+from preprocessing.command import progress
+from preprocessing.datasets import ImageStore
+from preprocessing.files import atomic_path
+
+KEEP_EVERY = 2048  # images
+
+
+def read_features(features, dataset, rows, folder):
+    """Features of every row, those in the cache from there.
+
+    An augmented copy is an image like any other; a file of the cache belongs to one
+    network, its weights and one image size, an entry to the content of an image.
+
+    Args:
+        features: Model from images to features.
+        dataset: The `Dataset` of the rows.
+        rows: Manifest rows.
+        folder: Of the cache; it may be deleted at any time.
+
+    Returns:
+        `(rows, features)` float32.
+    """
+    height, width = features.input_shape[1:3]
+    path = folder / f"{_fingerprint(features)}-{height}x{width}.npz"
+    known = _read(path)
+    hashes = rows["sha256"].tolist()
+    missing = ~rows["sha256"].isin(known) & ~rows["sha256"].duplicated()
+    paths = [dataset.folder / name for name in rows["path"][missing]]
+    names = rows["sha256"][missing].tolist()
+    for start in range(0, len(names), KEEP_EVERY):
+        part = slice(start, start + KEEP_EVERY)
+        store = ImageStore(paths[part], (height, width), memory_budget_mb=0)
+        count = batches_of_a_pass(len(store), PREDICT_BATCH)
+        batches = progress(
+            store.batches(PREDICT_BATCH), "features", count, unit="batch"
+        )
+        known |= zip(names[part], predict(features, batches), strict=True)
+        _write(path, known)
+    return np.stack([known[name] for name in hashes])
+
+
+def _fingerprint(features):
+    digest = hashlib.sha256()
+    for value in features.get_weights():
+        digest.update(np.ascontiguousarray(value))
+    return digest.hexdigest()[:24]
+
+
+def _read(path):
+    """The cache as a dict from sha256 to features; empty if it is not whole."""
+    try:
+        with np.load(path) as stored:
+            return dict(zip(stored["sha256"].tolist(), stored["features"], strict=True))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return {}
+
+
+def _write(path, known):
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, sha256=list(known), features=np.stack(list(known.values())))

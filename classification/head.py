@@ -1,0 +1,81 @@
+"""The head, trained on frozen features: each image passes the backbone once.
+
+Whether augmented copies help is found on held-out groups of train.
+"""
+
+import keras
+import numpy as np
+
+from classification.batches import (
+    PREDICT_BATCH,
+    feature_batches,
+    make_loss,
+    make_targets,
+    num_batches,
+)
+from classification.features import read_features
+from classification.model import build_head
+from classification.training import Stage, falling_steps, fit
+from preprocessing.manifest import is_copy
+
+EPOCHS = 30
+BATCH_SIZE = 64
+
+
+def train_head(features, dataset, *, arguments, held_out, seed, cache, checkpoints):
+    """Trains the head of a classifier on features that do not change.
+
+    Args:
+        features: Model from images to features.
+        dataset: The `Dataset`; all of train is used, augmented copies included.
+        arguments: Of the training: head_rate, loss, label_smoothing.
+        held_out: Bool, `(rows of train,)`: judges the epochs and the copies.
+        seed: Of weights and order.
+        cache: Folder of features.
+        checkpoints: Folder of checkpoints.
+
+    Returns:
+        `(head, history, use_copies)`: the last is None where there are none.
+    """
+    rows = dataset.rows("train")
+    values = read_features(features, dataset, rows, cache)
+    targets = make_targets(rows["label"], dataset.classes, arguments["loss"])
+    copies = is_copy(rows).to_numpy()
+    judged = np.flatnonzero(held_out & ~copies)
+
+    def trial(use_copies):
+        chosen = np.flatnonzero(~held_out & (use_copies | ~copies))
+        name = "head with copies" if use_copies else "head"
+        stage = Stage(
+            name=name,
+            epochs=EPOCHS,
+            num_batches=num_batches(len(chosen), BATCH_SIZE),
+            head_rate=arguments["head_rate"],
+            features_rate=arguments["head_rate"],
+            schedule=falling_steps,
+            loss=make_loss(arguments["loss"], arguments["label_smoothing"]),
+        )
+        keras.utils.set_random_seed(seed)
+        head = build_head(values.shape[1], len(dataset.classes))
+        model = keras.Sequential([head])  # compiled in its place: saved without that
+
+        def judge():
+            answers = model.predict(values[judged], PREDICT_BATCH, verbose=0)
+            return answers, targets.one_hot[judged], targets.weights[judged]
+
+        history = fit(
+            model,
+            stage,
+            batches=feature_batches(values, targets, chosen, BATCH_SIZE, seed=seed),
+            judge=judge,
+            seed=seed,
+            checkpoint=checkpoints / f"{name}.npz",
+        )
+        return head, history
+
+    trials = {
+        use_copies: trial(use_copies)
+        for use_copies in ((False, True) if copies.any() else (False,))
+    }
+    use_copies = min(trials, key=lambda key: trials[key][1]["val_loss"].min())
+    return *trials[use_copies], use_copies if copies.any() else None

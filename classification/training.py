@@ -1,0 +1,212 @@
+"""The training loop of every stage: epoch by epoch, each of which can be resumed.
+
+What an epoch does depends on the seed, its number and the state before it alone;
+after each the whole state is written. A killed training goes on from there and ends
+with the same history and weights as one that was left in peace.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import pandas as pd
+
+from classification.optimizer import TwoRateAdamW
+from preprocessing.command import progress
+from preprocessing.files import atomic_path
+
+FALL = 0.2  # from one learning rate of the head to the next
+
+
+class Stage(NamedTuple):
+    """How one stage trains.
+
+    Attributes:
+        name: Shown in history.csv.
+        epochs: At most so many.
+        num_batches: Batches of an epoch.
+        head_rate, features_rate: Greatest learning rates.
+        schedule: From the share of all steps done, 0 to 1, to a share of the rates.
+        loss: A Keras loss of one-hot targets.
+        unfreeze: From which epoch on, counted from 0, how many of the last blocks
+            are trained; None where that does not change.
+        set_blocks: Called with that number; see `model.unfreeze`.
+        patience: Epochs without a better held-out loss after which it ends; None
+            for never.
+    """
+
+    name: str
+    epochs: int
+    num_batches: int
+    head_rate: float
+    features_rate: float
+    schedule: Callable
+    loss: keras.losses.Loss
+    unfreeze: dict | None = None
+    set_blocks: Callable | None = None
+    patience: int | None = None
+
+
+def falling_steps(done):
+    """1e-3, 2e-4, 4e-5 for a rate of 1e-3: a third of the epochs each."""
+    return FALL ** min(2, int(3 * done))
+
+
+def warm_up_and_cosine(num_epochs):
+    """A schedule: rises over the first epoch, then falls as a cosine to zero."""
+    warm_up = 1 / num_epochs
+
+    def schedule(done):
+        if done < warm_up:
+            return done / warm_up
+        return (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up + 1e-9))) / 2
+
+    return schedule
+
+
+def fit(model, stage, *, batches, judge, seed, checkpoint=None):
+    """Trains a model and leaves it with the weights that were best when held out.
+
+    Args:
+        model: A Keras model, or a head alone.
+        stage: What to do.
+        batches: Takes the number of an epoch, returns an iterable of its
+            `(inputs, one-hot targets, sample weights)`, the same whenever it is
+            called; all batches are of one size.
+        judge: Takes nothing, returns the model's probabilities of the held-out
+            images, their one-hot targets and sample weights.
+        seed: Of dropout.
+        checkpoint: Path of the state, written after every epoch and read if there;
+            None for none.
+
+    Returns:
+        The curves, a table: stage, epoch, learning_rate, loss, accuracy, val_loss,
+        val_accuracy.
+    """
+    history, best, optimizer, blocks = [], None, None, None
+    if checkpoint is not None and checkpoint.is_file():
+        history, best, optimizer, blocks = _restore(checkpoint, model, stage)
+    for epoch in range(len(history), stage.epochs):
+        if _is_over(history, stage):
+            break
+        wanted = _num_blocks(stage, epoch)
+        if optimizer is None or wanted != blocks:
+            optimizer, blocks = _compile(model, stage, wanted, optimizer), wanted
+        _seed_dropout(model, seed, epoch)
+        middle = stage.schedule((epoch + 0.5) / stage.epochs)
+        row = {"stage": stage.name, "epoch": epoch + 1}
+        row["learning_rate"] = stage.head_rate * middle
+        row |= _train_epoch(model, stage, optimizer, epoch, batches(epoch))
+        row |= _judge(stage.loss, *judge())
+        history.append(row)
+        if _best_epoch(history) == epoch:
+            best = model.get_weights()
+        if checkpoint is not None:
+            _save(checkpoint, model, optimizer, best, history)
+    model.set_weights(best)
+    return pd.DataFrame(history)
+
+
+def _train_epoch(model, stage, optimizer, epoch, batches):
+    shown = progress(
+        batches, f"{stage.name} {epoch + 1}/{stage.epochs}", stage.num_batches,
+        unit="step",
+    )  # fmt: skip
+    logs = []
+    for step, (inputs, targets, weights) in enumerate(shown):
+        done = (epoch + step / stage.num_batches) / stage.epochs
+        optimizer.learning_rate = stage.head_rate * stage.schedule(done)
+        logs.append(model.train_on_batch(inputs, targets, weights, return_dict=True))
+    names = ("loss", "accuracy")
+    return {name: float(np.mean([float(log[name]) for log in logs])) for name in names}
+
+
+def _judge(loss, probabilities, targets, weights):
+    right = probabilities.argmax(axis=1) == targets.argmax(axis=1)
+    value = loss(targets, probabilities, sample_weight=weights)
+    return {"val_loss": float(value), "val_accuracy": float(right.mean())}
+
+
+def _num_blocks(stage, epoch):
+    if stage.unfreeze is None:
+        return None
+    begun = [start for start in stage.unfreeze if start <= epoch]
+    return stage.unfreeze[max(begun)] if begun else 0
+
+
+def _best_epoch(history):
+    losses = np.array([row["val_loss"] for row in history])
+    return int(np.argmin(np.where(np.isnan(losses), np.inf, losses)))
+
+
+def _is_over(history, stage):
+    if stage.patience is None or not history:
+        return False
+    return len(history) - 1 - _best_epoch(history) >= stage.patience
+
+
+def _compile(model, stage, blocks, old=None):
+    """Compiles for so many trained blocks; moments of an old optimizer are kept."""
+    if blocks is not None:
+        stage.set_blocks(blocks)
+    slow = []
+    if stage.features_rate != stage.head_rate:
+        slow = model.get_layer("features").trainable_variables
+    optimizer = TwoRateAdamW(
+        stage.head_rate,
+        slow_variables=slow,
+        slow_share=stage.features_rate / stage.head_rate,
+    )
+    optimizer.build(model.trainable_variables)
+    if old is not None:
+        kept = {variable.path: variable for variable in old.variables}
+        for variable in optimizer.variables:
+            if variable.path in kept:
+                variable.assign(kept[variable.path])
+    model.compile(optimizer, stage.loss, metrics=["accuracy"])
+    return optimizer
+
+
+def _seed_dropout(model, seed, epoch):
+    for number, layer in enumerate(_dropouts(model)):
+        state = np.random.default_rng([seed, epoch, number]).integers(2**31, size=2)
+        layer.seed_generator.state.assign(state)
+
+
+def _dropouts(model):
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _dropouts(layer)
+        elif hasattr(layer, "seed_generator"):
+            yield layer
+
+
+def _save(path, model, optimizer, best, history):
+    arrays = {f"weights/{i}": value for i, value in enumerate(model.get_weights())}
+    arrays |= {f"best/{i}": value for i, value in enumerate(best)}
+    slots = [keras.ops.convert_to_numpy(value) for value in optimizer.variables]
+    arrays |= {f"optimizer/{i}": value for i, value in enumerate(slots)}
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, history=np.array(json.dumps(history)), **arrays)
+
+
+def _restore(path, model, stage):
+    """The state that `_save` wrote, put into the model."""
+    with np.load(path) as stored:
+        history = json.loads(str(stored["history"]))
+        model.set_weights(_numbered(stored, "weights"))
+        best = _numbered(stored, "best")
+        slots = _numbered(stored, "optimizer")
+    blocks = _num_blocks(stage, len(history) - 1)
+    optimizer = _compile(model, stage, blocks)
+    for variable, value in zip(optimizer.variables, slots, strict=True):
+        variable.assign(value)
+    return history, best, optimizer, blocks
+
+
+def _numbered(stored, kind):
+    count = sum(name.startswith(f"{kind}/") for name in stored.files)
+    return [stored[f"{kind}/{number}"] for number in range(count)]

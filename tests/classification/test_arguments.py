@@ -1,0 +1,62 @@
+import argparse
+
+import pytest
+
+from classification.arguments import (
+    add_arguments,
+    choose_alpha,
+    choose_schedule,
+    choose_size,
+    parse_schedule,
+)
+from preprocessing.command import InputError
+from preprocessing.manifest import read_dataset
+
+
+def test_the_schedule_of_the_mission():
+    assert parse_schedule("0:2,10:4,15:8") == {0: 2, 10: 4, 15: 8}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "2", "0:2,0:4", "5:2,1:4", "0:4,3:2", "-1:2", "a:b"]
+)
+def test_nonsense_is_no_schedule(text):
+    with pytest.raises(InputError, match="such as 0:2,10:4,15:8"):
+        parse_schedule(text)
+
+
+def test_defaults_come_from_the_backbone(washers):
+    dataset = read_dataset(washers)  # square parts
+    assert choose_size("mobilenetv2", dataset, None) == (224, 224)
+    assert choose_size("inceptionresnetv2", dataset, None) == (288, 288)
+    assert choose_alpha("mobilenetv2", None) == 1.0
+    assert choose_alpha("resnet50", None) is None
+    assert choose_schedule("small_cnn", None) is None
+    assert parse_schedule(choose_schedule("resnet50", None)) == {0: 2}
+
+
+def test_what_a_model_does_not_have_is_refused(washers):
+    dataset = read_dataset(washers)
+    with pytest.raises(InputError, match="one of 0.35, 0.5.*Received: 0.4"):
+        choose_alpha("mobilenetv2", 0.4)
+    with pytest.raises(InputError, match="alpha of resnet50 must be left out"):
+        choose_alpha("resnet50", 0.5)
+    with pytest.raises(InputError, match="small_cnn has no pretrained blocks"):
+        choose_schedule("small_cnn", "0:2")
+    with pytest.raises(InputError, match="from 75 75 to 900 900. Received: 64 64"):
+        choose_size("inceptionresnetv2", dataset, (64, 64))
+    with pytest.raises(InputError, match="Received: 901 900"):
+        choose_size("resnet50", dataset, (901, 900))
+
+
+def test_flags_of_the_command(capsys):
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    known = parser.parse_args(
+        "--image-size 900 900 --epochs 0 --loss focal --head-rate 1e-4".split()
+    )
+    assert (known.image_size, known.epochs, known.head_rate) == ([900, 900], 0, 1e-4)
+    for wrong in ("--epochs -1", "--label-smoothing 1", "--features-rate 0"):
+        with pytest.raises(SystemExit):
+            parser.parse_args(wrong.split())
+        assert "must be a number from" in capsys.readouterr().err

@@ -1,0 +1,147 @@
+"""The loop: rates, schedules of unfreezing, early stopping."""
+
+import keras
+import numpy as np
+import pytest
+
+from classification import training
+from classification.batches import make_loss, make_targets, num_batches, order, predict
+from classification.optimizer import TwoRateAdamW
+from classification.training import Stage, falling_steps, fit, warm_up_and_cosine
+
+
+def test_falling_steps_are_the_missions():
+    rates = [1e-3 * falling_steps(done) for done in (0, 0.32, 0.34, 0.66, 0.67, 0.99)]
+    assert rates == pytest.approx([1e-3, 1e-3, 2e-4, 2e-4, 4e-5, 4e-5])
+
+
+def test_cosine_rises_for_an_epoch_and_falls_to_zero():
+    schedule = warm_up_and_cosine(4)
+    # a quarter is the warm-up; half way through the rest, at 0.625, cos is 0
+    values = [schedule(done) for done in (0, 0.125, 0.25, 0.625, 1)]
+    assert values == pytest.approx([0, 0.5, 1, 0.5, 0], abs=1e-6)
+    assert warm_up_and_cosine(1)(0.5) == pytest.approx(0.5)
+
+
+def test_two_rates_move_variables_by_their_share():
+    """The first step of Adam is the learning rate, whatever the gradient."""
+    slow, fast = keras.Variable([1.0], name="bias"), keras.Variable([1.0], name="bias")
+    optimizer = TwoRateAdamW(0.1, slow_variables=[slow], slow_share=0.01)
+    optimizer.apply([keras.ops.array([0.3]), keras.ops.array([0.3])], [slow, fast])
+    assert float(1 - slow[0]) == pytest.approx(0.001, rel=1e-3)
+    assert float(1 - fast[0]) == pytest.approx(0.1, rel=1e-3)
+
+
+def test_an_epoch_has_every_image_and_batches_of_one_size():
+    chosen = np.arange(100, 110)
+    batches = order(chosen, 4, seed=5, epoch=2)
+    assert batches.shape == (num_batches(10, 4), 4) == (15, 4)  # 5 passes of 3
+    for first in range(0, 15, 3):
+        assert set(batches[first : first + 3].ravel()) == set(chosen)
+    assert num_batches(1000, 32) == 32
+    assert np.array_equal(batches, order(chosen, 4, seed=5, epoch=2))
+    assert not np.array_equal(batches, order(chosen, 4, seed=5, epoch=3))
+
+
+def test_weights_make_classes_alike_and_have_mean_one():
+    targets = make_targets(["a", "b", "b", "b"], ["a", "b"], "weighted")
+    assert targets.weights == pytest.approx([2, 2 / 3, 2 / 3, 2 / 3])  # 4 / (2 * n)
+    assert targets.one_hot.tolist() == [[1, 0], [0, 1], [0, 1], [0, 1]]
+    plain = make_targets(["a", "b", "b"], ["a", "b"], "cross_entropy")
+    assert plain.weights.tolist() == [1, 1, 1]
+
+
+def test_focal_loss_weighs_easy_images_down():
+    # -log(0.9) = 0.10536; the focal loss weighs it by (1 - 0.9) ** 2 = 0.01
+    right, answer = np.array([[0.0, 1.0]]), np.array([[0.1, 0.9]])
+    plain = float(make_loss("cross_entropy", 0.0)(right, answer))
+    focal = float(make_loss("focal", 0.0)(right, answer))
+    assert plain == pytest.approx(0.10536, abs=1e-4)
+    assert focal == pytest.approx(0.0010536, abs=1e-5)
+
+
+def test_predict_fills_up_the_last_batch():
+    seen = []
+
+    class Doubling:
+        def predict_on_batch(self, inputs):
+            seen.append(len(inputs))
+            return 2 * inputs
+
+    parts = [np.ones((3, 2)), 5 * np.ones((1, 2))]
+    assert predict(Doubling(), parts).tolist() == [[2, 2]] * 3 + [[10, 10]]
+    assert seen == [3, 3]
+
+
+def toy(epochs, **changes):
+    """A model of one layer behind another, and a stage for it."""
+    keras.utils.set_random_seed(0)
+    features = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(4)], name="features"
+    )
+    head = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(2, "softmax")], name="head"
+    )
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, head(features(inputs)))
+    stage = Stage(
+        "toy", epochs, 1, head_rate=0.1, features_rate=0.01,
+        schedule=lambda done: 1.0, loss=make_loss("cross_entropy", 0.0), **changes,
+    )  # fmt: skip
+    values = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
+    targets = make_targets(values[:, 0] > 0, ["False", "True"], "cross_entropy")
+
+    def batches(epoch):
+        yield values, *targets
+
+    def judge():
+        return model.predict_on_batch(values), *targets
+
+    return model, stage, {"batches": batches, "judge": judge, "seed": 0}
+
+
+def test_a_schedule_unfreezes_in_its_epoch_and_keeps_the_moments(monkeypatch):
+    calls, moments = [], []
+
+    def set_blocks(count):
+        calls.append(count)
+        model.get_layer("features").trainable = count > 0
+
+    model, stage, rest = toy(4, unfreeze={0: 0, 2: 1}, set_blocks=set_blocks)
+    before = model.get_layer("features").get_weights()
+    compile_ = training._compile
+
+    def watched(*arguments):
+        optimizer = compile_(*arguments)
+        found = [x for x in optimizer.variables if "kernel_momentum" in x.path]
+        moments.append([float(np.abs(np.asarray(x)).sum()) for x in found])
+        return optimizer
+
+    monkeypatch.setattr(training, "_compile", watched)
+    fit(model, stage, **rest)
+    assert calls == [0, 1]
+    assert len(moments[0]) == 1 and len(moments[1]) == 2
+    assert sorted(value > 0 for value in moments[1]) == [False, True]
+    after = model.get_layer("features").get_weights()
+    assert not np.allclose(before[0], after[0])
+
+
+def test_early_stopping_and_the_best_weights():
+    model, stage, rest = toy(50, patience=2)
+    losses = iter([0.5, 0.4, 0.6, 0.7, 0.1])
+    weights = []
+
+    def judge():
+        weights.append(model.get_weights())
+        wanted = np.exp(-next(losses))  # cross-entropy of one answer
+        return np.array([[wanted, 1 - wanted]]), np.array([[1.0, 0.0]]), np.ones(1)
+
+    history = fit(model, stage, **rest | {"judge": judge})
+    assert history["val_loss"].round(3).tolist() == [0.5, 0.4, 0.6, 0.7]
+    for kept, best in zip(model.get_weights(), weights[1], strict=True):
+        assert np.array_equal(kept, best)
+
+
+def test_a_diverged_epoch_is_never_the_best():
+    rows = [{"val_loss": value} for value in (np.nan, 0.7, np.nan)]
+    assert training._best_epoch(rows) == 1
