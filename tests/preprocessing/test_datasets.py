@@ -92,5 +92,6 @@ def test_image_size_keeps_the_aspect_ratio(tmp_path, size, wanted):
     import pandas as pd
 
     write_image(tmp_path / "a.png", np.zeros((*size, 3), np.uint8))
-    dataset = Dataset(tmp_path, pd.DataFrame({"path": ["a.png"], "split": "train"}), {})
+    rows = {"sample_id": ["a"], "path": "a.png", "split": "train"}
+    dataset = Dataset(tmp_path, pd.DataFrame(rows), {})
     assert choose_image_size(dataset, 224 * 224) == wanted
