@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from figures import write_figures
 
-from classification.whole import LIGHT
+from classification.batches import LIGHT
 from preprocessing.augmentation import augment, geometry_and_light
 from preprocessing.command import run_command
 from preprocessing.datasets import ImageStore, shuffled, training_batches

@@ -14,21 +14,15 @@ from pathlib import Path
 
 import pandas as pd
 from figures import real_data, write_figures
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from linear_probe import probe_predictions
 
-from classification.frozen import extract_features
-from classification.model import build_features
 from demo import main_job
 from evaluation.leaderboard import leaderboard
-from evaluation.predictions import classifier_prediction, predictions_table
 from evaluation.runs import read_run
 from evaluation.summary import summarise
 from preprocessing.command import run_command
-from preprocessing.datasets import ImageStore, choose_image_size
 from preprocessing.files import read_json, write_json
-from preprocessing.manifest import is_copy, read_dataset
+from preprocessing.manifest import read_dataset
 
 JOBS = {
     "bottles": ("none", "near_duplicates", "chronological"),
@@ -45,18 +39,7 @@ COLUMNS = (
 def probe(dataset):
     """Logistic regression on frozen features of train, as a row of the leaderboard."""
     started = time.perf_counter()
-    size = choose_image_size(dataset, 224 * 224)
-    features = build_features("mobilenetv2", size, weights="imagenet")
-    rows = dataset.rows("train", "test")
-    rows = rows[~is_copy(rows)].reset_index(drop=True)
-    store = ImageStore([dataset.folder / path for path in rows["path"]], size)
-    values = extract_features(features, store)
-    train = (rows["split"] == "train").to_numpy()
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
-    model.fit(values[train], rows["label"][train])
-    answers = model.predict_proba(values[~train])
-    prediction = classifier_prediction(answers, dataset.classes, dataset.normal_class)
-    table = predictions_table(rows[~train], prediction, dataset.classes)
+    table = probe_predictions(dataset, "test")
     summary = summarise(
         table, classes=dataset.classes, normal_class=dataset.normal_class, threshold=0.5
     )

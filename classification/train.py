@@ -167,10 +167,7 @@ def _train_from_scratch(model, features, dataset, *, arguments, held_out, seed, 
 
 
 def _train_from_weights(model, features, dataset, *, arguments, held_out, seed, run):
-    """First the head on frozen features, then the last blocks with it.
-
-    Fine-tuning is kept only where it is better on held-out groups of train.
-    """
+    """First the head on frozen features, then the last blocks with it."""
     head, head_history, use_copies = train_head(
         features,
         dataset,
@@ -186,7 +183,6 @@ def _train_from_weights(model, features, dataset, *, arguments, held_out, seed, 
     if arguments["epochs"] == 0:
         return features, head, head_history
     classifier = join(features, head)
-    before = classifier.get_weights()
     history = train_images(
         classifier,
         dataset,
@@ -198,9 +194,6 @@ def _train_from_weights(model, features, dataset, *, arguments, held_out, seed, 
         checkpoint=run.checkpoints / "fine-tuning.npz",
         set_blocks=lambda count: unfreeze(classifier, model, count),
     )
-    if history["val_loss"].min() > head_history["val_loss"].min():
-        run.config["notes"].append("fine-tuning did not help and was undone")
-        classifier.set_weights(before)
     return features, head, pd.concat([head_history, history], ignore_index=True)
 
 

@@ -34,6 +34,7 @@ class Stage(NamedTuple):
         unfreeze: From which epoch on, counted from 0, how many of the last blocks
             are trained; None where that does not change.
         set_blocks: Called with that number; see `model.unfreeze`.
+        judged_from: The first epoch, from 0, whose weights may be the best.
         patience: Epochs without a better held-out loss after which it ends; None
             for never.
     """
@@ -47,6 +48,7 @@ class Stage(NamedTuple):
     loss: keras.losses.Loss
     unfreeze: dict | None = None
     set_blocks: Callable | None = None
+    judged_from: int = 0
     patience: int | None = None
 
 
@@ -94,15 +96,15 @@ def fit(model, stage, *, batches, judge, seed, checkpoint=None):
             break
         wanted = _num_blocks(stage, epoch)
         if optimizer is None or wanted != blocks:
-            optimizer, blocks = _compile(model, stage, wanted, optimizer), wanted
+            optimizer, blocks = compile_stage(model, stage, wanted, optimizer), wanted
         _seed_dropout(model, seed, epoch)
         middle = stage.schedule((epoch + 0.5) / stage.epochs)
         row = {"stage": stage.name, "epoch": epoch + 1}
         row["learning_rate"] = stage.head_rate * middle
-        row |= _train_epoch(model, stage, optimizer, epoch, batches(epoch))
+        row |= train_epoch(model, stage, optimizer, epoch, batches(epoch))
         row |= _judge(stage.loss, *judge())
         history.append(row)
-        if _best_epoch(history) == epoch:
+        if _best_epoch(history, stage) == epoch:
             best = model.get_weights()
         if checkpoint is not None:
             _save(checkpoint, model, optimizer, best, history)
@@ -110,7 +112,7 @@ def fit(model, stage, *, batches, judge, seed, checkpoint=None):
     return pd.DataFrame(history)
 
 
-def _train_epoch(model, stage, optimizer, epoch, batches):
+def train_epoch(model, stage, optimizer, epoch, batches):
     shown = progress(
         batches, f"{stage.name} {epoch + 1}/{stage.epochs}", stage.num_batches,
         unit="step",
@@ -137,18 +139,20 @@ def _num_blocks(stage, epoch):
     return stage.unfreeze[max(begun)] if begun else 0
 
 
-def _best_epoch(history):
-    losses = np.array([row["val_loss"] for row in history])
-    return int(np.argmin(np.where(np.isnan(losses), np.inf, losses)))
+def _best_epoch(history, stage):
+    """The epoch, from 0, with the lowest held-out loss of those that are judged."""
+    first = min(stage.judged_from, len(history) - 1)
+    losses = np.array([row["val_loss"] for row in history[first:]])
+    return first + int(np.argmin(np.where(np.isnan(losses), np.inf, losses)))
 
 
 def _is_over(history, stage):
     if stage.patience is None or not history:
         return False
-    return len(history) - 1 - _best_epoch(history) >= stage.patience
+    return len(history) - 1 - _best_epoch(history, stage) >= stage.patience
 
 
-def _compile(model, stage, blocks, old=None):
+def compile_stage(model, stage, blocks, old=None):
     """Compiles for so many trained blocks; moments of an old optimizer are kept."""
     if blocks is not None:
         stage.set_blocks(blocks)
@@ -201,7 +205,7 @@ def _restore(path, model, stage):
         best = _numbered(stored, "best")
         slots = _numbered(stored, "optimizer")
     blocks = _num_blocks(stage, len(history) - 1)
-    optimizer = _compile(model, stage, blocks)
+    optimizer = compile_stage(model, stage, blocks)
     for variable, value in zip(optimizer.variables, slots, strict=True):
         variable.assign(value)
     return history, best, optimizer, blocks

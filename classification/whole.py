@@ -61,6 +61,7 @@ def train_images(
         loss=make_loss(arguments["loss"], arguments["label_smoothing"]),
         unfreeze=parse_schedule(arguments["unfreeze"]) if set_blocks else None,
         set_blocks=set_blocks,
+        judged_from=epochs // 2,  # before, the rate is high and the loss jumps
         patience=max(5, epochs // 3),
     )
 

@@ -109,7 +109,7 @@ def test_a_schedule_unfreezes_in_its_epoch_and_keeps_the_moments(monkeypatch):
 
     model, stage, rest = toy(4, unfreeze={0: 0, 2: 1}, set_blocks=set_blocks)
     before = model.get_layer("features").get_weights()
-    compile_ = training._compile
+    compile_ = training.compile_stage
 
     def watched(*arguments):
         optimizer = compile_(*arguments)
@@ -117,7 +117,7 @@ def test_a_schedule_unfreezes_in_its_epoch_and_keeps_the_moments(monkeypatch):
         moments.append([float(np.abs(np.asarray(x)).sum()) for x in found])
         return optimizer
 
-    monkeypatch.setattr(training, "_compile", watched)
+    monkeypatch.setattr(training, "compile_stage", watched)
     fit(model, stage, **rest)
     assert calls == [0, 1]
     assert len(moments[0]) == 1 and len(moments[1]) == 2
@@ -142,6 +142,15 @@ def test_early_stopping_and_the_best_weights():
         assert np.array_equal(kept, best)
 
 
-def test_a_diverged_epoch_is_never_the_best():
-    rows = [{"val_loss": value} for value in (np.nan, 0.7, np.nan)]
-    assert training._best_epoch(rows) == 1
+@pytest.mark.parametrize(
+    "losses, judged_from, best",
+    [
+        ((np.nan, 0.7, np.nan), 0, 1),  # a diverged epoch never is
+        ((0.1, 0.7, 0.6, 0.9), 2, 2),  # nor one before they are judged
+        ((0.1, 0.7), 2, 1),  # until then the last one is kept
+    ],
+)
+def test_the_best_epoch(losses, judged_from, best):
+    _, stage, _ = toy(4, judged_from=judged_from)
+    rows = [{"val_loss": value} for value in losses]
+    assert training._best_epoch(rows, stage) == best

@@ -1,0 +1,227 @@
+"""How fast transfer learning is, and how much memory it takes.
+
+    REAL_DATA=... KERAS_HOME=... python3 benchmarks/transfer_speed.py
+
+About 30 minutes on two idle cores, most of it the plain Keras way. On `bottles`; the
+larger backbones have random weights, whose speed is the same.
+"""
+
+import itertools
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from figures import real_data, write_figures
+
+from backbones import BACKBONES
+from evaluation.runs import peak_memory_mb
+from preprocessing.command import run_command
+from preprocessing.create_folders import create_folders
+from preprocessing.datasets import ImageStore, choose_image_size
+from preprocessing.manifest import read_dataset
+from preprocessing.split import hold_out
+from preprocessing.synthetic import render_dataset
+
+HEAD = {"head_rate": 1e-3, "loss": "weighted", "label_smoothing": 0.0}
+NUM_STEPS, ROUNDS, BATCH_SIZE = 30, 3, 32
+FEW_STEPS = 5
+
+
+def head_on_cached_features(folder):
+    """30 epochs as `train` does them, features included."""
+    from classification.head import train_head
+    from classification.model import build_features
+
+    dataset = read_dataset(folder)
+    rows = dataset.rows("train")
+    with tempfile.TemporaryDirectory() as empty:
+        started = time.perf_counter()
+        features = build_features(
+            "mobilenetv2", choose_image_size(dataset, 224 * 224), weights="imagenet"
+        )
+        _, history, _ = train_head(
+            features, dataset, arguments=HEAD, seed=0, cache=Path(empty),
+            held_out=hold_out(rows["label"], rows["group"]), checkpoints=Path(empty),
+        )  # fmt: skip
+        seconds = time.perf_counter() - started
+    return {"s": round(seconds, 1), "val_accuracy": history["val_accuracy"].max()}
+
+
+def head_the_plain_way(folder):
+    """30 epochs of `fit` through the frozen backbone, images in memory."""
+    import keras
+
+    from classification.batches import make_targets
+    from classification.head import BATCH_SIZE as HEAD_BATCH
+    from classification.head import EPOCHS
+    from classification.model import build_features, build_head, join
+    from classification.training import falling_steps
+
+    dataset = read_dataset(folder)
+    rows = dataset.rows("train")
+    held = hold_out(rows["label"], rows["group"])
+    started = time.perf_counter()
+    size = choose_image_size(dataset, 224 * 224)
+    store = ImageStore([dataset.folder / path for path in rows["path"]], size)
+    targets = make_targets(rows["label"], dataset.classes, "weighted")
+    features = build_features("mobilenetv2", size, weights="imagenet")
+    features.trainable = False
+    model = join(features, build_head(features.output_shape[1], len(dataset.classes)))
+    model.compile(
+        keras.optimizers.AdamW(), "categorical_crossentropy", metrics=["accuracy"]
+    )
+    fitted = model.fit(
+        store.images[~held],
+        targets.one_hot[~held],
+        sample_weight=targets.weights[~held],
+        batch_size=HEAD_BATCH,
+        epochs=EPOCHS,
+        validation_data=(store.images[held], targets.one_hot[held]),
+        callbacks=[
+            keras.callbacks.LearningRateScheduler(
+                lambda epoch: 1e-3 * falling_steps(epoch / EPOCHS)
+            )
+        ],
+        verbose=0,
+    )
+    seconds = time.perf_counter() - started
+    return {"s": round(seconds, 1), "val_accuracy": max(fitted.history["val_accuracy"])}
+
+
+def _fine_tuned(name, dataset, *, weights):
+    """A compiled classifier as `train` fine-tunes it, its stage and its batches."""
+    from classification import batches, model, training
+    from classification.arguments import choose_size
+
+    size = choose_size(name, dataset, None)
+    rows = dataset.rows("train")[: 20 * BATCH_SIZE]
+    store = ImageStore([dataset.folder / path for path in rows["path"]], size)
+    targets = batches.make_targets(rows["label"], dataset.classes, "weighted")
+    features = model.build_features(name, size, weights=weights)
+    head = model.build_head(features.output_shape[1], len(dataset.classes))
+    classifier = model.join(features, head)
+    stage = training.Stage(
+        name="fine-tuning", epochs=100, num_batches=NUM_STEPS, head_rate=2e-4,
+        features_rate=1e-4, schedule=lambda done: 1.0,
+        loss=batches.make_loss("weighted", 0.0), unfreeze=BACKBONES[name].unfreeze,
+        set_blocks=lambda count: model.unfreeze(classifier, name, count),
+    )  # fmt: skip
+    optimizer = training.compile_stage(classifier, stage, BACKBONES[name].unfreeze[0])
+    made = batches.image_batches(
+        store, targets, np.arange(len(store)), BATCH_SIZE,
+        augmentation=batches.loop_augmentation(dataset), seed=0,
+    )  # fmt: skip
+    return classifier, stage, optimizer, made
+
+
+def step_of_train(folder):
+    """Seconds of a step in `train`'s loop and of a bare one, in turns."""
+    from classification import training
+
+    dataset = read_dataset(folder)
+    classifier, stage, optimizer, batches = _fine_tuned(
+        "mobilenetv2", dataset, weights="imagenet"
+    )
+    fixed = next(iter(batches(0)))
+
+    def bare(count):
+        for _ in range(count):
+            classifier.train_on_batch(*fixed, return_dict=True)
+
+    bare(3)
+    times = {"ours": [], "bare": []}
+    for number in range(ROUNDS):
+        started = time.perf_counter()
+        epoch = itertools.islice(batches(number), NUM_STEPS)
+        training.train_epoch(classifier, stage, optimizer, number, epoch)
+        times["ours"].append((time.perf_counter() - started) / NUM_STEPS)
+        started = time.perf_counter()
+        bare(NUM_STEPS)
+        times["bare"].append((time.perf_counter() - started) / NUM_STEPS)
+    ours, plain = (min(times[key]) for key in ("ours", "bare"))
+    return {
+        "s": round(ours, 4), "bare_s": round(plain, 4), "ratio": round(ours / plain, 3)
+    }  # fmt: skip
+
+
+def steps_at_full_size(folder, name):
+    """Features per second and seconds of a step of fine-tuning, a few of each."""
+    dataset = read_dataset(folder)
+    classifier, stage, optimizer, batches = _fine_tuned(name, dataset, weights="none")
+    images, *rest = next(iter(batches(0)))
+    features = classifier.get_layer("features")
+    features.predict_on_batch(images)
+    started = time.perf_counter()
+    for _ in range(FEW_STEPS):
+        features.predict_on_batch(images)
+    per_second = FEW_STEPS * len(images) / (time.perf_counter() - started)
+    classifier.train_on_batch(images, *rest)
+    started = time.perf_counter()
+    for _ in range(FEW_STEPS):
+        classifier.train_on_batch(images, *rest)
+    return {
+        "s": round((time.perf_counter() - started) / FEW_STEPS, 3),
+        "features_per_s": round(per_second, 1),
+        "image_size": "{} x {}".format(*images.shape[1:3]),
+    }
+
+
+def small_recipe(folder, name):
+    """The whole recipe on embedded parts at small size, from a weights file."""
+    from backbones import build_backbone
+    from classification.train import train
+
+    side = max(96, BACKBONES[name].smallest_side)
+    with tempfile.TemporaryDirectory() as work:
+        path = Path(work) / f"{name}.weights.h5"
+        build_backbone(name, weights="none").save_weights(path)
+        started = time.perf_counter()
+        run = train(
+            model=name, data=folder, runs=Path(work) / "runs", weights=path,
+            image_size=(side, side), epochs=2,
+        )  # fmt: skip
+        stages = pd.read_csv(run / "history.csv")["stage"].unique()
+    return {
+        "s": round(time.perf_counter() - started, 1),
+        "image_size": f"{side} x {side}",
+        "stages": ", ".join(stages),
+    }
+
+
+def measured(job, *arguments):
+    """The figures of a job in a process of its own, with its peak memory."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        found = pool.submit(job, *arguments).result()
+        return found | {"peak_memory_mb": pool.submit(peak_memory_mb).result()}
+
+
+def main():
+    rows = []
+
+    def add(what, job, *arguments):
+        rows.append({"what": what} | measured(job, *arguments))
+        print(rows[-1], flush=True)
+
+    with tempfile.TemporaryDirectory() as work:
+        bottles = create_folders(
+            real_data("bottles"), out=work, grouping="none", link=True
+        )[0].folder
+        parts = Path(work) / "embedded"
+        render_dataset(parts, num_images=120, size=256)
+        embedded = create_folders(parts, out=Path(work) / "dataset")[0].folder
+        add("step of fine-tuning, in train and bare", step_of_train, bottles)
+        for name in BACKBONES:
+            add(f"step of fine-tuning {name}", steps_at_full_size, bottles, name)
+        for name in BACKBONES:
+            add(f"whole recipe of {name}", small_recipe, embedded, name)
+        add("head, 30 epochs, cached features", head_on_cached_features, bottles)
+        add("head, 30 epochs, plain Keras", head_the_plain_way, bottles)
+    write_figures("transfer_speed", rows)
+
+
+if __name__ == "__main__":
+    run_command(main)
