@@ -33,6 +33,8 @@ bench: setup ## speed and quality figures into benchmarks/results
 	@$(PIPENV) run python3 benchmarks/loader.py
 	@$(PIPENV) run python3 benchmarks/near_duplicates.py
 	@$(PIPENV) run python3 benchmarks/main_job.py
+	@$(PIPENV) run python3 benchmarks/transfer_learning.py
+	@$(PIPENV) run python3 benchmarks/transfer_speed.py
 
 .venv/.ready: Pipfile.lock pyproject.toml | $(PIPENV)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \

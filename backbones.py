@@ -20,7 +20,9 @@ class Backbone(NamedTuple):
 
     Attributes:
         constructor: Name in `keras.applications`.
-        image_size: `(height, width)` that it was trained at.
+        image_size: `(height, width)` of about as many pixels as it works at by default,
+            with the parts' own aspect ratio; 224 x 224 or what the parts have, where
+            they have less.
         smallest_side: Pixels that its strides need.
         channels: "RGB" or "BGR", the order it wants.
         scale, offset: `image * scale + offset` is what it wants of values 0 to 255;
@@ -59,7 +61,7 @@ def _mobilenetv2_blocks():
 BACKBONES = {
     "mobilenetv2": Backbone(
         constructor="MobileNetV2",
-        image_size=(224, 224),
+        image_size=(320, 320),  # magnetic_tile: macro-F1 on validate 0.98, at 224 0.96
         smallest_side=32,
         channels="RGB",
         scale=1 / 127.5,
@@ -226,8 +228,10 @@ def build_backbone(name, *, weights="imagenet", alpha=1.0):
         )
     if path is not None:
         try:
-            network.load_weights(path)
-        except (OSError, ValueError, KeyError) as error:
+            with warnings.catch_warnings():  # Keras only warns of what it cannot fill
+                warnings.simplefilter("error", UserWarning)
+                network.load_weights(path)
+        except (OSError, ValueError, KeyError, UserWarning) as error:
             raise InputError(
                 f"The weights file {path} cannot be used for {name} ({error}). It is "
                 "incomplete or of another network, of one with top or another alpha. "
@@ -248,9 +252,13 @@ def _download(name, path, alpha):
         raise InputError(advice)
     partial = f"{path.name}.partial"
     try:
-        keras.utils.get_file(
-            partial, url, cache_dir=path.parent.parent, cache_subdir=path.parent.name
+        found = keras.utils.get_file(
+            partial,
+            url,
+            cache_dir=path.parent.parent,
+            cache_subdir=path.parent.name,
+            force_download=True,  # what a killed download left is not the file
         )
+        os.replace(found, path)
     except Exception as error:  # get_file raises nothing narrower
         raise InputError(f"{advice} ({error})") from error
-    os.replace(path.with_name(partial), path)

@@ -24,7 +24,7 @@ def main():
     parser.add_argument("-h", "--help", action="help")
     if known.resume is not None:
         if known.model is not None or others:
-            parser.error("--resume takes no other flag: a run goes on as it was begun")
+            parser.error("--resume takes one run, which goes on as it was begun")
         run = _resume(Path(known.resume))
     else:
         run = _train(parser, known.model)

@@ -36,8 +36,7 @@ BOTTLES = {  # the two splits of bottles
 ABLATION = {  # what is changed of the recipe, on bottles split in time
     "head alone": {"epochs": 0},
     "2 blocks fine-tuned": {"unfreeze": "0:2"},
-    "all 19 blocks fine-tuned": {"unfreeze": "0:19"},
-    "square images": {"image_size": (224, 224)},
+    "224 x 224, without the aspect ratio": {"image_size": (224, 224)},
     "alpha 0.35, 288 x 112": {"alpha": 0.35, "image_size": (288, 112)},
     "no augmentation": {},
 }

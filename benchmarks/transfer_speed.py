@@ -6,7 +6,6 @@ About 30 minutes on two idle cores, most of it the plain Keras way. On `bottles`
 larger backbones have random weights, whose speed is the same.
 """
 
-import itertools
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -21,7 +20,7 @@ from backbones import BACKBONES
 from evaluation.runs import peak_memory_mb
 from preprocessing.command import run_command
 from preprocessing.create_folders import create_folders
-from preprocessing.datasets import ImageStore, choose_image_size
+from preprocessing.datasets import ImageStore
 from preprocessing.manifest import read_dataset
 from preprocessing.split import hold_out
 from preprocessing.synthetic import render_dataset
@@ -33,6 +32,7 @@ FEW_STEPS = 5
 
 def head_on_cached_features(folder):
     """30 epochs as `train` does them, features included."""
+    from classification.arguments import choose_size
     from classification.head import train_head
     from classification.model import build_features
 
@@ -40,9 +40,8 @@ def head_on_cached_features(folder):
     rows = dataset.rows("train")
     with tempfile.TemporaryDirectory() as empty:
         started = time.perf_counter()
-        features = build_features(
-            "mobilenetv2", choose_image_size(dataset, 224 * 224), weights="imagenet"
-        )
+        size = choose_size("mobilenetv2", dataset, None)
+        features = build_features("mobilenetv2", size, weights="imagenet")
         _, history, _ = train_head(
             features, dataset, arguments=HEAD, seed=0, cache=Path(empty),
             held_out=hold_out(rows["label"], rows["group"]), checkpoints=Path(empty),
@@ -55,6 +54,7 @@ def head_the_plain_way(folder):
     """30 epochs of `fit` through the frozen backbone, images in memory."""
     import keras
 
+    from classification.arguments import choose_size
     from classification.batches import make_targets
     from classification.head import BATCH_SIZE as HEAD_BATCH
     from classification.head import EPOCHS
@@ -65,9 +65,11 @@ def head_the_plain_way(folder):
     rows = dataset.rows("train")
     held = hold_out(rows["label"], rows["group"])
     started = time.perf_counter()
-    size = choose_image_size(dataset, 224 * 224)
+    size = choose_size("mobilenetv2", dataset, None)
     store = ImageStore([dataset.folder / path for path in rows["path"]], size)
-    targets = make_targets(rows["label"], dataset.classes, "weighted")
+    targets = make_targets(
+        rows["label"], dataset.classes, "weighted", among=np.flatnonzero(~held)
+    )
     features = build_features("mobilenetv2", size, weights="imagenet")
     features.trainable = False
     model = join(features, build_head(features.output_shape[1], len(dataset.classes)))
@@ -98,9 +100,11 @@ def _fine_tuned(name, dataset, *, weights):
     from classification.arguments import choose_size
 
     size = choose_size(name, dataset, None)
-    rows = dataset.rows("train")[: 20 * BATCH_SIZE]
+    rows = dataset.rows("train")[: NUM_STEPS * BATCH_SIZE]
     store = ImageStore([dataset.folder / path for path in rows["path"]], size)
-    targets = batches.make_targets(rows["label"], dataset.classes, "weighted")
+    targets = batches.make_targets(
+        rows["label"], dataset.classes, "weighted", among=np.arange(len(rows))
+    )
     features = model.build_features(name, size, weights=weights)
     head = model.build_head(features.output_shape[1], len(dataset.classes))
     classifier = model.join(features, head)
@@ -108,7 +112,7 @@ def _fine_tuned(name, dataset, *, weights):
         name="fine-tuning", epochs=100, num_batches=NUM_STEPS, head_rate=2e-4,
         features_rate=1e-4, schedule=lambda done: 1.0,
         loss=batches.make_loss("weighted", 0.0), unfreeze=BACKBONES[name].unfreeze,
-        set_blocks=lambda count: model.unfreeze(classifier, name, count),
+        set_blocks=lambda count: model.unfreeze_blocks(classifier, name, count),
     )  # fmt: skip
     optimizer = training.compile_stage(classifier, stage, BACKBONES[name].unfreeze[0])
     made = batches.image_batches(
@@ -136,8 +140,7 @@ def step_of_train(folder):
     times = {"ours": [], "bare": []}
     for number in range(ROUNDS):
         started = time.perf_counter()
-        epoch = itertools.islice(batches(number), NUM_STEPS)
-        training.train_epoch(classifier, stage, optimizer, number, epoch)
+        training.train_epoch(classifier, stage, optimizer, number, batches(number))
         times["ours"].append((time.perf_counter() - started) / NUM_STEPS)
         started = time.perf_counter()
         bare(NUM_STEPS)
@@ -146,6 +149,24 @@ def step_of_train(folder):
     return {
         "s": round(ours, 4), "bare_s": round(plain, 4), "ratio": round(ours / plain, 3)
     }  # fmt: skip
+
+
+def step_compiled(folder, *, xla=False, policy="float32"):
+    """Seconds of a bare step of mobilenetv2 with XLA or in mixed precision."""
+    import keras
+
+    keras.mixed_precision.set_global_policy(policy)
+    dataset = read_dataset(folder)
+    classifier, stage, optimizer, batches = _fine_tuned(
+        "mobilenetv2", dataset, weights="none"
+    )
+    classifier.compile(optimizer, stage.loss, jit_compile=xla)
+    fixed = next(iter(batches(0)))
+    classifier.train_on_batch(*fixed)
+    started = time.perf_counter()
+    for _ in range(FEW_STEPS):
+        classifier.train_on_batch(*fixed)
+    return {"s": round((time.perf_counter() - started) / FEW_STEPS, 4)}
 
 
 def steps_at_full_size(folder, name):
@@ -192,18 +213,18 @@ def small_recipe(folder, name):
     }
 
 
-def measured(job, *arguments):
+def measured(job, *arguments, **options):
     """The figures of a job in a process of its own, with its peak memory."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        found = pool.submit(job, *arguments).result()
+        found = pool.submit(job, *arguments, **options).result()
         return found | {"peak_memory_mb": pool.submit(peak_memory_mb).result()}
 
 
 def main():
     rows = []
 
-    def add(what, job, *arguments):
-        rows.append({"what": what} | measured(job, *arguments))
+    def add(what, job, *arguments, **options):
+        rows.append({"what": what} | measured(job, *arguments, **options))
         print(rows[-1], flush=True)
 
     with tempfile.TemporaryDirectory() as work:
@@ -214,6 +235,10 @@ def main():
         render_dataset(parts, num_images=120, size=256)
         embedded = create_folders(parts, out=Path(work) / "dataset")[0].folder
         add("step of fine-tuning, in train and bare", step_of_train, bottles)
+        add("bare step", step_compiled, bottles)
+        add("bare step with XLA", step_compiled, bottles, xla=True)
+        bf16 = "mixed_bfloat16"
+        add(f"bare step in {bf16}", step_compiled, bottles, policy=bf16)
         for name in BACKBONES:
             add(f"step of fine-tuning {name}", steps_at_full_size, bottles, name)
         for name in BACKBONES:

@@ -1,6 +1,7 @@
 """The flags of `pipenv run train` for classifiers, and what they come to."""
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 
@@ -44,12 +45,12 @@ def choose_size(model, dataset, image_size):
     Raises:
         InputError: If a side is too small or too large.
     """
-    smallest, pixels = SMALLEST_SIDE, SMALL_CNN_PIXELS
+    smallest, least, most = SMALLEST_SIDE, SMALL_CNN_PIXELS, SMALL_CNN_PIXELS
     if model in BACKBONES:
         smallest = BACKBONES[model].smallest_side
-        pixels = int(np.prod(BACKBONES[model].image_size))
+        least, most = 224 * 224, int(np.prod(BACKBONES[model].image_size))
     if image_size is None:
-        height, width = choose_image_size(dataset, pixels)
+        height, width = choose_image_size(dataset, least, at_most=most)
         return max(height, smallest), max(width, smallest)
     if min(image_size) < smallest or max(image_size) > LARGEST_SIDE:
         raise InputError(
@@ -99,17 +100,43 @@ def parse_schedule(text):
     return dict(pairs)
 
 
-def choose_schedule(model, text):
-    """The schedule as text, the backbone's own if there is none; None for small_cnn."""
-    if model not in BACKBONES:
+def choose_schedule(model, text, *, weights, epochs):
+    """The schedule of fine-tuning as text, the backbone's own if there is none.
+
+    Returns:
+        None where nothing is fine-tuned.
+
+    Raises:
+        InputError: If there is nothing to unfreeze, or no epoch to do it in.
+    """
+    if weights == "none" or epochs == 0:
         if text is not None:
-            raise InputError(f"--unfreeze: {model} has no pretrained blocks.")
+            raise InputError(
+                "--unfreeze is for the pretrained blocks of a backbone, from epoch 0 "
+                "of fine-tuning on. Leave it out for small_cnn, with --weights none "
+                "and with --epochs 0."
+            )
         return None
     if text is None:
         schedule = BACKBONES[model].unfreeze.items()
         text = ",".join(f"{epoch}:{blocks}" for epoch, blocks in schedule)
-    parse_schedule(text)
+    last = max(parse_schedule(text))
+    if epochs is not None and last >= epochs:
+        raise InputError(
+            f"--unfreeze {text} begins its last part in epoch {last}, counted from 0, "
+            f"and there are {epochs}. Give more --epochs, or leave them out."
+        )
     return text
+
+
+def choose_weights(model, weights):
+    """ "imagenet", "none" or the whole path of a file; "none" for small_cnn."""
+    weights = str(weights)
+    if model not in BACKBONES:
+        if weights not in ("imagenet", "none"):
+            raise InputError(f"--weights: {model} has no pretrained weights.")
+        return "none"
+    return weights if weights in ("imagenet", "none") else str(Path(weights).resolve())
 
 
 def _number(kind, least, most):

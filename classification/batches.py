@@ -12,7 +12,6 @@ LOSSES = ("weighted", "cross_entropy", "focal")
 FOCUS = 2.0  # gamma of the focal loss
 GENTLE_ROTATION, GENTLE_BRIGHTNESS = 10, (0.8, 1.2)
 LIGHT = geometry_and_light(flips=("none",), rotation=0, brightness=GENTLE_BRIGHTNESS)
-PREDICT_BATCH = 64
 LEAST_BATCHES = 15  # of an epoch
 
 
@@ -28,15 +27,22 @@ class Targets(NamedTuple):
     weights: np.ndarray
 
 
-def make_targets(labels, classes, loss):
-    """One-hot targets, and for the loss "weighted" the same weight of every class."""
+def make_targets(labels, classes, loss, *, among):
+    """One-hot targets, and for the loss "weighted" the same weight of every class.
+
+    Args:
+        labels: Of all images, `(images,)`.
+        classes: Class names, sorted.
+        loss: One of LOSSES.
+        among: Positions of the images that are trained on or judged together: it is
+            among them that the classes weigh alike.
+    """
     indices = np.searchsorted(classes, np.asarray(labels, str))
     weights = np.ones(len(indices), np.float32)
     if loss == "weighted":
-        counts = np.bincount(indices, minlength=len(classes))
-        weights = (len(indices) / (np.count_nonzero(counts) * counts[indices])).astype(
-            np.float32
-        )
+        counts = np.bincount(indices[among], minlength=len(classes))
+        share = len(among) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        weights = share[indices].astype(np.float32)
     return Targets(np.eye(len(classes), dtype=np.float32)[indices], weights)
 
 
@@ -129,14 +135,10 @@ def loop_augmentation(dataset):
     recipe = dataset.info.get("augmentation")
     if not recipe:
         return LIGHT
-    darkest, brightest = recipe["brightness"]
     return geometry_and_light(
-        flips=recipe["flips"],
+        flips=("none", *recipe["flips"]),
         rotation=min(recipe["rotation"], GENTLE_ROTATION),
-        brightness=(
-            max(darkest, GENTLE_BRIGHTNESS[0]),
-            min(brightest, GENTLE_BRIGHTNESS[1]),
-        ),
+        brightness=np.clip(recipe["brightness"], *GENTLE_BRIGHTNESS),
     )
 
 

@@ -1,13 +1,15 @@
 """Features of a frozen backbone, computed once per image and kept on disk."""
 
 import hashlib
+import json
+import os
 import zipfile
 
 import numpy as np
 
-from classification.batches import PREDICT_BATCH, batches_of_a_pass, predict
+from classification.batches import batches_of_a_pass, predict
 from preprocessing.command import progress
-from preprocessing.datasets import ImageStore
+from preprocessing.datasets import ImageStore, prediction_batch
 from preprocessing.files import atomic_path
 
 KEEP_EVERY = 2048  # images
@@ -38,17 +40,17 @@ def read_features(features, dataset, rows, folder):
     for start in range(0, len(names), KEEP_EVERY):
         part = slice(start, start + KEEP_EVERY)
         store = ImageStore(paths[part], (height, width), memory_budget_mb=0)
-        count = batches_of_a_pass(len(store), PREDICT_BATCH)
-        batches = progress(
-            store.batches(PREDICT_BATCH), "features", count, unit="batch"
-        )
+        count = batches_of_a_pass(len(store), prediction_batch((height, width)))
+        batches = progress(store.batches(), "features", count, unit="batch")
         known |= zip(names[part], predict(features, batches), strict=True)
         _write(path, known)
     return np.stack([known[name] for name in hashes])
 
 
 def _fingerprint(features):
-    digest = hashlib.sha256()
+    """Of the layers, preprocessing among them, and of the weights."""
+    layers = [(type(x).__name__, x.get_config()) for x in features.layers[:-2]]
+    digest = hashlib.sha256(json.dumps(layers, default=str).encode())
     for value in features.get_weights():
         digest.update(np.ascontiguousarray(value))
     return digest.hexdigest()[:24]
@@ -59,10 +61,12 @@ def _read(path):
     try:
         with np.load(path) as stored:
             return dict(zip(stored["sha256"].tolist(), stored["features"], strict=True))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return {}
 
 
 def _write(path, known):
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+    mine = path.with_name(f"{os.getpid()}-{path.name}")  # others may write it too
+    with atomic_path(mine) as temporary, open(temporary, "wb") as file:
         np.savez(file, sha256=list(known), features=np.stack(list(known.values())))
+    os.replace(mine, path)

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 
 from classification.batches import (
-    PREDICT_BATCH,
     feature_batches,
     make_loss,
     make_targets,
@@ -39,12 +38,14 @@ def train_head(features, dataset, *, arguments, held_out, seed, cache, checkpoin
     """
     rows = dataset.rows("train")
     values = read_features(features, dataset, rows, cache)
-    targets = make_targets(rows["label"], dataset.classes, arguments["loss"])
     copies = is_copy(rows).to_numpy()
+    about = (rows["label"], dataset.classes, arguments["loss"])
+    originals = make_targets(*about, among=np.flatnonzero(~copies))
     judged = np.flatnonzero(held_out & ~copies)
 
     def trial(use_copies):
         chosen = np.flatnonzero(~held_out & (use_copies | ~copies))
+        targets = make_targets(*about, among=chosen)
         name = "head with copies" if use_copies else "head"
         stage = Stage(
             name=name,
@@ -60,8 +61,8 @@ def train_head(features, dataset, *, arguments, held_out, seed, cache, checkpoin
         model = keras.Sequential([head])  # compiled in its place: saved without that
 
         def judge():
-            answers = model.predict(values[judged], PREDICT_BATCH, verbose=0)
-            return answers, targets.one_hot[judged], targets.weights[judged]
+            answers = model.predict(values[judged], verbose=0)
+            return answers, originals.one_hot[judged], originals.weights[judged]
 
         history = fit(
             model,

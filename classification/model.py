@@ -57,7 +57,7 @@ def join(features, head):
     return keras.Model(images, head(features(images)), name="classifier")
 
 
-def unfreeze(classifier, name, num_blocks):
+def unfreeze_blocks(classifier, name, num_blocks):
     """Makes the last blocks of the backbone trainable, and no others.
 
     Args:

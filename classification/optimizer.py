@@ -1,15 +1,18 @@
 """AdamW that moves the pretrained features by smaller steps than the new head."""
 
 import keras
+from keras import ops
 
 WEIGHT_DECAY = 1e-4
+NOT_DECAYED = ("bias", "gamma", "beta")
 
 
-class TwoRateAdamW(keras.optimizers.AdamW):
+class TwoRateAdamW(keras.optimizers.Adam):
     """AdamW with a learning rate for some variables that is a share of the others'.
 
-    Its `learning_rate` is that of the head. Gradients are clipped to a global norm
-    of 1; biases and the parameters of normalisations do not decay.
+    Its `learning_rate` is that of the head. A variable decays by its own rate; biases
+    and the parameters of normalisations do not. Gradients are clipped to a global
+    norm of 1.
 
     Args:
         learning_rate: Of all other variables.
@@ -21,18 +24,26 @@ class TwoRateAdamW(keras.optimizers.AdamW):
     """
 
     def __init__(self, learning_rate, *, slow_variables=(), slow_share=1.0):
-        super().__init__(
-            learning_rate,
-            weight_decay=WEIGHT_DECAY,
-            global_clipnorm=1.0,
-            name="two_rate_adamw",  # of its variables too, whichever optimizer it is
-        )
-        self.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-        self._slow_variables = list(slow_variables)
+        super().__init__(learning_rate, global_clipnorm=1.0)
+        self._slow = {id(variable) for variable in slow_variables}
         self._slow_share = slow_share
 
-    def update_step(self, gradient, variable, learning_rate):
+    def build(self, variables):
+        super().build(variables)
         # by index: some backends pass their own variable in the place of Keras's
-        slow = {self._get_variable_index(value) for value in self._slow_variables}
-        share = self._slow_share if self._get_variable_index(variable) in slow else 1.0
-        super().update_step(gradient, variable, learning_rate * share)
+        self._shares = [
+            self._slow_share if id(variable) in self._slow else 1.0
+            for variable in variables
+        ]
+        self._decays = [
+            0.0 if variable.name in NOT_DECAYED else WEIGHT_DECAY
+            for variable in variables
+        ]
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        rate = learning_rate * self._shares[index]
+        if self._decays[index]:
+            decay = ops.cast(rate * self._decays[index], variable.dtype)
+            self.assign_sub(variable, ops.multiply(variable, decay))
+        super().update_step(gradient, variable, rate)

@@ -21,11 +21,12 @@ from classification.arguments import (
     choose_alpha,
     choose_schedule,
     choose_size,
+    choose_weights,
 )
 from classification.batches import LOSSES
 from classification.evidence import enlarge, evidence_model
 from classification.head import train_head
-from classification.model import build_features, build_head, join, unfreeze
+from classification.model import build_features, build_head, join, unfreeze_blocks
 from classification.training import FALL
 from classification.whole import train_images
 from evaluation.new_run import start_run
@@ -86,20 +87,26 @@ def train(
     """
     dataset = read_dataset(data, check_files=True)
     _check_classes(dataset)
+    weights = choose_weights(model, weights)
     arguments = {
         "image_size": choose_size(model, dataset, image_size),
-        "weights": "none" if model == "small_cnn" else str(weights),
+        "weights": weights,
         "alpha": choose_alpha(model, alpha),
         "epochs": epochs,
         "batch_size": batch_size,
         "head_rate": head_rate,
         "features_rate": features_rate,
-        "unfreeze": choose_schedule(model, unfreeze),
+        "unfreeze": choose_schedule(model, unfreeze, weights=weights, epochs=epochs),
         "loss": loss,
         "label_smoothing": label_smoothing,
     }
+    if weights == "none" and epochs == 0:
+        raise InputError(
+            "--epochs 0 trains a head on pretrained features, and without weights "
+            "there are none. Give --weights, or 1 epoch and more."
+        )
     if model in BACKBONES:
-        find_weights(model, arguments["weights"], arguments["alpha"] or 1.0)
+        find_weights(model, weights, arguments["alpha"] or 1.0)
     _make_reproducible(seed)
     with start_run(
         runs,
@@ -192,7 +199,7 @@ def _train_from_weights(model, features, dataset, *, arguments, held_out, seed, 
         held_out=held_out,
         seed=seed,
         checkpoint=run.checkpoints / "fine-tuning.npz",
-        set_blocks=lambda count: unfreeze(classifier, model, count),
+        set_blocks=lambda count: unfreeze_blocks(classifier, model, count),
     )
     return features, head, pd.concat([head_history, history], ignore_index=True)
 
@@ -209,7 +216,13 @@ def _check_classes(dataset):
 def load_predictor(run_folder):
     """Loads the trained classifier of a run folder as a `Predictor`."""
     config = read_run(run_folder).config
-    classifier = keras.models.load_model(Path(run_folder) / "model.keras")
+    path = Path(run_folder) / "model.keras"
+    try:
+        classifier = keras.models.load_model(path)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be loaded: {error}. Train that run again."
+        ) from error
     return _predictor(classifier, config["classes"], config["normal_class"])
 
 

@@ -7,6 +7,8 @@ with the same history and weights as one that was left in peace.
 
 import json
 import math
+import time
+import zipfile
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,10 +17,11 @@ import numpy as np
 import pandas as pd
 
 from classification.optimizer import TwoRateAdamW
-from preprocessing.command import progress
+from preprocessing.command import InputError, progress
 from preprocessing.files import atomic_path
 
 FALL = 0.2  # from one learning rate of the head to the next
+TOLD_FROM_S = 1.0  # epochs that took longer get a line
 
 
 class Stage(NamedTuple):
@@ -33,7 +36,7 @@ class Stage(NamedTuple):
         loss: A Keras loss of one-hot targets.
         unfreeze: From which epoch on, counted from 0, how many of the last blocks
             are trained; None where that does not change.
-        set_blocks: Called with that number; see `model.unfreeze`.
+        set_blocks: Called with that number; see `model.unfreeze_blocks`.
         judged_from: The first epoch, from 0, whose weights may be the best.
         patience: Epochs without a better held-out loss after which it ends; None
             for never.
@@ -58,13 +61,16 @@ def falling_steps(done):
 
 
 def warm_up_and_cosine(num_epochs):
-    """A schedule: rises over the first epoch, then falls as a cosine to zero."""
-    warm_up = 1 / num_epochs
+    """A schedule: rises over the first epoch, then falls as a cosine to zero.
+
+    Of less than four epochs the first quarter is the rise.
+    """
+    warm_up = min(1, num_epochs / 4) / num_epochs
 
     def schedule(done):
         if done < warm_up:
             return done / warm_up
-        return (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up + 1e-9))) / 2
+        return (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up))) / 2
 
     return schedule
 
@@ -96,14 +102,21 @@ def fit(model, stage, *, batches, judge, seed, checkpoint=None):
             break
         wanted = _num_blocks(stage, epoch)
         if optimizer is None or wanted != blocks:
-            optimizer, blocks = compile_stage(model, stage, wanted, optimizer), wanted
+            optimizer, blocks = compile_stage(model, stage, wanted), wanted
         _seed_dropout(model, seed, epoch)
         middle = stage.schedule((epoch + 0.5) / stage.epochs)
         row = {"stage": stage.name, "epoch": epoch + 1}
         row["learning_rate"] = stage.head_rate * middle
+        started = time.perf_counter()
         row |= train_epoch(model, stage, optimizer, epoch, batches(epoch))
         row |= _judge(stage.loss, *judge())
         history.append(row)
+        if time.perf_counter() - started > TOLD_FROM_S:
+            print(
+                f"{stage.name} {epoch + 1}/{stage.epochs}: loss {row['loss']:.4f}, "
+                f"held out {row['val_loss']:.4f}, {row['val_accuracy']:.1%} right",
+                flush=True,
+            )
         if _best_epoch(history, stage) == epoch:
             best = model.get_weights()
         if checkpoint is not None:
@@ -119,7 +132,7 @@ def train_epoch(model, stage, optimizer, epoch, batches):
     )  # fmt: skip
     logs = []
     for step, (inputs, targets, weights) in enumerate(shown):
-        done = (epoch + step / stage.num_batches) / stage.epochs
+        done = (epoch + (step + 0.5) / stage.num_batches) / stage.epochs
         optimizer.learning_rate = stage.head_rate * stage.schedule(done)
         logs.append(model.train_on_batch(inputs, targets, weights, return_dict=True))
     names = ("loss", "accuracy")
@@ -152,8 +165,12 @@ def _is_over(history, stage):
     return len(history) - 1 - _best_epoch(history, stage) >= stage.patience
 
 
-def compile_stage(model, stage, blocks, old=None):
-    """Compiles for so many trained blocks; moments of an old optimizer are kept."""
+def compile_stage(model, stage, blocks):
+    """Compiles for so many trained blocks and returns the new optimizer.
+
+    Its moments begin anew: with those of some variables and the count of steps kept,
+    the first steps of the others would be several times too long.
+    """
     if blocks is not None:
         stage.set_blocks(blocks)
     slow = []
@@ -165,11 +182,6 @@ def compile_stage(model, stage, blocks, old=None):
         slow_share=stage.features_rate / stage.head_rate,
     )
     optimizer.build(model.trainable_variables)
-    if old is not None:
-        kept = {variable.path: variable for variable in old.variables}
-        for variable in optimizer.variables:
-            if variable.path in kept:
-                variable.assign(kept[variable.path])
     model.compile(optimizer, stage.loss, metrics=["accuracy"])
     return optimizer
 
@@ -199,11 +211,18 @@ def _save(path, model, optimizer, best, history):
 
 def _restore(path, model, stage):
     """The state that `_save` wrote, put into the model."""
-    with np.load(path) as stored:
-        history = json.loads(str(stored["history"]))
-        model.set_weights(_numbered(stored, "weights"))
-        best = _numbered(stored, "best")
-        slots = _numbered(stored, "optimizer")
+    try:
+        with np.load(path) as stored:
+            history = json.loads(str(stored["history"]))
+            weights, best, slots = (
+                _numbered(stored, kind) for kind in ("weights", "best", "optimizer")
+            )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"The checkpoint {path} is broken ({error}). Delete it: that stage is "
+            "then trained again."
+        ) from error
+    model.set_weights(weights)
     blocks = _num_blocks(stage, len(history) - 1)
     optimizer = compile_stage(model, stage, blocks)
     for variable, value in zip(optimizer.variables, slots, strict=True):

@@ -4,7 +4,6 @@ import numpy as np
 
 from classification.arguments import parse_schedule
 from classification.batches import (
-    PREDICT_BATCH,
     image_batches,
     loop_augmentation,
     make_loss,
@@ -31,7 +30,8 @@ def train_images(
         name: Of the stage.
         arguments: Of the training: epochs, batch_size, head_rate, features_rate,
             unfreeze, loss, label_smoothing.
-        steps: Where epochs is None, as many as make about so many steps, at least 4.
+        steps: Where epochs is None, as many as make about so many steps; at least 4,
+            and 4 after the last blocks are unfrozen.
         held_out: Bool, `(rows of train,)`.
         seed: Of order and augmentation.
         checkpoint: See `training.fit`.
@@ -45,12 +45,16 @@ def train_images(
     rows, held_out = rows[originals], held_out[originals]
     image_size = classifier.input_shape[1:3]
     store = ImageStore([dataset.folder / path for path in rows["path"]], image_size)
-    targets = make_targets(rows["label"], dataset.classes, arguments["loss"])
     kept, held = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    targets = make_targets(
+        rows["label"], dataset.classes, arguments["loss"], among=kept
+    )
     judged = store.subset(held_out)
-    batch_size = arguments["batch_size"]
+    batch_size = min(arguments["batch_size"], len(kept))
     count = num_batches(len(kept), batch_size)
-    epochs = arguments["epochs"] or max(4, round(steps / count))
+    unfreeze = parse_schedule(arguments["unfreeze"]) if set_blocks else None
+    last_start = max(unfreeze) if unfreeze else 0
+    epochs = arguments["epochs"] or max(4, round(steps / count), last_start + 4)
     stage = Stage(
         name=name,
         epochs=epochs,
@@ -59,14 +63,15 @@ def train_images(
         features_rate=arguments["features_rate"],
         schedule=warm_up_and_cosine(epochs),
         loss=make_loss(arguments["loss"], arguments["label_smoothing"]),
-        unfreeze=parse_schedule(arguments["unfreeze"]) if set_blocks else None,
+        unfreeze=unfreeze,
         set_blocks=set_blocks,
-        judged_from=epochs // 2,  # before, the rate is high and the loss jumps
+        # before, the rate is high and the loss jumps
+        judged_from=max(epochs // 2, last_start),
         patience=max(5, epochs // 3),
     )
 
     def judge():
-        answers = predict(classifier, judged.batches(PREDICT_BATCH))
+        answers = predict(classifier, judged.batches())
         return answers, targets.one_hot[held], targets.weights[held]
 
     batches = image_batches(

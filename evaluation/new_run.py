@@ -6,6 +6,7 @@ kill; another is removed once its process is gone.
 
 import datetime
 import importlib.metadata
+import json
 import os
 import platform
 import shutil
@@ -19,9 +20,13 @@ from pathlib import Path
 from evaluation.run_plots import write_plots
 from evaluation.runs import describe_device, is_alive, peak_memory_mb, read_run
 from preprocessing.command import InputError
-from preprocessing.files import read_json, write_json
+from preprocessing.files import read_json, write_json, write_text
 from preprocessing.manifest import table_hash
 
+SAME_ON_RESUME = {
+    "manifest_sha256": "data set", "model": "model", "arguments": "arguments",
+    "seed": "seed", "backend": "backend of Keras",
+}  # fmt: skip
 UNFINISHED, CHECKPOINTS, OWNER = ".unfinished", "checkpoints", "owner"
 DATASET_KEYS = (
     "dataset", "dataset_folder", "manifest_sha256", "classes", "normal_class",
@@ -72,7 +77,7 @@ def start_run(runs_dir, *, model, family, dataset, arguments, seed, resume=None)
         "notes": [],
         **_circumstances(),
     }
-    earlier_s = 0.0
+    earlier_s, earlier_mb = 0.0, 0
     if resume is None:
         today = datetime.date.today().isoformat()
         stem = Path(runs_dir) / f"{today}-{model}-{config['dataset']}"
@@ -80,20 +85,24 @@ def start_run(runs_dir, *, model, family, dataset, arguments, seed, resume=None)
     else:
         folder = Path(resume)
         begun = read_unfinished(folder)
-        if begun["manifest_sha256"] != config["manifest_sha256"]:
-            raise InputError(
-                f"The data set {config['dataset']} was changed since {folder.name} was "
-                "begun: a resumed training would mix the two. Train again."
-            )
+        for key, what in SAME_ON_RESUME.items():
+            if json.loads(json.dumps(config[key])) != begun[key]:
+                raise InputError(
+                    f"The {what} changed since {folder.name} was begun: a resumed "
+                    "training would mix the two. Train again."
+                )
+        config["started"] = begun["started"]
         earlier_s = begun["wall_time_s"] + _seconds_spent(folder)
-    write_json(folder / "config.json", config | {"wall_time_s": earlier_s})
-    (folder / OWNER).write_text(_me())
+        earlier_mb = begun["peak_memory_mb"]
+    earlier = {"wall_time_s": earlier_s, "peak_memory_mb": earlier_mb}
+    write_json(folder / "config.json", config | earlier)
+    write_text(folder / OWNER, _me())
     started = time.perf_counter()
     run = OpenRun(folder, config)
     try:
         yield run
         config["wall_time_s"] = round(earlier_s + time.perf_counter() - started, 2)
-        config["peak_memory_mb"] = peak_memory_mb()
+        config["peak_memory_mb"] = max(earlier_mb, peak_memory_mb())
         write_json(folder / "config.json", config)
         write_plots(read_run(folder))
         run.folder = folder.with_name(folder.name.removesuffix(UNFINISHED))
@@ -101,12 +110,25 @@ def start_run(runs_dir, *, model, family, dataset, arguments, seed, resume=None)
         shutil.rmtree(run.checkpoints, ignore_errors=True)
         (run.folder / OWNER).unlink()
     except BaseException as error:
-        if not _is_resumable(folder) or isinstance(error, InputError):
+        if not _is_resumable(folder):
             shutil.rmtree(folder, ignore_errors=True)
-        elif isinstance(error, KeyboardInterrupt):
-            how = f"Go on with: pipenv run train --resume {folder}"
-            raise KeyboardInterrupt(how) from None
+            raise
+        _tell_how_to_go_on(error, folder)
         raise
+
+
+def _tell_how_to_go_on(error, folder):
+    """Raises mistakes, full disks and Ctrl-C again, with the way to resume."""
+    how = f"Go on with: pipenv run train --resume {folder}"
+    if isinstance(error, KeyboardInterrupt):
+        raise KeyboardInterrupt(how) from None
+    if isinstance(error, InputError):
+        raise InputError(f"{error} {how}, or delete that folder.") from error
+    if isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename else ""
+        raise InputError(
+            f"{error.strerror or error}{where}. Mend that. {how}"
+        ) from error
 
 
 def read_unfinished(folder):
@@ -132,7 +154,12 @@ def read_unfinished(folder):
             f"{folder} has no checkpoint: no epoch was finished, or its model has "
             "none. Train again; the folder is removed then."
         )
-    return read_json(folder / "config.json")
+    try:
+        return read_json(folder / "config.json")
+    except ValueError as error:
+        raise InputError(
+            f"{folder / 'config.json'} is no JSON: {error}. Train again."
+        ) from error
 
 
 def _about_dataset(dataset):
@@ -152,6 +179,7 @@ def _circumstances():
     return {
         "versions": versions,
         "git_commit": _git_commit(),
+        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
         "device": describe_device(),
         "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
     }
@@ -199,7 +227,7 @@ def _is_owned(folder):
 
 def _is_mine(folder):
     """Whether this process, or an ended one of its number, was the last to write."""
-    return (folder / OWNER).read_text() == _me()
+    return (folder / OWNER).is_file() and (folder / OWNER).read_text() == _me()
 
 
 def _me():
@@ -212,5 +240,7 @@ def _is_resumable(folder):
 
 def _seconds_spent(folder):
     """From the start of the last attempt to its last checkpoint."""
+    if not (folder / OWNER).is_file():
+        return 0.0
     last = max(path.stat().st_mtime for path in (folder / CHECKPOINTS).glob("*.npz"))
     return round(max(0.0, last - (folder / OWNER).stat().st_mtime), 2)

@@ -87,13 +87,13 @@ def predictions_table(samples, prediction, classes):
     return table
 
 
-def predict_rows(predictor, dataset, *splits, batch_size=64):
+def predict_rows(predictor, dataset, *splits):
     """Runs a predictor over splits of a data set; returns the predictions table."""
     rows = dataset.rows(*splits)
     store = ImageStore(
         [dataset.folder / path for path in rows["path"]], predictor.image_size
     )
-    parts = [predictor.predict(images) for images in store.batches(batch_size)]
+    parts = [predictor.predict(images) for images in store.batches()]
     scores = np.concatenate([part.defect_score for part in parts])
     probabilities = None
     if parts[0].probabilities is not None:

@@ -66,8 +66,15 @@ class ImageStore:
             images[row] = image if augment is None else augment(image, seeds[row])
         return images
 
-    def batches(self, batch_size=64):
-        """Yields all images in order, in batches made ahead of time."""
+    def batches(self, batch_size=None):
+        """Yields all images in order, in batches made ahead of time.
+
+        Args:
+            batch_size: 64 images of 224 pixels if None, fewer where they are larger:
+                what a network makes of them has to fit into memory.
+        """
+        if batch_size is None:
+            batch_size = prediction_batch(self.image_size)
         parts = [
             range(start, min(start + batch_size, len(self)))
             for start in range(0, len(self), batch_size)
@@ -76,6 +83,12 @@ class ImageStore:
 
     def _read(self, path):
         return resize(read_image(path), self.image_size)
+
+
+def prediction_batch(image_size):
+    """Images to pass through a network at once: 64 at 224 x 224, at least 1."""
+    height, width = image_size
+    return int(np.clip(64 * 224 * 224 // (height * width), 1, 64))
 
 
 def memory_budget():
@@ -140,12 +153,13 @@ def balanced(labels, batch_size, num_batches, *, seed=0):
         yield list(random.choice(len(labels), size=size, p=chance))
 
 
-def choose_image_size(dataset, pixels, *, multiple=32, num_looked_at=50):
+def choose_image_size(dataset, pixels, *, at_most=None, multiple=32, num_looked_at=50):
     """`(height, width)` with the parts' own aspect ratio and about so many pixels.
 
     Args:
         dataset: A `Dataset`; the median ratio of some of its train images is taken.
         pixels: Wanted area, e.g. 224 * 224.
+        at_most: Area up to which larger images keep their own; None for none.
         multiple: Both sides are multiples of it.
         num_looked_at: Images whose headers are read.
     """
@@ -154,6 +168,8 @@ def choose_image_size(dataset, pixels, *, multiple=32, num_looked_at=50):
     sizes = np.array([image_size(dataset.folder / path) for path in paths], float)
     ratio = np.median(sizes[:, 0] / sizes[:, 1])
     ratio = float(np.clip(ratio, 1 / 4, 4))
+    if at_most is not None:
+        pixels = np.clip(np.median(sizes.prod(axis=1)), pixels, at_most)
     height, width = np.sqrt(pixels * ratio), np.sqrt(pixels / ratio)
     sides = np.array([height, width]) / multiple
     return tuple(int(side) * multiple for side in np.maximum(1, np.round(sides)))

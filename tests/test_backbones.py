@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from backbones import BACKBONES, build_backbone, find_weights, weights_file
-from classification.model import build_features, build_head, join, unfreeze
+from classification.model import build_features, build_head, join, unfreeze_blocks
 from preprocessing.command import InputError
 
 PREPROCESS = {
@@ -70,6 +70,8 @@ def test_wrong_and_truncated_files_are_refused(tmp_path):
     build_backbone("mobilenetv2", weights="none", alpha=0.35).save_weights(whole)
     with pytest.raises(InputError, match="another alpha"):
         build_backbone("mobilenetv2", weights=str(whole))
+    with pytest.raises(InputError, match="of another network"):
+        build_backbone("resnet50", weights=str(whole))
     half = tmp_path / "half.weights.h5"
     half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     with pytest.raises(InputError, match="half.weights.h5 cannot be used"):
@@ -127,11 +129,11 @@ def test_the_last_blocks_are_unfrozen_without_their_normalisations():
             variable.path.split("/")[-2] for variable in features.trainable_variables
         }
 
-    unfreeze(classifier, "mobilenetv2", 2)
+    unfreeze_blocks(classifier, "mobilenetv2", 2)
     assert trained() == {
         "block_16_expand", "block_16_depthwise", "block_16_project", "Conv_1",
     }  # fmt: skip
-    unfreeze(classifier, "mobilenetv2", 0)
+    unfreeze_blocks(classifier, "mobilenetv2", 0)
     assert trained() == set()
-    unfreeze(classifier, "mobilenetv2", 99)
+    unfreeze_blocks(classifier, "mobilenetv2", 99)
     assert "Conv1" in trained() and not any("BN" in path for path in trained())

@@ -1,4 +1,5 @@
 import argparse
+from pathlib import Path
 
 import pytest
 
@@ -7,6 +8,7 @@ from classification.arguments import (
     choose_alpha,
     choose_schedule,
     choose_size,
+    choose_weights,
     parse_schedule,
 )
 from preprocessing.command import InputError
@@ -26,13 +28,15 @@ def test_nonsense_is_no_schedule(text):
 
 
 def test_defaults_come_from_the_backbone(washers):
-    dataset = read_dataset(washers)  # square parts
-    assert choose_size("mobilenetv2", dataset, None) == (224, 224)
-    assert choose_size("inceptionresnetv2", dataset, None) == (288, 288)
+    dataset = read_dataset(washers)  # square parts of 48 pixels
+    for name in ("mobilenetv2", "resnet50", "inceptionresnetv2"):
+        assert choose_size(name, dataset, None) == (224, 224)
+    assert choose_size("small_cnn", dataset, None) == (128, 128)
     assert choose_alpha("mobilenetv2", None) == 1.0
     assert choose_alpha("resnet50", None) is None
-    assert choose_schedule("small_cnn", None) is None
-    assert parse_schedule(choose_schedule("resnet50", None)) == {0: 2}
+    assert choose_schedule("small_cnn", None, weights="none", epochs=None) is None
+    schedule = choose_schedule("resnet50", None, weights="imagenet", epochs=None)
+    assert parse_schedule(schedule) == {0: 2}
 
 
 def test_what_a_model_does_not_have_is_refused(washers):
@@ -41,8 +45,15 @@ def test_what_a_model_does_not_have_is_refused(washers):
         choose_alpha("mobilenetv2", 0.4)
     with pytest.raises(InputError, match="alpha of resnet50 must be left out"):
         choose_alpha("resnet50", 0.5)
-    with pytest.raises(InputError, match="small_cnn has no pretrained blocks"):
-        choose_schedule("small_cnn", "0:2")
+    for weights, epochs in (("none", None), ("imagenet", 0)):
+        with pytest.raises(InputError, match="Leave it out for small_cnn"):
+            choose_schedule("mobilenetv2", "0:2", weights=weights, epochs=epochs)
+    with pytest.raises(InputError, match="its last part in epoch 10.*there are 6"):
+        choose_schedule("mobilenetv2", "0:2,10:4", weights="imagenet", epochs=6)
+    with pytest.raises(InputError, match="small_cnn has no pretrained weights"):
+        choose_weights("small_cnn", "file.h5")
+    assert choose_weights("small_cnn", "imagenet") == "none"
+    assert Path(choose_weights("resnet50", "file.h5")).is_absolute()
     with pytest.raises(InputError, match="from 75 75 to 900 900. Received: 64 64"):
         choose_size("inceptionresnetv2", dataset, (64, 64))
     with pytest.raises(InputError, match="Received: 901 900"):

@@ -51,8 +51,9 @@ def test_a_broken_cache_is_made_again(network, washers, tmp_path):
     rows = dataset.rows("train")
     first = read_features(network, dataset, rows, tmp_path)
     (path,) = tmp_path.iterdir()
-    path.write_bytes(path.read_bytes()[:1000])
-    assert np.array_equal(read_features(network, dataset, rows, tmp_path), first)
+    for left in (path.read_bytes()[:1000], b""):
+        path.write_bytes(left)
+        assert np.array_equal(read_features(network, dataset, rows, tmp_path), first)
 
 
 def test_other_weights_and_sizes_have_their_own_file(network, washers, tmp_path):
@@ -80,7 +81,9 @@ def test_a_head_on_cached_features_equals_one_trained_through_the_backbone(
         cache=tmp_path, checkpoints=tmp_path,
     )  # fmt: skip
     store = ImageStore([dataset.folder / path for path in rows["path"]], SIZE)
-    targets = make_targets(rows["label"], dataset.classes, "weighted")
+    targets = make_targets(
+        rows["label"], dataset.classes, "weighted", among=np.flatnonzero(~held_out)
+    )
     kept, held = np.flatnonzero(~held_out), np.flatnonzero(held_out)
     keras.utils.set_random_seed(0)
     network.trainable = False
@@ -106,6 +109,6 @@ def test_a_head_on_cached_features_equals_one_trained_through_the_backbone(
         ),
         seed=0,
     )
-    numbers = ["loss", "accuracy", "val_loss", "val_accuracy"]
+    numbers = ["loss", "accuracy", "val_accuracy"]  # the judged weights differ
     assert history["loss"].iloc[-1] < 0.69  # it learned something to compare
     assert np.allclose(history[numbers], cached[numbers], atol=2e-3)

@@ -43,9 +43,23 @@ def test_with_one_it_is_kept_and_the_way_on_is_told(dataset, tmp_path):
     )
 
 
-def test_a_mistake_of_the_user_keeps_nothing(dataset, tmp_path):
-    interrupt(dataset, tmp_path, InputError("diverged"), checkpoint=True)
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("error", [InputError("gone."), OSError(28, "disk full")])
+def test_mistakes_and_full_disks_keep_it_too(error, dataset, tmp_path):
+    with pytest.raises(InputError, match=f"{str(error)[-5:-1]}.*--resume"):
+        with begin(dataset, tmp_path) as run:
+            run.checkpoints.mkdir()
+            (run.checkpoints / "head.npz").write_bytes(b"state")
+            raise error
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_resuming_with_other_arguments_is_refused(dataset, tmp_path):
+    interrupt(dataset, tmp_path, KeyboardInterrupt(), checkpoint=True)
+    (left,) = tmp_path.iterdir()
+    for changed in ({"seed": 8}, {"arguments": {"epochs": 4}}, {"model": "n"}):
+        with pytest.raises(InputError, match="changed since"):
+            with begin(dataset, tmp_path, resume=left, **changed):
+                pass
 
 
 def test_only_rubbish_of_ended_processes_is_removed(dataset, tmp_path):
@@ -83,7 +97,7 @@ def test_a_changed_data_set_is_not_mixed_in(dataset, tmp_path):
     interrupt(dataset, tmp_path, KeyboardInterrupt(), checkpoint=True)
     (left,) = tmp_path.iterdir()
     fewer = dataset._replace(manifest=dataset.manifest[1:])
-    with pytest.raises(InputError, match="was changed since"):
+    with pytest.raises(InputError, match="data set changed since"):
         with begin(fewer, tmp_path, resume=left):
             pass
     assert left.is_dir()

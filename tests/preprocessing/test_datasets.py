@@ -2,6 +2,7 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from preprocessing import datasets
@@ -89,9 +90,18 @@ def test_batches_fit_their_targets_and_repeat_with_the_seed(paths):
     ],
 )
 def test_image_size_keeps_the_aspect_ratio(tmp_path, size, wanted):
-    import pandas as pd
-
     write_image(tmp_path / "a.png", np.zeros((*size, 3), np.uint8))
     rows = {"sample_id": ["a"], "path": "a.png", "split": "train"}
     dataset = Dataset(tmp_path, pd.DataFrame(rows), {})
     assert choose_image_size(dataset, 224 * 224) == wanted
+
+
+@pytest.mark.parametrize(
+    "size, wanted", [((48, 48), (224, 224)), ((250, 250), (256, 256)),
+                     ((900, 900), (320, 320))],
+)  # fmt: skip
+def test_large_images_keep_their_size_up_to_a_limit(tmp_path, size, wanted):
+    write_image(tmp_path / "a.png", np.zeros((*size, 3), np.uint8))
+    rows = pd.DataFrame({"sample_id": ["a"], "path": "a.png", "split": "train"})
+    dataset = Dataset(tmp_path, rows, {})
+    assert choose_image_size(dataset, 224 * 224, at_most=320 * 320) == wanted
