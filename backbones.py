@@ -8,6 +8,7 @@ import urllib.request
 import warnings
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 from preprocessing.command import InputError
 
@@ -231,11 +232,11 @@ def build_backbone(name, *, weights="imagenet", alpha=1.0):
             with warnings.catch_warnings():  # Keras only warns of what it cannot fill
                 warnings.simplefilter("error", UserWarning)
                 network.load_weights(path)
-        except (OSError, ValueError, KeyError, UserWarning) as error:
+        except (OSError, ValueError, KeyError, BadZipFile, UserWarning) as error:
             raise InputError(
                 f"The weights file {path} cannot be used for {name} ({error}). It is "
                 "incomplete or of another network, of one with top or another alpha. "
-                f"Remove it and load it again from {weights_url(name, alpha)}."
+                f"The right one is at {weights_url(name, alpha)}."
             ) from error
     return network
 

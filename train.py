@@ -16,7 +16,10 @@ from preprocessing.command import run_command, seed
 
 def main():
     parser = argparse.ArgumentParser(
-        description=__doc__.split("\n")[0], add_help=False, allow_abbrev=False
+        description=__doc__.split("\n")[0],
+        epilog="What a model can be told: pipenv run train --model NAME --help",
+        add_help=False,
+        allow_abbrev=False,
     )
     parser.add_argument("--model", help=f"one of {', '.join(MODELS)}")
     parser.add_argument("--resume", metavar="RUN", help="go on with an unfinished run")
@@ -33,7 +36,9 @@ def main():
 
 
 def _train(parser, name):
-    parser.add_argument("--data", required=True, help="data set folder, dataset/<name>")
+    parser.add_argument(
+        "--data", required=name is not None, help="data set folder, dataset/<name>"
+    )
     parser.add_argument("--runs", default="runs", help="folder of all run folders")
     parser.add_argument("--seed", type=seed, default=0)
     if name is None:

@@ -17,7 +17,7 @@ HEAD_RATE, FEATURES_RATE = 1e-3, 2e-4
 
 def add_arguments(parser):
     size = {"type": positive_int, "nargs": 2, "metavar": ("HEIGHT", "WIDTH")}
-    parser.add_argument("--image-size", **size, help="the backbone's, if left out")
+    parser.add_argument("--image-size", **size, help="chosen by itself if left out")
     parser.add_argument("--weights", default="imagenet", help="imagenet, none, a file")
     parser.add_argument("--alpha", type=float, help="width of mobilenetv2, e.g. 0.35")
     parser.add_argument(

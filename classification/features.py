@@ -43,7 +43,10 @@ def read_features(features, dataset, rows, folder):
         count = batches_of_a_pass(len(store), prediction_batch((height, width)))
         batches = progress(store.batches(), "features", count, unit="batch")
         known |= zip(names[part], predict(features, batches), strict=True)
-        _write(path, known)
+        try:
+            _write(path, known)
+        except OSError as error:
+            print(f"The features are not kept for the next training: {error}")
     return np.stack([known[name] for name in hashes])
 
 

@@ -201,6 +201,14 @@ def _train_from_weights(model, features, dataset, *, arguments, held_out, seed, 
         checkpoint=run.checkpoints / "fine-tuning.npz",
         set_blocks=lambda count: unfreeze_blocks(classifier, model, count),
     )
+    alone, together = (x["val_loss"].min() for x in (head_history, history))
+    if together > alone:
+        note = (
+            f"on held-out groups the head alone had the lower loss ({alone:.3f}, with "
+            f"the last blocks {together:.3f}): train with --epochs 0 too and compare"
+        )
+        print(note)
+        run.config["notes"].append(note)
     return features, head, pd.concat([head_history, history], ignore_index=True)
 
 

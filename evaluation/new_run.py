@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import shutil
 import socket
 import subprocess
@@ -18,7 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.run_plots import write_plots
-from evaluation.runs import describe_device, is_alive, peak_memory_mb, read_run
+from evaluation.runs import (
+    UNFINISHED,
+    describe_device,
+    is_alive,
+    peak_memory_mb,
+    read_run,
+)
 from preprocessing.command import InputError
 from preprocessing.files import read_json, write_json, write_text
 from preprocessing.manifest import table_hash
@@ -27,7 +34,7 @@ SAME_ON_RESUME = {
     "manifest_sha256": "data set", "model": "model", "arguments": "arguments",
     "seed": "seed", "backend": "backend of Keras",
 }  # fmt: skip
-UNFINISHED, CHECKPOINTS, OWNER = ".unfinished", "checkpoints", "owner"
+CHECKPOINTS, OWNER = "checkpoints", "owner"
 DATASET_KEYS = (
     "dataset", "dataset_folder", "manifest_sha256", "classes", "normal_class",
 )  # fmt: skip
@@ -119,7 +126,7 @@ def start_run(runs_dir, *, model, family, dataset, arguments, seed, resume=None)
 
 def _tell_how_to_go_on(error, folder):
     """Raises mistakes, full disks and Ctrl-C again, with the way to resume."""
-    how = f"Go on with: pipenv run train --resume {folder}"
+    how = f"Go on with: pipenv run train --resume {shlex.quote(str(folder))}"
     if isinstance(error, KeyboardInterrupt):
         raise KeyboardInterrupt(how) from None
     if isinstance(error, InputError):
@@ -138,6 +145,8 @@ def read_unfinished(folder):
         InputError: If it cannot.
     """
     folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}. Its training may be finished.")
     if not folder.name.endswith(UNFINISHED) or not (folder / "config.json").is_file():
         is_run = (folder / "metrics.json").is_file()
         raise InputError(

@@ -24,6 +24,7 @@ from preprocessing.files import read_json, write_json
 THRESHOLD_RULE = (
     f"lowest threshold with a false reject rate of at most {MAX_FALSE_REJECT_RATE:g}"
 )
+UNFINISHED = ".unfinished"  # the end of the name of a run that is being written
 
 
 class Run(NamedTuple):
@@ -58,6 +59,11 @@ def read_run(folder):
     folder = Path(folder)
     needed = ("config.json", "predictions.csv", "threshold.json", "metrics.json")
     missing = [name for name in needed if not (folder / name).is_file()]
+    if missing and folder.name.endswith(UNFINISHED):
+        raise InputError(
+            f"{folder} is not finished. Let its training end, or go on with it: "
+            f"pipenv run train --resume {folder}"
+        )
     if missing:
         raise InputError(
             f"{folder} is no finished run folder: it has no {missing[0]}. "

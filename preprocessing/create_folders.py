@@ -133,6 +133,7 @@ def describe(dataset):
     counts = counts.reindex(columns=list(SPLITS), fill_value=0)
     lines = [
         counts.rename_axis(index=None, columns=None).to_string(),
+        f"good parts are those of class {info['normal_class']}",
         f"{info['num_groups']} groups by {info['grouping'].replace('_', ' ')}, "
         f"images in the largest: {info['largest_group']}",
         f"expected leak: {info['leak']:.1%} of the validate and test images have a "

@@ -71,6 +71,7 @@ def test_a_head_on_cached_features_equals_one_trained_through_the_backbone(
 ):
     """The uncached way: all images pass the frozen backbone in every epoch."""
     monkeypatch.setattr(head, "EPOCHS", 3)
+    keras.utils.set_random_seed(7)
     network = build_features("small_cnn", SIZE)
     dataset = read_dataset(washers)
     rows = dataset.rows("train")
