@@ -2,10 +2,12 @@
 
     REAL_DATA=... KERAS_HOME=... python3 benchmarks/transfer_speed.py
 
-About 30 minutes on two idle cores, most of it the plain Keras way. On `bottles`; the
-larger backbones have random weights, whose speed is the same.
+About 25 minutes on two idle cores, half of it the plain Keras way; `steps`, `recipes`
+and `head` can be named to run a part. On `bottles`, and the recipes on embedded parts;
+the larger backbones have random weights, whose speed is the same.
 """
 
+import argparse
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -220,13 +222,39 @@ def measured(job, *arguments, **options):
         return found | {"peak_memory_mb": pool.submit(peak_memory_mb).result()}
 
 
+def steps(bottles, embedded):
+    del embedded
+    yield "in train and bare", measured(step_of_train, bottles)
+    yield "bare", measured(step_compiled, bottles)
+    yield "bare, with XLA", measured(step_compiled, bottles, xla=True)
+    policy = "mixed_bfloat16"
+    yield f"bare, in {policy}", measured(step_compiled, bottles, policy=policy)
+    for name in BACKBONES:
+        yield f"{name} at its size", measured(steps_at_full_size, bottles, name)
+
+
+def recipes(bottles, embedded):
+    del bottles
+    for name in BACKBONES:
+        yield name, measured(small_recipe, embedded, name)
+
+
+def head(bottles, embedded):
+    del embedded
+    yield "30 epochs, cached features", measured(head_on_cached_features, bottles)
+    yield "30 epochs, plain Keras", measured(head_the_plain_way, bottles)
+
+
+PARTS = {"steps": steps, "recipes": recipes, "head": head}
+
+
 def main():
-    rows = []
-
-    def add(what, job, *arguments, **options):
-        rows.append({"what": what} | measured(job, *arguments, **options))
-        print(rows[-1], flush=True)
-
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all if none")
+    chosen = parser.parse_args().parts or list(PARTS)
+    unknown = set(chosen) - set(PARTS)
+    if unknown:
+        parser.error(f"there is no part {', '.join(unknown)}")
     with tempfile.TemporaryDirectory() as work:
         bottles = create_folders(
             real_data("bottles"), out=work, grouping="none", link=True
@@ -234,18 +262,12 @@ def main():
         parts = Path(work) / "embedded"
         render_dataset(parts, num_images=120, size=256)
         embedded = create_folders(parts, out=Path(work) / "dataset")[0].folder
-        add("step of fine-tuning, in train and bare", step_of_train, bottles)
-        add("bare step", step_compiled, bottles)
-        add("bare step with XLA", step_compiled, bottles, xla=True)
-        bf16 = "mixed_bfloat16"
-        add(f"bare step in {bf16}", step_compiled, bottles, policy=bf16)
-        for name in BACKBONES:
-            add(f"step of fine-tuning {name}", steps_at_full_size, bottles, name)
-        for name in BACKBONES:
-            add(f"whole recipe of {name}", small_recipe, embedded, name)
-        add("head, 30 epochs, cached features", head_on_cached_features, bottles)
-        add("head, 30 epochs, plain Keras", head_the_plain_way, bottles)
-    write_figures("transfer_speed", rows)
+        for part in chosen:
+            rows = []
+            for what, found in PARTS[part](bottles, embedded):
+                rows.append({"what": what} | found)
+                print(rows[-1], flush=True)
+            write_figures(f"transfer_speed_{part}", rows)
 
 
 if __name__ == "__main__":
