@@ -30,8 +30,9 @@ from preprocessing.manifest import read_dataset, write_dataset
 from preprocessing.split import grouped_folds, hold_out
 
 NUM_FOLDS = 5
-BOTTLES = {  # the two splits of bottles
+BOTTLES = {  # the splits of bottles
     "random, seed 42": {"grouping": "none", "shares": (0.7, 0.1, 0.2), "seed": 42},
+    "near-duplicates": {"grouping": "near_duplicates"},
     "chronological": {"grouping": "chronological"},
 }
 ABLATION = {  # what is changed of the recipe, on bottles split in time
