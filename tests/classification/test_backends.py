@@ -17,8 +17,8 @@ import sys
 from classification.train import load_predictor, train
 data, runs, weights = sys.argv[1:]
 quick = {"data": data, "runs": runs}
-print(train(model="small_cnn", image_size=(48, 48), epochs=8, **quick))
-print(train(model="mobilenetv2", image_size=(32, 32), epochs=2, weights=weights,
+print("run", train(model="small_cnn", image_size=(48, 48), epochs=8, **quick))
+print("run", train(model="mobilenetv2", image_size=(32, 32), epochs=2, weights=weights,
             batch_size=8, unfreeze="0:1,1:2", **quick))
 """
 
@@ -33,7 +33,7 @@ def train_on(backend, data, runs, weights):
     )
     assert result.returncode == 0, result.stderr[-3000:]
     lines = result.stdout.splitlines()
-    return [read_run(line) for line in lines if "training in" not in line]
+    return [read_run(line[4:]) for line in lines if line.startswith("run ")]
 
 
 @pytest.fixture(scope="module")
