@@ -68,8 +68,7 @@ def train(
         data: Data set folder, `dataset/<name>`.
         runs: Folder of all run folders.
         seed: The one seed.
-        image_size: `(height, width)`; if None, the backbone's number of pixels with
-            the aspect ratio of the parts.
+        image_size: `(height, width)`; if None, see `arguments.choose_size`.
         weights: "imagenet", "none" or a file; small_cnn has none.
         alpha: Width of mobilenetv2, one of `Backbone.alphas`; 1.0 if None.
         epochs: At most so many, of fine-tuning or of training from scratch; if None,
@@ -119,26 +118,26 @@ def train(
     ) as run:
         print(f"training in {run.folder}")
         features, head, history = _train(model, dataset, arguments, seed, run)
-        classifier = join(features, head)  # a fresh one: without an optimizer
-        run.config["num_parameters"] = classifier.count_params()
-        classifier.save(run.folder / "model.keras")
-        write_csv(run.folder / "history.csv", history)
-        predictor = _predictor(classifier, dataset.classes, dataset.normal_class)
-        table = predict_rows(predictor, dataset, "validate", "test")
-        write_results(
-            run.folder,
-            table,
-            classes=dataset.classes,
-            normal_class=dataset.normal_class,
-        )
+        # joined anew: without the optimizer that it was compiled with
+        _write(run, dataset, join(features, head), history)
     return run.folder
+
+
+def _write(run, dataset, classifier, history):
+    run.config["num_parameters"] = classifier.count_params()
+    classifier.save(run.folder / "model.keras")
+    write_csv(run.folder / "history.csv", history)
+    predictor = _predictor(classifier, dataset.classes, dataset.normal_class)
+    table = predict_rows(predictor, dataset, "validate", "test")
+    write_results(
+        run.folder, table, classes=dataset.classes, normal_class=dataset.normal_class
+    )
 
 
 def _train(model, dataset, arguments, seed, run):
     """The trained features, the trained head and their curves."""
     rows = dataset.rows("train")
     held_out = hold_out(rows["label"], rows["group"], seed=seed)
-    keras.utils.set_random_seed(seed)
     features = build_features(
         model,
         arguments["image_size"],

@@ -52,23 +52,6 @@ def train_images(
     judged = store.subset(held_out)
     batch_size = min(arguments["batch_size"], len(kept))
     count = num_batches(len(kept), batch_size)
-    unfreeze = parse_schedule(arguments["unfreeze"]) if set_blocks else None
-    last_start = max(unfreeze) if unfreeze else 0
-    epochs = arguments["epochs"] or max(4, round(steps / count), last_start + 4)
-    stage = Stage(
-        name=name,
-        epochs=epochs,
-        num_batches=count,
-        head_rate=arguments["head_rate"],
-        features_rate=arguments["features_rate"],
-        schedule=warm_up_and_cosine(epochs),
-        loss=make_loss(arguments["loss"], arguments["label_smoothing"]),
-        unfreeze=unfreeze,
-        set_blocks=set_blocks,
-        # before, the rate is high and the loss jumps
-        judged_from=max(epochs // 2, last_start),
-        patience=max(5, epochs // 3),
-    )
 
     def judge():
         answers = predict(classifier, judged.batches())
@@ -84,9 +67,30 @@ def train_images(
     )
     return fit(
         classifier,
-        stage,
+        _stage(name, arguments, count, steps=steps, set_blocks=set_blocks),
         batches=batches,
         judge=judge,
         seed=seed,
         checkpoint=checkpoint,
+    )
+
+
+def _stage(name, arguments, count, *, steps, set_blocks):
+    """The stage that the arguments ask for, with so many batches in an epoch."""
+    unfreeze = parse_schedule(arguments["unfreeze"]) if set_blocks else None
+    last_start = max(unfreeze) if unfreeze else 0
+    epochs = arguments["epochs"] or max(4, round(steps / count), last_start + 4)
+    return Stage(
+        name=name,
+        epochs=epochs,
+        num_batches=count,
+        head_rate=arguments["head_rate"],
+        features_rate=arguments["features_rate"],
+        schedule=warm_up_and_cosine(epochs),
+        loss=make_loss(arguments["loss"], arguments["label_smoothing"]),
+        unfreeze=unfreeze,
+        set_blocks=set_blocks,
+        # before, the rate is high and the loss jumps
+        judged_from=max(epochs // 2, last_start),
+        patience=max(5, epochs // 3),
     )
