@@ -1,22 +1,98 @@
-"""The four ways to combine the probabilities of several members.
+"""The ways to combine the answers of several members.
 
-Each takes probabilities of shape `(members, samples, classes)` and returns
-`(samples, classes)`; a member's place and the order of classes do not matter.
+Each takes probabilities `(members, samples, classes)` and gives `(samples, classes)`;
+a member's place and the order of classes do not matter. What a combiner learns is a
+dict of arrays. COMBINERS begins with the simplest.
 """
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
 
-from evaluation.svm import fit_svm, svm_probabilities
+from ensemble.calibration import (
+    LEAST_PROBABILITY,
+    TEMPERATURES,
+    fit_temperature,
+    sharpen,
+)
+from evaluation.svm import Svm, draw_samples, fit_svm, svm_probabilities
 
-COMBINERS = ("hard", "soft", "weighted", "svm")
+MAX_SVM_SAMPLES, MAX_LOGISTIC_SAMPLES = 1000, 5000
+GAMMAS = {"linear": (1.0,), "sigmoid": (1.0,), "rbf": (0.25, 1.0, 4.0)}
+LOGISTIC_C = 1.0
 
 
-def hard_vote(probabilities):
-    """Share of the members that vote for a class; ties go to the larger sum."""
+class Answers(NamedTuple):
+    """What the members say of the same samples.
+
+    Attributes:
+        probabilities: Of the classifiers, `(members, samples, classes)`.
+        defect_chances: Of the one-class detectors, `(detectors, samples)`, in
+            `[0, 1]`.
+        normal: Index of the class of good parts.
+    """
+
+    probabilities: np.ndarray
+    defect_chances: np.ndarray
+    normal: int
+
+    def of(self, rows):
+        """The same of some samples."""
+        return self._replace(
+            probabilities=self.probabilities[:, rows],
+            defect_chances=self.defect_chances[:, rows],
+        )
+
+    def features(self):
+        """All of it side by side, `(samples, members * classes + detectors)`."""
+        return np.concatenate([*self.probabilities, self.defect_chances.T], axis=1)
+
+
+class Truth(NamedTuple):
+    """What is known of the samples: class indices and groups, `(samples,)`, classes."""
+
+    indices: np.ndarray
+    groups: np.ndarray
+    num_classes: int
+    seed: int
+
+    def of(self, rows):
+        return self._replace(indices=self.indices[rows], groups=self.groups[rows])
+
+    @property
+    def weights(self):
+        """Weight of each sample, with which the classes weigh alike; of mean 1."""
+        counts = np.bincount(self.indices, minlength=self.num_classes)
+        share = len(self.indices) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        return share[self.indices]
+
+
+class Combiner(NamedTuple):
+    """How to learn, from `Answers` and `Truth`, and how to combine what was learnt."""
+
+    fit: Callable[[Answers, Truth], dict]
+    combine: Callable[[Answers, dict], np.ndarray]
+
+
+def hard_vote(probabilities, *, ties="sum"):
+    """Share of the members that vote for a class.
+
+    Args:
+        probabilities: `(members, samples, classes)`.
+        ties: Go to the class with the larger "sum" of probabilities; or to the vote
+            of the "first" member among them, as some published systems do it.
+    """
     num_members, _, num_classes = probabilities.shape
-    votes = np.eye(num_classes)[probabilities.argmax(axis=2)].sum(axis=0)
-    return (votes + probabilities.mean(axis=0)) / (num_members + 1)
+    votes = np.eye(num_classes)[probabilities.argmax(axis=2)]
+    second = probabilities.mean(axis=0)
+    if ties == "first":
+        rank = np.arange(num_members, 0, -1) / (num_members + 1)
+        second = (votes * rank[:, None, None]).max(axis=0)
+    found = votes.sum(axis=0) + second
+    return found / found.sum(axis=1, keepdims=True)
 
 
 def soft_vote(probabilities):
@@ -29,68 +105,134 @@ def weighted_vote(probabilities, weights):
     return np.tensordot(weights, probabilities, axes=1)
 
 
-def learn_weights(probabilities, label_index):
-    """Weights on the simplex with the least log loss.
+def product(probabilities):
+    """Geometric mean of the members' probabilities: a class none of them rules out."""
+    logs = np.log(np.clip(probabilities, LEAST_PROBABILITY, 1)).mean(axis=0)
+    found = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return found / found.sum(axis=1, keepdims=True)
 
-    Args:
-        probabilities: Of the members, `(members, samples, classes)`.
-        label_index: Right class of each sample, `(samples,)`.
+
+def learn_weights(answers, truth):
+    """Weights on the simplex, and a temperature, with the least log loss.
+
+    Without the temperature the loss would reward the surest member instead of the
+    best mixture, as a mean of sure answers is unsure. Classes weigh alike.
     """
-    right = probabilities[:, np.arange(len(label_index)), label_index]
+    probabilities = answers.probabilities
+    is_right = np.eye(truth.num_classes)[truth.indices]
+    shares = truth.weights / len(truth.indices)
 
-    def loss(weights):
-        mixed = np.maximum(weights @ right, 1e-12)
-        return -np.log(mixed).mean(), -(right / mixed).mean(axis=1)
+    def loss(values):
+        weights, temperature = values[:-1], np.exp(values[-1])
+        mixed = np.clip(weighted_vote(probabilities, weights), LEAST_PROBABILITY, 1)
+        found = sharpen(mixed, temperature)
+        right = np.maximum((found * is_right).sum(axis=1), LEAST_PROBABILITY)
+        slope = shares[:, None] * (found - is_right) / temperature  # of the log mixture
+        by_weight = np.tensordot(probabilities, slope / mixed, axes=2)
+        by_temperature = -(slope * np.log(mixed)).sum()
+        return -(shares @ np.log(right)), np.r_[by_weight, by_temperature]
 
     num_members = len(probabilities)
     answer = minimize(
         loss,
-        np.full(num_members, 1 / num_members),
+        np.r_[np.full(num_members, 1 / num_members), 0.0],
         jac=True,
         method="SLSQP",
-        bounds=[(0, 1)] * num_members,
-        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
+        bounds=[(0, 1)] * num_members + [tuple(np.log(TEMPERATURES))],
+        constraints={"type": "eq", "fun": lambda values: values[:-1].sum() - 1},
     )
-    weights = np.clip(answer.x, 0, 1)
-    return weights / weights.sum()
+    weights = np.clip(answer.x[:-1], 0, 1)
+    return {"weights": weights / weights.sum()}
 
 
-def stack(probabilities):
-    """Members' probabilities side by side, `(samples, members * classes)`."""
-    return np.concatenate(list(probabilities), axis=1)
+def fit_logistic(answers, truth):
+    """Logistic regression on the probabilities themselves, classes weighing alike."""
+    model = LogisticRegression(C=LOGISTIC_C, class_weight="balanced", max_iter=5000)
+    drawn = draw_samples(truth.indices, MAX_LOGISTIC_SAMPLES, seed=truth.seed)
+    model.fit(answers.features()[drawn], truth.indices[drawn])
+    weights, bias = model.coef_, model.intercept_
+    if len(weights) == 1:  # two classes: what it says of the second
+        weights, bias = np.r_[-weights, weights] / 2, np.r_[-bias, bias] / 2
+    full_weights = np.zeros((truth.num_classes, weights.shape[1]))
+    full_bias = np.full(truth.num_classes, -np.inf)  # a class not seen
+    full_weights[model.classes_], full_bias[model.classes_] = weights, bias
+    return {"weights": full_weights, "bias": full_bias}
 
 
-def fit_combiner(name, probabilities, labels, groups, classes, *, seed=0):
-    """Fits what a combiner learns.
+def logistic(answers, learnt):
+    logits = answers.features() @ learnt["weights"].T + learnt["bias"]
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def fit_svm_of(kernel):
+    """The `fit` of an SVM meta-learner with a kernel of `evaluation.svm.KERNELS`."""
+
+    def fit(answers, truth):
+        names = np.array([f"{index:06d}" for index in range(truth.num_classes)])
+        svm = fit_svm(
+            answers.features(), names[truth.indices], truth.groups, kernel=kernel,
+            gammas=GAMMAS[kernel], max_samples=MAX_SVM_SAMPLES, seed=truth.seed,
+        )  # fmt: skip
+        return svm._asdict()
+
+    return fit
+
+
+def svm(answers, learnt):
+    machine = Svm(**learnt)
+    combined = np.zeros(answers.probabilities.shape[1:])
+    places = machine.classes.astype(int)
+    combined[:, places] = svm_probabilities(machine, answers.features())
+    return combined
+
+
+def vote(rule, learn=lambda answers, truth: {}):
+    """The combiner of a rule over probabilities, made to mean what it says.
+
+    A mean of sure answers is unsure: a last temperature, fitted on `validate`, mends
+    that and changes no answer. Detectors can veto "good": what they hold for P(good)
+    is the most that is left of the vote's; the other classes share the rest as they
+    did.
 
     Args:
-        name: One of COMBINERS.
-        probabilities: `(members, samples, classes)`, of `validate`.
-        labels, groups: Of the samples, `(samples,)`.
-        classes: Class names, the order of the last axis.
-        seed: Of the meta-learner's folds.
-
-    Returns:
-        Nothing to learn: None; weights `(members,)`; or an `Svm`.
+        rule: From probabilities `(members, samples, classes)`, and what it learnt by
+            name, to `(samples, classes)`.
+        learn: What it learns, a dict of arrays, from `Answers` and `Truth`.
     """
-    if name == "weighted":
-        order = {label: index for index, label in enumerate(classes)}
-        return learn_weights(probabilities, np.array([order[x] for x in labels]))
-    if name == "svm":
-        return fit_svm(stack(probabilities), labels, groups, seed=seed)
-    return None
+
+    def fit(answers, truth):
+        learnt = learn(answers, truth)
+        voted = rule(answers.probabilities, **learnt)
+        return learnt | {"temperature": fit_temperature(voted, truth)}
+
+    def combine(answers, learnt):
+        learnt = dict(learnt)
+        temperature = learnt.pop("temperature")
+        voted = sharpen(rule(answers.probabilities, **learnt), temperature)
+        return _veto(voted, answers) if len(answers.defect_chances) else voted
+
+    return Combiner(fit, combine)
 
 
-def combine(name, probabilities, fitted, classes):
-    """Combined probabilities `(samples, classes)`; `fitted` is of `fit_combiner`."""
-    if name == "hard":
-        return hard_vote(probabilities)
-    if name == "soft":
-        return soft_vote(probabilities)
-    if name == "weighted":
-        return weighted_vote(probabilities, fitted)
-    found = svm_probabilities(fitted, stack(probabilities))
-    combined = np.zeros(probabilities.shape[1:])
-    places = [list(classes).index(name) for name in fitted.classes]
-    combined[:, places] = found
-    return combined
+def _veto(voted, answers):
+    allowed = np.minimum(
+        voted[:, answers.normal], 1 - answers.defect_chances.max(axis=0)
+    )
+    rest = np.clip(voted, LEAST_PROBABILITY, 1)
+    rest[:, answers.normal] = 0
+    rest *= ((1 - allowed) / rest.sum(axis=1))[:, None]
+    rest[:, answers.normal] = allowed
+    return rest
+
+
+COMBINERS = {
+    "soft": vote(soft_vote),
+    "hard": vote(hard_vote),
+    "product": vote(product),
+    "weighted": vote(weighted_vote, learn_weights),
+    "logistic": Combiner(fit_logistic, logistic),
+    "svm_linear": Combiner(fit_svm_of("linear"), svm),
+    "svm": Combiner(fit_svm_of("rbf"), svm),
+    "svm_sigmoid": Combiner(fit_svm_of("sigmoid"), svm),
+}

@@ -1,9 +1,10 @@
 """Combines finished runs: fitted on `validate`, reported on `test`.
 
-    pipenv run ensemble RUN RUN... [--combine hard soft weighted svm]
+    pipenv run ensemble RUN RUN... [--combine soft hard product ... | all]
 
-Seconds. It reads the members' prediction tables alone. Every combiner becomes a run
-folder of its own, like any other model's.
+Seconds. It reads the members' prediction tables alone. Without --combine every
+combiner is tried, and the simplest that is as good as the best on `validate`, out of
+fold, becomes a run folder like any other model's.
 """
 
 import argparse
@@ -11,89 +12,76 @@ from pathlib import Path
 
 import numpy as np
 
-from ensemble.combiners import COMBINERS, combine, fit_combiner
+from ensemble.combiners import COMBINERS
+from ensemble.contributions import describe
+from ensemble.cross_fit import calibrate, choose_combiner, cross_fit
+from ensemble.members import align
+from evaluation.ensembles import ensemble_text
 from evaluation.new_run import start_run
-from evaluation.predictions import (
-    Predictor,
-    classifier_prediction,
-    predictions_table,
-    probabilities_of,
-)
+from evaluation.predictions import Predictor, classifier_prediction, predictions_table
 from evaluation.runs import read_run, write_results
-from evaluation.svm import load_svm, save_svm
 from preprocessing.command import InputError, run_command, seed
 from preprocessing.files import read_json, write_json
-from preprocessing.split import grouped_folds
-
-LEARNERS = ("weighted", "svm")  # the other combiners learn nothing
 
 
-def train(members, *, combiner, runs="runs", seed=0):
+def train(members, *, combiner=None, runs="runs", seed=0):
     """Fits one combiner over finished runs and writes its run folder.
 
     The predictions of `validate` in the new run are out of fold, as the combiner
     has learnt from them; those of `test` come from all of `validate`. The data set's
-    folder is not read.
+    folder is not read. `ensemble.json` says what each member brings.
 
     Args:
-        members: Run folders of classifiers trained on the same split of a data set,
-            with or without augmented copies.
-        combiner: One of COMBINERS.
+        members: Run folders trained on the same split of a data set, with or without
+            augmented copies; one-class detectors, which give scores alone, too.
+        combiner: A key of COMBINERS; if None, chosen on `validate`.
         runs: Folder of all run folders.
         seed: Of the folds.
 
     Returns:
         Path of the run folder.
     """
-    members = [read_run(member) for member in members]
-    samples, probabilities = align(members)
-    config = members[0].config
-    classes, normal_class = config["classes"], config["normal_class"]
+    names = list(COMBINERS) if combiner is None else [combiner]
+    aligned = align([read_run(member) for member in members])
+    fit = cross_fit(aligned, names, seed=seed)
+    found = describe(aligned, fit, choose_combiner(fit))
+    return _write(aligned, fit, found, combiner or found["chosen"], runs, seed)
+
+
+def train_all(members, combiners, *, runs="runs", seed=0):
+    """Like `train`, a run folder for each of several combiners; yields their paths."""
+    aligned = align([read_run(member) for member in members])
+    fit = cross_fit(aligned, combiners, seed=seed)
+    found = describe(aligned, fit, choose_combiner(fit))
+    for name in combiners:
+        yield _write(aligned, fit, found, name, runs, seed)
+
+
+def _write(members, fit, found, combiner, runs, seed):
+    config = members.classifiers[0].config
     with start_run(
         runs,
         model=f"ensemble_{combiner}",
         family="ensemble",
-        dataset=config,
+        dataset=config | {"classes": members.classes},
         arguments={"combine": combiner},
         seed=seed,
     ) as run:
-        run.config["members"] = [_member_path(member, runs) for member in members]
-        fitted, combined, notes = _cross_fit(
-            combiner, samples, probabilities, classes, seed
+        run.config["members"] = [_member_path(member, runs) for member in members.runs]
+        run.config["notes"] += _notes((fit.folds < 0).sum(), len(fit.folds))
+        write_json(run.folder / "calibration.json", fit.calibrations)
+        np.savez_compressed(run.folder / "combiner.npz", **fit.learnt[combiner])
+        write_json(run.folder / "ensemble.json", found)
+        prediction = classifier_prediction(
+            fit.combined[combiner], members.classes, members.normal_class
         )
-        run.config["notes"] += notes
-        _save(run, combiner, fitted)
-        prediction = classifier_prediction(combined, classes, normal_class)
-        table = predictions_table(samples, prediction, classes)
-        write_results(run.folder, table, classes=classes, normal_class=normal_class)
+        write_results(
+            run.folder,
+            predictions_table(members.samples, prediction, members.classes),
+            classes=members.classes,
+            normal_class=members.normal_class,
+        )
     return run.folder
-
-
-def align(members):
-    """Brings the members' tables to the same samples and classes, by name.
-
-    Args:
-        members: List of `Run`.
-
-    Returns:
-        The samples' table, and probabilities `(members, samples, classes)`.
-
-    Raises:
-        InputError: If a run is given twice, or members differ in samples or classes.
-    """
-    if len(members) < 2:
-        raise InputError("An ensemble needs at least two runs.")
-    folders = [member.folder.resolve() for member in members]
-    for index, member in enumerate(members):
-        if folders[index] in folders[:index]:
-            raise InputError(f"{member.name} is given twice. Give each run once.")
-    first = members[0]
-    samples, tables = _samples(first), []
-    for member in members:
-        _check_alike(first, samples, member)
-        table = member.predictions.set_index("sample_id").loc[samples["sample_id"]]
-        tables.append(probabilities_of(table, first.config["classes"]))
-    return samples, np.stack(tables)
 
 
 def load_predictor(run_folder, members):
@@ -105,53 +93,28 @@ def load_predictor(run_folder, members):
     """
     run_folder = Path(run_folder)
     config = read_run(run_folder).config
-    combiner, classes = config["arguments"]["combine"], config["classes"]
-    fitted = None
-    if combiner == "weighted":
-        fitted = np.array(read_json(run_folder / "weights.json"))
-    elif combiner == "svm":
-        fitted = load_svm(run_folder / "svm.npz")
+    combiner = COMBINERS[config["arguments"]["combine"]]
+    calibrations = read_json(run_folder / "calibration.json")
+    with np.load(run_folder / "combiner.npz", allow_pickle=False) as arrays:
+        learnt = dict(arrays)
+    classes, normal_class = config["classes"], config["normal_class"]
+    detectors = [n for n, each in enumerate(calibrations) if each["kind"] == "logistic"]
 
     def predict(images):
-        answers = [_ask(member, images, classes) for member in members]
-        combined = combine(combiner, np.stack(answers), fitted, classes)
-        return classifier_prediction(combined, classes, config["normal_class"])
+        said = [member.predict(images) for member in members]
+        scores = [said.pop(index).defect_score for index in detectors[::-1]][::-1]
+        probabilities = [
+            answer.probabilities[:, [list(member.classes).index(x) for x in classes]]
+            for member, answer in zip(members, said, strict=False)
+        ]
+        answers = calibrate(
+            np.stack(probabilities), scores, calibrations, classes.index(normal_class)
+        )
+        combined = combiner.combine(answers, learnt)
+        return classifier_prediction(combined, classes, normal_class)
 
     largest = max((member.image_size for member in members), key=np.prod)
-    return Predictor(classes, config["normal_class"], largest, predict)
-
-
-def _samples(run):
-    table = run.predictions[["sample_id", "label", "split", "group"]]
-    return table[table["split"].isin(["validate", "test"])].reset_index(drop=True)
-
-
-def _check_alike(first, samples, member):
-    """Raises InputError that names the first sample or class that differs."""
-
-    def refuse(what):
-        raise InputError(
-            f"{first.name} and {member.name} were trained on different data sets or "
-            f"splits: {what}. Train all members on one and the same."
-        )
-
-    classes, others = set(first.config["classes"]), set(member.config["classes"])
-    if classes != others:
-        refuse(f"class {min(classes ^ others)!r} is in one only")
-    if first.config["normal_class"] != member.config["normal_class"]:
-        refuse(f"one takes {member.config['normal_class']!r} for the normal class")
-    expected = samples.set_index("sample_id")
-    found = _samples(member).set_index("sample_id")
-    only = set(expected.index) ^ set(found.index)
-    if only:
-        refuse(f"sample {min(only)!r} is in one only")
-    found = found.loc[expected.index]
-    for column in expected.columns:
-        differs = (expected[column] != found[column]).to_numpy()
-        if differs.any():
-            values = expected[column][differs].iloc[0], found[column][differs].iloc[0]
-            sample = expected.index[differs][0]
-            refuse(f"{column} of {sample!r} is {values[0]!r} and {values[1]!r}")
+    return Predictor(classes, normal_class, largest, predict)
 
 
 def _member_path(member, runs):
@@ -159,40 +122,6 @@ def _member_path(member, runs):
     folder = member.folder.resolve()
     is_beside = folder.parent == Path(runs).resolve()
     return f"../{folder.name}" if is_beside else str(folder)
-
-
-def _ask(member, images, classes):
-    answer = member.predict(images)
-    places = [list(member.classes).index(name) for name in classes]
-    return answer.probabilities[:, places]
-
-
-def _cross_fit(combiner, samples, probabilities, classes, seed):
-    """Fits on validate; its own rows are predicted out of fold.
-
-    Returns:
-        What was fitted, the combined probabilities of all samples, and notes.
-    """
-    validate = np.flatnonzero(samples["split"] == "validate")
-    labels = samples["label"].to_numpy(str)
-    groups = samples["group"].to_numpy(str)
-
-    def fit(rows):
-        return fit_combiner(
-            combiner, probabilities[:, rows], labels[rows], groups[rows], classes,
-            seed=seed,
-        )  # fmt: skip
-
-    fitted = fit(validate)
-    combined = combine(combiner, probabilities, fitted, classes)
-    if combiner not in LEARNERS:
-        return fitted, combined, []
-    folds = grouped_folds(labels[validate], groups[validate], seed=seed)
-    for fold in range(folds.max() + 1):
-        judged, rest = validate[folds == fold], validate[folds != fold]
-        answers = combine(combiner, probabilities[:, judged], fit(rest), classes)
-        combined[judged] = answers
-    return fitted, combined, _notes((folds < 0).sum(), len(folds))
 
 
 def _notes(num_seen, num_all):
@@ -204,27 +133,32 @@ def _notes(num_seen, num_all):
     ]
 
 
-def _save(run, combiner, fitted):
-    if combiner == "weighted":
-        write_json(run.folder / "weights.json", fitted.tolist())
-    elif combiner == "svm":
-        save_svm(run.folder / "svm.npz", fitted)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("members", nargs="+", metavar="RUN", help="run folders")
-    parser.add_argument("--combine", nargs="+", choices=COMBINERS, default=COMBINERS)
+    parser.add_argument(
+        "--combine", nargs="+", metavar="NAME",
+        help=f"of {', '.join(COMBINERS)}, or all; chosen on validate if left out",
+    )  # fmt: skip
     parser.add_argument("--runs", default="runs", help="folder of all run folders")
     parser.add_argument("--seed", type=seed, default=0)
     arguments = parser.parse_args()
-    for combiner in dict.fromkeys(arguments.combine):
-        run = train(
-            arguments.members,
-            combiner=combiner,
-            runs=arguments.runs,
-            seed=arguments.seed,
+    options = {"runs": arguments.runs, "seed": arguments.seed}
+    if arguments.combine is None:
+        run = train(arguments.members, **options)
+        print(ensemble_text(read_json(run / "ensemble.json")))
+        print(run)
+        return
+    names = list(dict.fromkeys(arguments.combine))
+    if names == ["all"]:
+        names = list(COMBINERS)
+    unknown = [name for name in names if name not in COMBINERS]
+    if unknown:
+        raise InputError(
+            f"There is no combiner {unknown[0]!r}. Known are: "
+            f"{', '.join(COMBINERS)}; or all."
         )
+    for run in train_all(arguments.members, names, **options):
         print(run)
 
 

@@ -3,11 +3,17 @@
 import numpy as np
 
 NUM_RESAMPLES = 1000
+MANY_GROUPS, NUM_OF_MANY = 5000, 200  # where intervals are narrow and resamples slow
 NORMAL_95 = 1.959964  # 95 % of a normal distribution lie within so many deviations
 
 
-def resample_groups(num_groups, *, num_resamples=NUM_RESAMPLES, seed=0):
+def resample_groups(num_groups, *, num_resamples=None, seed=0):
     """How often each group is drawn in each bootstrap resample.
+
+    Args:
+        num_groups: Independent groups that there are.
+        num_resamples: If None, 1000; 200 of more than 5000 groups.
+        seed: Of the draws.
 
     Returns:
         Integer array `(num_resamples, num_groups)`, each row sums to `num_groups`.
@@ -16,6 +22,8 @@ def resample_groups(num_groups, *, num_resamples=NUM_RESAMPLES, seed=0):
         Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 8:
         resample the independent units, here groups, not images.
     """
+    if num_resamples is None:
+        num_resamples = NUM_OF_MANY if num_groups > MANY_GROUPS else NUM_RESAMPLES
     random = np.random.default_rng(seed)
     even = np.full(num_groups, 1 / num_groups)
     return random.multinomial(num_groups, even, size=num_resamples)

@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 from evaluation import plots, score_plots
 from evaluation.conclusions import cannot_conclude, threshold_rule
 from evaluation.cost import cost
+from evaluation.ensembles import conclusions, gain_text, read_ensemble, short_name
 from evaluation.gallery import class_samples, find_dataset, mistake_gallery
 from evaluation.headline import headline
 from evaluation.leaderboard import (
@@ -75,6 +76,8 @@ def write_report(runs, folder):
         duration=duration,
         listed=listed,
         difference=difference_text,
+        gain=gain_text,
+        short=short_name,
         breakable=_breakable,
     )
     groups = by_dataset(runs)
@@ -120,6 +123,7 @@ def _section(name, runs):
         "ranked_by": ranked_by(runs),
         "leader_has_classes": has_classes(runs[0]),
         "rivals": result["rivals"],
+        "ensemble": _ensemble(runs),
         "plots": _plots(runs, names),
         "mistakes": mistakes,
         "num_mistakes": num_mistakes,
@@ -128,6 +132,15 @@ def _section(name, runs):
         "threshold_rule": threshold_rule(runs[0]),
         "limits": list(cannot_conclude(runs, info, result)),
     }
+
+
+def _ensemble(runs):
+    """What the best-ranked ensemble tells of combiners and members; None for none."""
+    for run in runs:
+        found = read_ensemble(run)
+        if found:
+            return found | {"conclusions": conclusions(found)}
+    return None
 
 
 def _weights_notes(runs, names):

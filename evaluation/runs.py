@@ -11,6 +11,7 @@ import resource
 import shutil
 import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -139,15 +140,18 @@ def write_results(folder, table, *, classes, normal_class):
 
 def write_metrics(folder, table, classes, normal_class, threshold):
     """Writes metrics.json from a predictions table."""
-    metrics = {
-        split: summarise(
+
+    def summary(split):
+        return summarise(
             table[table["split"] == split],
             classes=classes,
             normal_class=normal_class,
             threshold=threshold,
         )
-        for split in ("validate", "test")
-    }
+
+    splits = ("validate", "test")
+    with ThreadPoolExecutor(len(splits)) as pool:
+        metrics = dict(zip(splits, pool.map(summary, splits), strict=True))
     write_json(Path(folder) / "metrics.json", metrics)
 
 

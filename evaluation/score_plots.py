@@ -81,8 +81,8 @@ def miss_against_false_reject_plot(runs, names):
         scores = table["defect_score"].to_numpy(np.float64)
         is_defect = (table["label"] != run.config["normal_class"]).to_numpy()
         lines = np.append(np.unique(scores), np.inf)
-        missed = [_mean_or_nan(scores[is_defect] < line) for line in lines]
-        rejected = [_mean_or_nan(scores[~is_defect] >= line) for line in lines]
+        missed = _shares_below(scores[is_defect], lines)
+        rejected = 1 - _shares_below(scores[~is_defect], lines)
         colour = COLOURS[index]
         axes.plot(
             rejected, missed, color=colour, linewidth=2.2 if index == 0 else 1.2,
@@ -214,6 +214,12 @@ def _count_bars(axes, counts):
     axes.set_ylim(0, 1.25 * counts.max())
     axes.set_ylabel("images")
     axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+
+
+def _shares_below(values, lines):
+    """The share of values below each line; NaN without values."""
+    counts = np.searchsorted(np.sort(values), lines, side="left")
+    return counts / values.size if values.size else np.full(len(lines), np.nan)
 
 
 def _mean_or_nan(values):

@@ -4,6 +4,9 @@ scikit-learn trains it; what is kept and used afterwards is arrays alone, so tha
 can be stored without pickle and run without scikit-learn.
 """
 
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -15,17 +18,20 @@ from preprocessing.split import grouped_folds
 
 KERNELS = ("rbf", "linear", "sigmoid")
 C_VALUES = (1.0, 10.0, 100.0)
+GAMMAS = (0.25, 1.0, 4.0)  # times 1 / (features * their variance)
+MAX_SAMPLES = 5000  # an SVM costs more than their square
 SOFTMAX_C = 1.0
+AT_ONCE = 5000  # samples decided together, as each is held against every vector
 
 
 class Svm(NamedTuple):
-    """One-against-one SVM on standardised features, then a softmax layer.
+    """One-against-one SVM, then a softmax layer.
 
     Attributes:
         classes: Names, `(classes,)`.
         kernel: One of KERNELS.
         gamma: Kernel width.
-        mean, scale: Of the features, `(features,)`.
+        mean, scale: Taken from the features and divided by, `(features,)`.
         vectors: Support vectors, `(vectors, features)`.
         pair_weights: `(vectors, pairs)`; pairs of classes in the order 01, 02, 12, ...
         pair_bias: `(pairs,)`.
@@ -45,22 +51,28 @@ class Svm(NamedTuple):
     softmax_bias: np.ndarray
 
 
-def fit_svm(features, labels, groups, *, kernel="rbf", c_values=C_VALUES, seed=0):
-    """Fits an SVM; C and the probabilities come from grouped cross-validation.
+def fit_svm(
+    features, labels, groups, *, kernel="rbf", c_values=C_VALUES, gammas=GAMMAS,
+    standardise=True, balanced=True, max_samples=MAX_SAMPLES, seed=0,
+):  # fmt: skip
+    """Fits an SVM; C, gamma and the probabilities come from grouped cross-validation.
 
     A class with one group cannot be held out: its own decisions are then in-sample.
-    If no class can, all are; C is then the first one, and the softmax is held close
-    to even so that it does not promise more than it knows.
+    If no class can, all are; the first C and the middle gamma are taken then, and the
+    softmax is held close to even so that it does not promise more than it knows.
 
     Args:
         features: `(samples, features)`.
-        labels: Class names, `(samples,)`; classes weigh alike however many samples,
-            in the machine and in its probabilities.
+        labels: Class names, `(samples,)`.
         groups: Samples of one group are never on both sides of a fold.
-        kernel: One of KERNELS; gamma is 1 / features on standardised features.
-        c_values: The C whose answers have the best balanced accuracy out of fold is
-            taken.
-        seed: Of the folds.
+        kernel: One of KERNELS.
+        c_values, gammas: Of their pairs the one whose answers have the best balanced
+            accuracy out of fold is taken, of equals the first. Gammas are multiples
+            of 1 / (features * their variance); a linear kernel has none.
+        standardise: Whether every feature is brought to mean 0 and deviation 1.
+        balanced: Whether classes weigh alike however many samples they have.
+        max_samples: Of more, so many are drawn, of every class the same share.
+        seed: Of the folds and of the draw.
 
     Reference:
         Platt, Probabilistic Outputs for Support Vector Machines, 1999: the sigmoid is
@@ -70,25 +82,53 @@ def fit_svm(features, labels, groups, *, kernel="rbf", c_values=C_VALUES, seed=0
     classes = np.unique(labels)
     if len(classes) < 2:
         raise InputError(f"An SVM needs two classes. Received: {', '.join(classes)}.")
-    mean, spread = features.mean(0), features.std(0)
-    scale = np.where(spread > 1e-9, spread, 1.0)
+    drawn = draw_samples(labels, max_samples, seed=seed)
+    features, labels, groups = features[drawn], labels[drawn], np.asarray(groups)[drawn]
+    mean, scale = np.zeros(features.shape[1]), np.ones(features.shape[1])
+    if standardise:
+        mean, spread = features.mean(0), features.std(0)
+        scale = np.where(spread > 1e-9, spread, 1.0)
     values = (features - mean) / scale
     folds = grouped_folds(labels, groups, seed=seed)
-    if (folds < 0).all():
-        c_values = c_values[:1]  # in-sample, the loosest fit would always look best
-    best = max(
-        (_try(c, values, labels, folds, kernel) for c in c_values),
-        key=lambda trial: trial.accuracy,
-    )
+    if kernel == "linear":
+        gammas = gammas[:1]
+    if (folds < 0).all():  # in-sample, the loosest fit would always look best
+        c_values, gammas = c_values[:1], gammas[len(gammas) // 2 :][:1]
+    unit = 1 / max(values.shape[1] * values.var(), 1e-12)
+    pairs = list(itertools.product(c_values, gammas))
+
+    def attempt(pair):
+        c, gamma = pair
+        machine = {
+            "kernel": kernel, "C": c, "gamma": gamma * unit,
+            "class_weight": "balanced" if balanced else None,
+        }  # fmt: skip
+        return _try(machine, values, labels, folds)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        trials = list(pool.map(attempt, pairs))
+    best = max(trials, key=lambda trial: trial.accuracy)
     return Svm(
         classes=classes,
         kernel=np.array(kernel),
-        gamma=np.array(1 / values.shape[1]),
+        gamma=np.array(best.svc.gamma),
         mean=mean,
         scale=scale,
         **_arrays(best.svc, classes),
         **_softmax_arrays(best.softmax),
     )
+
+
+def draw_samples(labels, max_samples, *, seed):
+    """Positions of at most so many samples, of every class the same share, or one."""
+    if len(labels) <= max_samples:
+        return np.arange(len(labels))
+    random, share = np.random.default_rng(seed), max_samples / len(labels)
+    drawn = []
+    for label in np.unique(labels):
+        places = random.permutation(np.flatnonzero(labels == label))
+        drawn.append(places[: max(1, int(share * len(places)))])
+    return np.sort(np.concatenate(drawn))
 
 
 def svm_probabilities(svm, features):
@@ -103,7 +143,13 @@ def svm_probabilities(svm, features):
 def svm_decisions(svm, features):
     """One-against-one decisions `(samples, pairs)`; positive for the first class."""
     values = (features - svm.mean) / svm.scale
-    return _decide(values, svm.vectors, svm.pair_weights, svm.pair_bias, svm)
+    parts = np.split(values, range(AT_ONCE, len(values), AT_ONCE))
+    return np.concatenate(
+        [
+            _decide(part, svm.vectors, svm.pair_weights, svm.pair_bias, svm)
+            for part in parts
+        ]
+    )
 
 
 def save_svm(file, svm):
@@ -122,27 +168,23 @@ class _Trial(NamedTuple):
     softmax: LogisticRegression
 
 
-def _svc(kernel, c, values, labels):
-    gamma = 1 / values.shape[1]
-    svc = SVC(kernel=kernel, C=c, gamma=gamma, class_weight="balanced")
-    return svc.fit(values, labels)
-
-
-def _try(c, values, labels, folds, kernel):
+def _try(machine, values, labels, folds):
     """Fits on all samples, and the softmax on decisions about groups not seen."""
     classes = np.unique(labels)
-    svc = _svc(kernel, c, values, labels)
+    svc = SVC(**machine).fit(values, labels)
     decisions = _svc_decisions(svc, classes, values)
     for fold in range(folds.max() + 1):
         judged = folds == fold
-        other = _svc(kernel, c, values[~judged], labels[~judged])
+        other = SVC(**machine).fit(values[~judged], labels[~judged])
         decisions[judged] = _svc_decisions(other, classes, values[judged])
     held = folds >= 0
     judged = held if held.any() else ~held
     # a class that was never held out has to be known to the softmax all the same
     shown = held | ~np.isin(labels, labels[held])
     strength = SOFTMAX_C if held.any() else 1 / len(labels)
-    softmax = LogisticRegression(C=strength, class_weight="balanced", max_iter=2000)
+    softmax = LogisticRegression(
+        C=strength, class_weight=machine["class_weight"], max_iter=2000
+    )
     softmax.fit(decisions[shown], labels[shown])
     answers = softmax.predict(decisions[judged])
     is_right = answers == labels[judged]

@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ensemble.train import align, train
+from ensemble.combiners import COMBINERS
+from ensemble.members import align
+from ensemble.train import train, train_all
 from evaluation.new_run import start_run
 from evaluation.predictions import classifier_prediction, predictions_table
 from evaluation.runs import member_folders, read_run, write_results
 from preprocessing.command import InputError
-from preprocessing.files import read_json
+from preprocessing.files import read_json, write_json
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -94,9 +96,11 @@ def test_members_before_and_after_augmenting_go_together(make_member):
     samples = make_samples()
     one = make_member(samples, seed=0)
     two = make_member(samples[::-1], seed=1, manifest_sha256="f" * 64)
-    aligned, probabilities = align([read_run(one), read_run(two)])
-    table = read_run(two).predictions.set_index("sample_id").loc[aligned["sample_id"]]
-    assert (probabilities[1] == table[["prob_bad", "prob_good"]].to_numpy()).all()
+    aligned = align([read_run(two), read_run(one)])
+    table = read_run(two).predictions.set_index("sample_id")
+    table = table.loc[aligned.samples["sample_id"]]
+    expected = table[["prob_bad", "prob_good"]].to_numpy()
+    assert (aligned.probabilities[1] == expected).all()
 
 
 @pytest.mark.parametrize(
@@ -142,9 +146,10 @@ def test_weights_follow_members_of_the_same_folder_name(make_member, tmp_path):
     table = pd.read_csv(members[1] / "predictions.csv")
     table["prob_good"], table["prob_bad"] = right, 1 - right
     table.to_csv(members[1] / "predictions.csv", index=False)
-    weights = read_json(train(members, combiner="weighted", runs=tmp_path)
-                        / "weights.json")  # fmt: skip
-    assert weights == pytest.approx([0, 1], abs=1e-3)
+    with np.load(
+        train(members, combiner="weighted", runs=tmp_path) / "combiner.npz"
+    ) as learnt:
+        assert learnt["weights"] == pytest.approx([0, 1], abs=1e-3)
 
 
 def test_members_move_with_the_runs_folder(make_member, tmp_path):
@@ -153,13 +158,97 @@ def test_members_move_with_the_runs_folder(make_member, tmp_path):
     near = make_member(samples, seed=0)
     other = make_member(samples, seed=1, runs=far)
     ensemble = train([near, other], combiner="soft", runs=runs)
-    assert member_folders(read_run(ensemble)) == [near, other]
+    assert set(member_folders(read_run(ensemble))) == {near, other}
     moved = shutil.move(runs, tmp_path / "moved")
     run = read_run(Path(moved) / ensemble.name)
-    assert member_folders(run) == [Path(moved) / near.name, other]
+    assert set(member_folders(run)) == {Path(moved) / near.name, other}
     shutil.rmtree(far)
     with pytest.raises(InputError, match="needs its member .*which is not at .*far"):
         member_folders(run)
+
+
+def better_member(make_member, samples, *, seed, skill=1.5, detector=False):
+    """A member that is often right; a detector gives only scores."""
+    folder = make_member(samples, seed=seed)
+    table = pd.read_csv(folder / "predictions.csv", keep_default_na=False)
+    columns = [name for name in table if name.startswith("prob_")]
+    logits = np.random.default_rng(seed).normal(size=(len(table), len(columns)))
+    logits += skill * (
+        np.array(columns) == "prob_" + table["label"].to_numpy()[:, None]
+    )
+    odds = np.exp(logits)
+    table[columns] = odds / odds.sum(1, keepdims=True)
+    table["defect_score"] = 1 - table["prob_good"]
+    table["predicted"] = table[columns].idxmax(axis=1).str.removeprefix("prob_")
+    if detector:
+        table = table.drop(columns=columns).assign(predicted="")
+    write_results(
+        folder, table, classes=sorted(set(table["label"])), normal_class="good"
+    )
+    return folder
+
+
+def test_the_chosen_combiner_and_what_each_member_brings(make_member, tmp_path):
+    samples = make_samples(("bad", "good", "worse"), per_class=120)
+    members = [
+        better_member(make_member, samples, seed=1),
+        better_member(make_member, samples, seed=2),
+        make_member(samples, seed=3),
+    ]
+    run = read_run(train(members, runs=tmp_path))
+    found = read_json(run.folder / "ensemble.json")
+    assert run.config["model"] == f"ensemble_{found['chosen']}"
+    assert [row["combiner"] for row in found["combiners"]] == list(COMBINERS)
+    gains = [row["gain"]["value"] for row in found["members"]]
+    assert gains[0] > 0.05 and gains[1] > 0.05 and abs(gains[2]) < 0.05
+    assert found["best_member"] != members[2].name
+    wrong = np.array(found["both_wrong"])
+    assert (wrong == wrong.T).all() and (wrong <= np.diag(wrong)[:, None] + 1e-12).all()
+    # of independent members, each wrong in w of the images, all are in the product
+    oracle = 1 - np.prod(np.diag(wrong))
+    assert found["oracle"]["value"] == pytest.approx(oracle, abs=0.08)
+
+
+@pytest.mark.parametrize("combiner", [None, "svm_sigmoid"])
+def test_nothing_depends_on_the_order_of_what_is_given(make_member, tmp_path, combiner):
+    samples = make_samples(("bad", "good", "worse"))
+    one = better_member(make_member, samples, seed=1)
+    two = better_member(make_member, samples, seed=2)
+    first = train([one, two], combiner=combiner, runs=tmp_path / "a")
+    table = pd.read_csv(two / "predictions.csv", keep_default_na=False)
+    table = table.iloc[::-1, [*range(6), 8, 6, 7]]  # rows, and classes
+    table.to_csv(two / "predictions.csv", index=False)
+    config = read_json(two / "config.json")
+    write_json(two / "config.json", config | {"classes": config["classes"][::-1]})
+    second = train([two, one], combiner=combiner, runs=tmp_path / "b")
+    for name in ("predictions.csv", "ensemble.json", "calibration.json"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+def test_a_detector_joins_and_vetoes(make_member, tmp_path):
+    samples = make_samples()
+    classifier = better_member(make_member, samples, seed=1, skill=0.5)
+    detector = better_member(make_member, samples, seed=2, skill=4, detector=True)
+    alone = read_run(classifier).metrics["test"]["metrics"]["auroc"]["value"]
+    for run in train_all([detector, classifier], ["soft", "logistic"], runs=tmp_path):
+        auroc = read_run(run).metrics["test"]["metrics"]["auroc"]["value"]
+        assert auroc > alone + 0.15
+        found = read_json(run / "ensemble.json")
+        assert [row["calibration"] for row in found["members"]] == [
+            "temperature", "logistic",
+        ]  # fmt: skip
+        assert found["members"][0]["gain"] is None  # there is no other classifier
+    with pytest.raises(InputError, match="needs a member that names classes"):
+        other = better_member(make_member, samples, seed=3, detector=True)
+        train([detector, other], runs=tmp_path)
+
+
+def test_an_unknown_combiner_is_one_line(make_member, tmp_path):
+    members = [make_member(make_samples(), seed=seed) for seed in (0, 1)]
+    command = [sys.executable, ROOT / "ensemble/train.py", *members, "--combine", "sof"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 2 and "Trace" not in result.stderr
+    assert "There is no combiner 'sof'. Known are: soft, hard" in result.stderr
 
 
 def test_a_wrong_seed_is_one_line():

@@ -22,7 +22,9 @@ def blobs(num_classes, *, spread=1.0, seed=0, counts=None):
 @pytest.mark.parametrize("kernel", ["rbf", "linear", "sigmoid"])
 def test_arrays_decide_as_scikit_learn(kernel, num_classes):
     features, labels, groups = blobs(num_classes)
-    svm = fit_svm(features, labels, groups, kernel=kernel, c_values=(2.0,))
+    svm = fit_svm(
+        features, labels, groups, kernel=kernel, c_values=(2.0,), gammas=(1.0,)
+    )
     values = (features - svm.mean) / svm.scale
     svc = SVC(
         kernel=kernel, C=2.0, gamma=1 / 5, class_weight="balanced",
@@ -31,6 +33,24 @@ def test_arrays_decide_as_scikit_learn(kernel, num_classes):
     expected = svc.decision_function(values).reshape(len(values), -1)
     sign = -1 if num_classes == 2 else 1  # there, positive means the second class
     assert np.allclose(svm_decisions(svm, features), sign * expected, atol=1e-8)
+
+
+def test_gamma_is_chosen_by_what_is_not_seen():
+    random = np.random.default_rng(0)
+    features = random.uniform(-1, 1, (300, 2))
+    # a chequered board: a wide kernel cannot see its fields
+    labels = np.where(np.floor(features * 4).sum(1) % 2 > 0, "white", "black")
+    groups = np.arange(300).astype(str)
+    chosen = float(fit_svm(features, labels, groups, gammas=(0.01, 16.0)).gamma)
+    assert chosen == pytest.approx(16 / 2)  # 2 features of variance 1
+
+
+def test_of_many_samples_some_of_every_class_are_drawn():
+    features, labels, groups = blobs(3, counts=[600, 30, 30])
+    svm = fit_svm(features, labels, groups, max_samples=110)
+    assert len(svm.vectors) <= 110 and svm.classes.tolist() == ["c0", "c1", "c2"]
+    again = fit_svm(features, labels, groups, max_samples=110)
+    assert (svm.vectors == again.vectors).all()
 
 
 def over_confidence(svm, features, labels):

@@ -1,0 +1,140 @@
+"""Members made comparable: probabilities that mean what they say, on `validate`.
+
+A calibration is plain data, as it is kept in calibration.json. Classes weigh alike.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+
+from evaluation.metrics import cross_entropies
+
+LEAST_PROBABILITY = 1e-6
+TEMPERATURES = (0.05, 20.0)
+ISOTONIC_GROUPS = (
+    1000  # with fewer, its steps are luck, as scikit-learn's guide says too
+)
+
+
+class Calibration(NamedTuple):
+    """How to fit one kind and how to apply what it gave."""
+
+    fit: Callable
+    apply: Callable
+
+
+def sharpen(probabilities, temperature):
+    """Divides the logits by a temperature: below 1 makes them surer.
+
+    Args:
+        probabilities: `(samples, classes)`.
+        temperature: Above 0.
+    """
+    logits = np.log(np.clip(probabilities, LEAST_PROBABILITY, 1)) / temperature
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def fit_temperature(probabilities, truth):
+    """The temperature with the least log loss; it never changes an answer.
+
+    Args:
+        probabilities: `(samples, classes)`.
+        truth: `combiners.Truth` of the samples.
+
+    Reference:
+        Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
+    """
+    shares = truth.weights / len(truth.indices)
+
+    def loss(log_temperature):
+        found = sharpen(probabilities, np.exp(log_temperature))
+        return shares @ cross_entropies(found, truth.indices)
+
+    answer = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded")
+    return float(np.exp(answer.x))
+
+
+def fit_isotonic(probabilities, truth):
+    """A rising step function for each class against the rest, then to sum 1.
+
+    Reference:
+        Zadrozny and Elkan, Transforming classifier scores into accurate multiclass
+        probability estimates, KDD 2002.
+    """
+    steps = []
+    for index, values in enumerate(probabilities.T):
+        is_class = truth.indices == index
+        # one part more of either kind, so that nothing is ever held for certain
+        floor = 1 / (is_class.sum() + 2)
+        model = IsotonicRegression(y_min=floor, y_max=1 - floor)
+        model.fit(values, is_class, sample_weight=truth.weights)
+        steps.append([model.X_thresholds_.tolist(), model.y_thresholds_.tolist()])
+    return {"steps": steps}
+
+
+def apply_isotonic(probabilities, learnt):
+    found = [
+        np.interp(values, *steps)
+        for values, steps in zip(probabilities.T, learnt["steps"], strict=True)
+    ]
+    found = np.clip(np.stack(found, axis=1), LEAST_PROBABILITY, 1)
+    return found / found.sum(axis=1, keepdims=True)
+
+
+def fit_detector(scores, is_defect):
+    """Logistic regression from a detector's defect score to P(defect).
+
+    Reference:
+        Platt, Probabilistic Outputs for Support Vector Machines, 1999.
+    """
+    mean, scale = float(scores.mean()), float(scores.std()) or 1.0
+    model = LogisticRegression(class_weight="balanced")
+    model.fit(((scores - mean) / scale)[:, None], is_defect)
+    return {
+        "mean": mean, "scale": scale, "weight": float(model.coef_[0, 0]),
+        "bias": float(model.intercept_[0]),
+    }  # fmt: skip
+
+
+def apply_detector(scores, learnt):
+    values = (scores - learnt["mean"]) / learnt["scale"]
+    return 1 / (1 + np.exp(-(learnt["weight"] * values + learnt["bias"])))
+
+
+KINDS = {
+    "temperature": Calibration(
+        lambda probabilities, truth: {
+            "temperature": fit_temperature(probabilities, truth)
+        },
+        lambda probabilities, learnt: sharpen(probabilities, learnt["temperature"]),
+    ),
+    "isotonic": Calibration(fit_isotonic, apply_isotonic),
+}
+
+
+def choose_kind(probabilities, truth, folds):
+    """The kind with the smaller log loss out of fold; with few groups temperature.
+
+    Args:
+        probabilities: Of one member, `(samples, classes)`.
+        truth: `combiners.Truth` of the samples.
+        folds: `(samples,)`, -1 for what no fold holds out.
+    """
+    if len(np.unique(truth.groups[folds >= 0])) < ISOTONIC_GROUPS:
+        return "temperature"
+    losses = {}
+    for name, kind in KINDS.items():
+        total = 0.0
+        for fold in range(folds.max() + 1):
+            judged = folds == fold
+            learnt = kind.fit(probabilities[~judged], truth.of(~judged))
+            found = kind.apply(probabilities[judged], learnt)
+            losses_here = cross_entropies(found, truth.indices[judged])
+            total += truth.weights[judged] @ losses_here
+        losses[name] = total
+    return min(losses, key=losses.get)

@@ -1,0 +1,160 @@
+"""Fits combiners on `validate`, each of its parts answered by what has not seen it."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ensemble.calibration import KINDS, apply_detector, choose_kind, fit_detector
+from ensemble.combiners import COMBINERS, Answers, Truth
+from evaluation.metrics import cross_entropies
+from preprocessing.split import grouped_folds
+
+
+class CrossFit(NamedTuple):
+    """Combiners fitted on all of `validate`, and what they say.
+
+    Attributes:
+        calibrations: One per member, see `calibrate`.
+        answers: Calibrated `Answers` of all samples.
+        truth: Of all samples.
+        is_validate: Bool, `(samples,)`.
+        folds: Of the validate samples; -1 for what no fold could hold out.
+        learnt: By combiner, what it learnt on all of validate.
+        combined: By combiner, probabilities `(samples, classes)`: out of fold on
+            validate, by all of it elsewhere.
+    """
+
+    calibrations: list
+    answers: Answers
+    truth: Truth
+    is_validate: np.ndarray
+    folds: np.ndarray
+    learnt: dict
+    combined: dict
+
+
+def cross_fit(members, names, *, seed=0):
+    """Calibrates the members and fits combiners over them.
+
+    Args:
+        members: `Members`.
+        names: Of COMBINERS.
+        seed: Of the folds.
+
+    Returns:
+        A `CrossFit`.
+    """
+    samples = members.samples
+    truth = Truth(
+        indices=np.searchsorted(members.classes, samples["label"].to_numpy(str)),
+        groups=samples["group"].to_numpy(str),
+        num_classes=len(members.classes),
+        seed=seed,
+    )
+    is_validate = (samples["split"] == "validate").to_numpy()
+    validate = np.flatnonzero(is_validate)
+    folds = grouped_folds(truth.indices[validate], truth.groups[validate], seed=seed)
+    kinds = [
+        choose_kind(found[validate], truth.of(validate), folds)
+        for found in members.probabilities
+    ]
+
+    def fit(rows):
+        calibrations = _fit_calibrations(members, kinds, truth, rows)
+        answers = calibrate(
+            members.probabilities, members.defect_scores, calibrations, members.normal
+        )
+        known, right = answers.of(rows), truth.of(rows)
+        learnt = {name: COMBINERS[name].fit(known, right) for name in names}
+        return calibrations, answers, learnt
+
+    calibrations, answers, learnt = fit(validate)
+    combined = {name: COMBINERS[name].combine(answers, learnt[name]) for name in names}
+    for fold in range(folds.max() + 1):
+        judged = validate[folds == fold]
+        _, unseen, by_rest = fit(validate[folds != fold])
+        for name in names:
+            found = COMBINERS[name].combine(unseen.of(judged), by_rest[name])
+            combined[name][judged] = found
+    return CrossFit(
+        calibrations, answers, truth, is_validate, folds, learnt, combined
+    )  # fmt: skip
+
+
+def calibrate(probabilities, defect_scores, calibrations, normal):
+    """`Answers` from what the members said, each by its own calibration.
+
+    Args:
+        probabilities: Of the classifiers, `(classifiers, samples, classes)`.
+        defect_scores: Of the detectors, `(detectors, samples)`.
+        calibrations: Of the classifiers, then of the detectors.
+        normal: Index of the class of good parts.
+    """
+    num_classifiers, num_samples, _ = probabilities.shape
+    calibrated = [
+        KINDS[calibration["kind"]].apply(found, calibration)
+        for calibration, found in zip(calibrations, probabilities, strict=False)
+    ]
+    chances = [
+        apply_detector(scores, calibration)
+        for calibration, scores in zip(
+            calibrations[num_classifiers:], defect_scores, strict=True
+        )
+    ]
+    return Answers(
+        probabilities=np.stack(calibrated),
+        defect_chances=np.array(chances).reshape(len(chances), num_samples),
+        normal=normal,
+    )
+
+
+def _fit_calibrations(members, kinds, truth, rows):
+    known = truth.of(rows)
+    classifiers = [
+        {"kind": kind} | KINDS[kind].fit(found[rows], known)
+        for kind, found in zip(kinds, members.probabilities, strict=True)
+    ]
+    is_defect = known.indices != members.normal
+    detectors = [
+        {"kind": "logistic"} | fit_detector(scores[rows], is_defect)
+        for scores in members.defect_scores
+    ]
+    return classifiers + detectors
+
+
+def validate_losses(fit):
+    """By combiner, the log loss out of fold of each held-out sample, classes alike.
+
+    Returns:
+        A dict of arrays `(held-out samples,)`, and the group of each of them. Samples
+        that no fold could hold out are left out, unless there is no other.
+    """
+    validate = np.flatnonzero(fit.is_validate)
+    judged = validate[fit.folds >= 0] if (fit.folds >= 0).any() else validate
+    known = fit.truth.of(judged)
+    losses = {
+        name: known.weights * cross_entropies(combined[judged], known.indices)
+        for name, combined in fit.combined.items()
+    }
+    return losses, known.groups
+
+
+def choose_combiner(fit):
+    """The simplest combiner whose loss on validate is as good as the best one's.
+
+    As good is: the mean difference is within one standard error, over groups. The
+    order of COMBINERS is that from simple to complex.
+
+    Reference:
+        Breiman et al., Classification and Regression Trees, 1984: the one standard
+        error rule.
+    """
+    losses, groups = validate_losses(fit)
+    best = min(losses, key=lambda name: losses[name].sum())
+    _, group_index = np.unique(groups, return_inverse=True)
+    for name in COMBINERS:
+        if name in losses:
+            apart = np.bincount(group_index, weights=losses[name] - losses[best])
+            if apart.sum() <= np.sqrt(len(apart)) * apart.std():
+                return name
+    return best

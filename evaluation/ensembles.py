@@ -1,0 +1,72 @@
+"""What an ensemble's ensemble.json says, in words and in rows of a table.
+
+Written by `ensemble/contributions.py`: its combiners, its members, and what each of
+them brings.
+"""
+
+import re
+
+from evaluation.wording import counted, percent, points, share
+from preprocessing.files import read_json
+
+
+def read_ensemble(run):
+    """The content of ensemble.json; None for a run that is no ensemble."""
+    path = run.folder / "ensemble.json"
+    return read_json(path) if path.is_file() else None
+
+
+def short_name(run_name):
+    """`2026-11-21-bovw-parts-1` as `bovw-parts-1`."""
+    return re.sub(r"^\d{4}-\d\d-\d\d-", "", run_name)
+
+
+def ensemble_text(found):
+    """What is worth knowing before an ensemble is deployed, as plain text."""
+    width = max(len(row["combiner"]) for row in found["combiners"])
+    lines = [
+        "combiners (macro-F1 and log loss on validate out of fold; macro-F1 on test):"
+    ]
+    for row in found["combiners"]:
+        mark = "*" if row["combiner"] == found["chosen"] else " "
+        lines.append(
+            f"{mark} {row['combiner']:<{width}}  "
+            f"{share(row['validate_macro_f1']['value']):>5}  "
+            f"{row['validate_log_loss']:.3f}  {percent(row['test_macro_f1'], unit='')}"
+        )
+    lines.append("members (macro-F1 on test; what the ensemble gains by each):")
+    names = [short_name(row["member"]) for row in found["members"]]
+    width = max(map(len, names))
+    for name, row in zip(names, found["members"], strict=True):
+        lines.append(
+            f"  {name:<{width}}  {percent(row['macro_f1'], unit=''):<24} "
+            f"{gain_text(row['gain'])}"
+        )
+    return "\n".join([*lines, *conclusions(found)])
+
+
+def gain_text(gain):
+    """A paired difference, and whether it may be chance."""
+    if gain is None:
+        return "the only one of its kind"
+    is_open = gain["low"] <= 0 <= gain["high"]
+    return f"{points(gain)}{', may be chance' if is_open else ''}"
+
+
+def conclusions(found):
+    """Sentences: the ensemble against its best member, and what no combiner can."""
+    best, gain = short_name(found["best_member"]), found["gain"]
+    if gain["low"] > 0:
+        verdict = "is clearly better than"
+    elif gain["high"] < 0:
+        verdict = "is clearly worse than"
+    else:
+        verdict = "is not clearly better than"
+    advice = "" if gain["low"] > 0 else f" Deploying {best} alone is simpler."
+    return [
+        f"On test {found['chosen']} {verdict} its best member, {best}: {points(gain)} "
+        f"in macro-F1, on {counted(gain['num_groups_apart'], 'group')} that they "
+        f"answer differently.{advice}",
+        f"At least one member is right on {percent(found['oracle'])} of test: no "
+        "choice between their answers can be right more often.",
+    ]
