@@ -49,7 +49,8 @@ def head_on_cached_features(folder):
             held_out=hold_out(rows["label"], rows["group"]), checkpoints=Path(empty),
         )  # fmt: skip
         seconds = time.perf_counter() - started
-    return {"s": round(seconds, 1), "val_accuracy": history["val_accuracy"].max()}
+    best = round(float(history["val_accuracy"].max()), 4)
+    return {"s": round(seconds, 1), "val_accuracy": best}
 
 
 def head_the_plain_way(folder):
@@ -93,7 +94,8 @@ def head_the_plain_way(folder):
         verbose=0,
     )
     seconds = time.perf_counter() - started
-    return {"s": round(seconds, 1), "val_accuracy": max(fitted.history["val_accuracy"])}
+    best = round(max(fitted.history["val_accuracy"]), 4)
+    return {"s": round(seconds, 1), "val_accuracy": best}
 
 
 def _fine_tuned(name, dataset, *, weights):

@@ -13,6 +13,7 @@ from preprocessing.datasets import choose_image_size
 SMALLEST_SIDE, LARGEST_SIDE = 32, 900
 SMALL_CNN_PIXELS = 128 * 128
 HEAD_RATE, FEATURES_RATE = 1e-3, 2e-4
+LABEL_SMOOTHING = 0.1
 
 
 def add_arguments(parser):
@@ -36,7 +37,9 @@ def add_arguments(parser):
         "such as 0:2,10:4,15:8",
     )
     parser.add_argument("--loss", choices=LOSSES, default=LOSSES[0])
-    parser.add_argument("--label-smoothing", type=_number(float, 0, 0.9), default=0.0)
+    parser.add_argument(
+        "--label-smoothing", type=_number(float, 0, 0.9), default=LABEL_SMOOTHING
+    )
 
 
 def choose_size(model, dataset, image_size):

@@ -17,6 +17,7 @@ from backbones import BACKBONES, find_weights
 from classification.arguments import (
     FEATURES_RATE,
     HEAD_RATE,
+    LABEL_SMOOTHING,
     add_arguments,
     choose_alpha,
     choose_schedule,
@@ -58,7 +59,7 @@ def train(
     features_rate=FEATURES_RATE,
     unfreeze=None,
     loss=LOSSES[0],
-    label_smoothing=0.0,
+    label_smoothing=LABEL_SMOOTHING,
     resume=None,
 ):
     """Trains a classifier and writes its run folder.

@@ -91,6 +91,6 @@ def _stage(name, arguments, count, *, steps, set_blocks):
         unfreeze=unfreeze,
         set_blocks=set_blocks,
         # before, the rate is high and the loss jumps
-        judged_from=max(epochs // 2, last_start),
+        judged_from=max(3 * epochs // 4, last_start),
         patience=max(5, epochs // 3),
     )
