@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from evaluation.decisions import UNLIKE, decide_parts, read_decision
 from evaluation.gallery import find_dataset
 from evaluation.runs import read_run
 from evaluation.wording import counted
@@ -26,11 +27,12 @@ def predict(run_folder, paths):
         paths: Image files, or folders that are searched for images.
 
     Yields:
-        Dicts with path, verdict (accept or reject, by the run's threshold),
+        Dicts with path, verdict (accept, reject or inspect, by what `decide` found
+        for the run, or else accept or reject by its threshold), reason,
         defect_score, predicted and `prob_<class>`; or with the verdict unreadable
         and the problem.
     """
-    run = read_run(run_folder)
+    decision = read_decision(read_run(run_folder))
     files = find_images(paths)
     predictor = load_predictor(run_folder)
     for file in files:
@@ -39,14 +41,15 @@ def predict(run_folder, paths):
         except InputError as error:
             yield {"path": str(file), "verdict": "unreadable", "problem": str(error)}
             continue
-        yield {"path": str(file), **_inspect(predictor, image, run.threshold)}
+        yield {"path": str(file), **_inspect(predictor, image, decision)}
 
 
-def _inspect(predictor, image, threshold):
+def _inspect(predictor, image, decision):
     answer = predictor.predict(image[None])
     score = float(answer.defect_score[0])
-    verdict = "reject" if score >= threshold else "accept"
-    row = {"verdict": verdict, "defect_score": score, "predicted": ""}
+    verdicts, reasons = decide_parts(decision, [score], answer.probabilities)
+    row = {"verdict": str(verdicts[0]), "reason": str(reasons[0])}
+    row |= {"defect_score": score, "predicted": ""}
     if answer.probabilities is not None:
         values = answer.probabilities[0]
         row["predicted"] = str(predictor.classes[values.argmax()])
@@ -110,7 +113,8 @@ def main():
             print(f"error: {row['problem']}", file=sys.stderr)
         else:
             score, predicted = row["defect_score"], row["predicted"]
-            print(f"{row['verdict']:6}  {score:.3f}  {predicted}  {row['path']}")
+            note = f"  ({UNLIKE})" if row["reason"] == UNLIKE else ""
+            print(f"{row['verdict']:7}  {score:.3f}  {predicted}  {row['path']}{note}")
     if arguments.csv:
         write_csv(arguments.csv, pd.DataFrame(rows))
     if any(row["verdict"] == "unreadable" for row in rows):

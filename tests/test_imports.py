@@ -13,7 +13,7 @@ ALLOWED = {
     **{name: {"preprocessing", "evaluation", "backbones"} for name in FAMILIES},
     "models": {"preprocessing", "evaluation", *FAMILIES},
 }
-TOP = {"train", "predict", "evaluate", "demo"}
+TOP = {"train", "predict", "evaluate", "decide", "demo"}
 OURS = set(ALLOWED) | TOP
 NO_KERAS = ("preprocessing", "evaluation", "ensemble", "bovw", "models.py", "demo.py")
 

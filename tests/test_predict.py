@@ -9,18 +9,20 @@ import pytest
 import evaluate
 from bovw.train import train as train_bovw
 from ensemble.train import train as train_ensemble
+from evaluation.decide_run import decide_run
 from evaluation.predictions import Predictor
 from evaluation.runs import read_run
 from models import load_predictor
 from predict import predict, training_note
 from preprocessing.command import InputError
+from preprocessing.files import read_json, write_json
 
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
 def runs(washers, tmp_path_factory):
-    """Two bovw runs and the four ensembles over them."""
+    """Two bovw runs and some ensembles over them."""
     folder = tmp_path_factory.mktemp("runs")
     members = [
         train_bovw(data=washers, runs=folder, image_size=(48, 48), num_words=words)
@@ -28,7 +30,7 @@ def runs(washers, tmp_path_factory):
     ]
     combined = {
         name: train_ensemble(members, combiner=name, runs=folder)
-        for name in ("hard", "soft", "weighted", "svm")
+        for name in ("hard", "weighted", "logistic", "svm")
     }
     return members, combined
 
@@ -44,7 +46,28 @@ def test_verdicts_are_the_tables(runs, washers, part_folder):
         assert row["predicted"] == table.loc[name, "predicted"]
 
 
-@pytest.mark.parametrize("name", ["hard", "soft", "weighted", "svm"])
+def test_what_decide_found_decides(runs, washers, tmp_path):
+    members, _ = runs
+    folder = Path(shutil.copytree(members[0], tmp_path / members[0].name))
+    decide_run(folder, inspect_share=0.9, max_unlike=0.5)
+    record = read_json(folder / "decision.json")
+    decided = pd.read_csv(folder / "decisions.csv").set_index("sample_id")
+    manifest = pd.read_csv(washers / "manifest.csv").set_index("sample_id")
+    paths = [washers / manifest.loc[name, "path"] for name in decided.index]
+    rows = pd.DataFrame(predict(folder, paths))
+    assert rows["verdict"].tolist() == decided["decision"].tolist()
+    assert rows["reason"].tolist() == decided["reason"].tolist()
+    write_json(folder / "decision.json", {**record, "least_probability": 1.1})
+    assert {row["verdict"] for row in predict(folder, paths)} == {"inspect"}
+    result = subprocess.run(
+        [sys.executable, ROOT / "predict.py", folder, paths[0]],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.stdout.startswith("inspect ")
+    assert "(unlike every class)" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["hard", "weighted", "logistic", "svm"])
 def test_an_ensemble_predicts_as_its_table_says(runs, washers, name):
     folder = runs[1][name]
     table = pd.read_csv(folder / "predictions.csv").set_index("sample_id")

@@ -1,0 +1,81 @@
+"""Decides parts with a finished run: accept, reject or inspect by hand.
+
+    pipenv run decide RUN                        what its validate parts can promise
+    pipenv run decide RUN --max-miss 0.05 --max-false-reject 0.05
+    pipenv run decide RUN --cost costs.csv       class,accept,reject,inspect[,share]
+    pipenv run decide RUN --inspect-share 0.1
+
+Seconds. The lines are drawn on validate and kept in the run folder as decision.json,
+by which `predict` then decides. A promise that the parts cannot carry is refused.
+"""
+
+import argparse
+
+from evaluation.decide_run import decide_run
+from evaluation.decision_text import carried_text, decision_text
+from evaluation.guarantees import AVERAGE, CONFIDENCE
+from evaluation.open_set import MAX_UNLIKE
+from evaluation.runs import read_run
+from preprocessing.command import run_command
+
+
+def rate(text):
+    """argparse type: a share above 0 and below 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(
+            f"must be a share above 0 and below 1, such as 0.05. Received: {text!r}."
+        )
+    return value
+
+
+def share(text):
+    """argparse type: a share of 0 or more and below 1."""
+    return 0.0 if text in ("0", "0.0") else rate(text)
+
+
+def confidence(text):
+    """argparse type: `average`, or a share above 0 and below 1."""
+    return AVERAGE if text == AVERAGE else rate(text)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("run", help="run folder")
+    parser.add_argument(
+        "--max-miss", type=rate, help="share of defective groups that may be accepted"
+    )
+    parser.add_argument(
+        "--max-false-reject", type=rate, help="share of good groups that may go"
+    )
+    parser.add_argument(
+        "--per-class", action="store_true", help="--max-miss holds of each class"
+    )
+    parser.add_argument("--cost", help="CSV: class,accept,reject,inspect[,share]")
+    parser.add_argument(
+        "--inspect-share", type=share, help="share of images that can be inspected"
+    )
+    parser.add_argument(
+        "--confidence", type=confidence, default=CONFIDENCE,
+        help="of the promises; `average` promises less and needs fewer groups",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-unlike", type=share, default=MAX_UNLIKE,
+        help="share of known parts inspected as unlike every class; 0 for none",
+    )  # fmt: skip
+    arguments = vars(parser.parse_args())
+    run = read_run(arguments.pop("run"))
+    ways = ("max_miss", "max_false_reject", "cost", "inspect_share")
+    if all(arguments[way] is None for way in ways):
+        table = run.predictions
+        validate = table[table["split"] == "validate"]
+        print(carried_text(validate, run.config["normal_class"]))
+        return
+    print(decision_text(decide_run(run.folder, **arguments), run))
+
+
+if __name__ == "__main__":
+    run_command(main)

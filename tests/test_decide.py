@@ -1,0 +1,233 @@
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bovw.train import train as train_bovw
+from decide import confidence, rate, share
+from evaluation.decide_run import decide_run
+from evaluation.decision_text import carried_text, decision_text
+from evaluation.decisions import UNLIKE, Decision, read_decision
+from evaluation.runs import read_run, write_results
+from predict import predict
+from preprocessing.command import InputError
+from preprocessing.create_folders import create_folders
+from preprocessing.files import read_json, write_csv, write_json
+from preprocessing.images import write_image
+
+ROOT = Path(__file__).parent.parent
+CLASSES = ["dent", "good", "scratch"]
+PROMISE = {"max_miss": 0.3, "max_false_reject": 0.3, "confidence": "average"}
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run with 4 good groups and 3 of each defect class in a split, two images each.
+
+    Good parts score 0.1 to 0.4, dents 0.5 to 0.7, scratches 0.7 to 0.9.
+    """
+    folder = tmp_path / "2026-01-01-model-parts-1"
+    scores = {"good": (0.1, 0.4, 4), "dent": (0.5, 0.7, 3), "scratch": (0.7, 0.9, 3)}
+    rows = []
+    for split in ("validate", "test"):
+        for label, (low, high, num_groups) in scores.items():
+            for number, score in enumerate(np.linspace(low, high, 2 * num_groups)):
+                defects = {"dent": 0.0, "scratch": 0.0}
+                defects["scratch" if label == "scratch" else "dent"] = score
+                rows.append(
+                    {
+                        "sample_id": f"{label}/{split}-{number}",
+                        "label": label,
+                        "split": split,
+                        "group": f"{label}-{split}-{number // 2}",
+                        "defect_score": score,
+                        "predicted": label,
+                        "prob_good": 1 - score,
+                        **{f"prob_{name}": value for name, value in defects.items()},
+                    }
+                )
+    config = {"classes": CLASSES, "normal_class": "good", "model": "model"}
+    write_json(folder / "config.json", config)
+    table = pd.DataFrame(rows)
+    write_results(folder, table, classes=CLASSES, normal_class="good")
+    return read_run(folder)
+
+
+@pytest.fixture
+def detector(run):
+    """The run as a detector leaves it: scores alone."""
+    table = run.predictions.assign(predicted="")
+    table = table.drop(columns=[name for name in table if name.startswith("prob_")])
+    write_csv(run.folder / "predictions.csv", table)
+    return run
+
+
+def decide(*words):
+    command = [sys.executable, ROOT / "decide.py", *words]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_what_is_decided_is_written_down(run):
+    record = decide_run(run.folder, **PROMISE)
+    assert record == read_json(run.folder / "decision.json")
+    decision = read_decision(run)
+    assert decision.accept_below == record["accept_below"]
+    assert decision.least_probability == record["least_probability"] == 0.5
+    table = pd.read_csv(run.folder / "decisions.csv")
+    assert list(table) == ["sample_id", "split", "label", "decision", "reason"]
+    assert table["sample_id"].tolist() == run.predictions["sample_id"].tolist()
+    on_test = table[table["split"] == "test"]
+    for name, count in record["test"]["classes"].items():
+        own = on_test[on_test["label"] == name]["decision"].value_counts()
+        assert all(count[kind] == own.get(kind, 0) for kind in own.index)
+    before = (run.folder / "decision.json").read_bytes()
+    decide_run(run.folder, **PROMISE)
+    assert (run.folder / "decision.json").read_bytes() == before
+
+
+def test_the_command_says_what_is_promised_and_how_to_ask_again(run):
+    words = ["--max-miss", "0.3", "--max-false-reject", "0.3", "--confidence"]
+    result = decide(run.folder, *words, "average")
+    assert result.returncode == 0, result.stderr
+    assert "promised each on average over calibrations" in result.stdout
+    assert "at most 30 % of the groups of defective parts are accepted" in result.stdout
+    assert "few groups on validate: dent (3), good (4)" in result.stdout
+    record = read_json(run.folder / "decision.json")
+    before = (run.folder / "decision.json").read_bytes()
+    again = record["command"].removeprefix("pipenv run decide ").split()
+    assert decide(*again).returncode == 0
+    assert (run.folder / "decision.json").read_bytes() == before
+
+
+def test_a_promise_that_the_parts_cannot_carry_is_refused(run):
+    result = decide(run.folder, "--max-miss", "0.01")
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+    # 6 groups: 1 - 0.05 ** (1 / 6) = 0.3930 and 1 / 7 = 0.1429, rounded up
+    assert (
+        "needs 299 groups of defective parts in validate (99 to hold" in result.stderr
+    )
+    assert "`--max-miss 0.4` or `--max-miss 0.15 --confidence average`" in result.stderr
+    assert not (run.folder / "decision.json").exists()
+    offered = ["--max-miss", "0.15", "--confidence", "average"]
+    assert decide(run.folder, *offered).returncode == 0
+
+
+def test_without_a_wish_the_command_says_what_can_be_promised(run):
+    result = decide(run.folder)
+    assert result.returncode == 0
+    assert "validate has 6 groups of defective parts" in result.stdout
+    assert "strongest with 95 % confidence: --max-miss 0.4" in result.stdout
+    assert not (run.folder / "decision.json").exists()
+    only_good = run.predictions[run.predictions["label"] == "good"]
+    assert "has 0 groups of defective parts\nvalidate" in carried_text(
+        only_good, "good"
+    )
+
+
+def test_costs(run, tmp_path):
+    costs = tmp_path / "costs.csv"
+    costs.write_text(
+        "class,accept,reject,inspect,share\n"
+        "good,0,1,9,0.9\ndent,9,0,9,0.1\nscratch,9,0,9,0\n"
+    )
+    record = decide_run(run.folder, cost=costs, max_unlike=0)
+    assert record["accept_below"] == record["reject_from"]  # inspection is too dear
+    text = decision_text(record, run)
+    # accepting all costs 0.1 * 9, rejecting all 0.9 * 1, inspecting all 9
+    assert "always accept 0.900, always reject 0.900, always inspect 9.000" in text
+    assert "nothing is promised" in text
+    costs.write_text(
+        "class,accept,reject,inspect\ngood,9,9,0\ndent,9,9,0\nscratch,9,9,0\n"
+    )
+    decide_run(run.folder, cost=costs, max_unlike=0)
+    assert read_decision(run) == Decision(-np.inf, np.inf, None)
+
+
+def test_the_inspected_share_is_kept(run):
+    num_images = (run.predictions["split"] == "validate").sum()
+    for most in (0.0, 0.3, 0.9):
+        record = decide_run(run.folder, inspect_share=most, max_unlike=0)
+        classes = record["validate"]["classes"].values()
+        assert sum(count["inspect"] for count in classes) <= most * num_images
+
+
+def test_a_detector_is_decided_by_its_scores(detector):
+    record = decide_run(detector.folder, **PROMISE)
+    assert record["least_probability"] is None
+    assert "unlike every class are not looked for" in decision_text(record, detector)
+
+
+@pytest.mark.parametrize(
+    "wish, message",
+    [
+        ({}, "Received 0 of the three"),
+        ({"max_miss": 0.5, "inspect_share": 0.1}, "Received 2 of the three"),
+        ({"max_false_reject": 0.5, "per_class": True}, "Give --max-miss too"),
+        ({"cost": "none.csv"}, "There is no file none.csv"),
+        ({"inspect_share": 0.01, "max_unlike": 0.9}, "has no room"),
+    ],
+)
+def test_wishes_that_make_no_sense(run, wish, message):
+    with pytest.raises(InputError, match=message):
+        decide_run(run.folder, **wish)
+
+
+@pytest.mark.parametrize("read", [rate, share, confidence])
+@pytest.mark.parametrize("value", ["1", "-0.1", "five", "nan"])
+def test_a_share_is_a_share(read, value):
+    with pytest.raises(argparse.ArgumentTypeError, match="such as 0.05"):
+        read(value)
+    assert read("0.5") == 0.5
+
+
+def test_shares_of_none_and_promises_on_average():
+    assert share("0") == 0 and confidence("average") == "average"
+
+
+def test_a_decision_of_other_predictions_is_not_used(run):
+    threshold = run.threshold
+    assert read_decision(run) == Decision(threshold, threshold)
+    record = decide_run(run.folder, **PROMISE)
+    write_csv(run.folder / "predictions.csv", run.predictions.iloc[::-1])
+    with pytest.raises(InputError, match="other predictions.*pipenv run decide"):
+        read_decision(run)
+    (run.folder / "decision.json").write_text("{")
+    with pytest.raises(InputError, match="is no JSON"):
+        read_decision(run)
+    write_json(run.folder / "decision.json", record)
+
+
+def test_a_test_that_breaks_the_promise_is_noted(run):
+    record = decide_run(run.folder, **PROMISE)
+    assert "breaks the promise" not in decision_text(record, run)
+    record["test"]["missed"] = {"value": 0.6, "low": 0.4, "high": 0.8}
+    assert "test breaks the promise of 30 % for defective" in decision_text(record, run)
+
+
+def test_a_defect_that_nobody_taught_goes_to_inspection(tmp_path):
+    """Washers with a red spot are taught, those with a black cross are not."""
+    random = np.random.default_rng(0)
+    for kind, count in (("good", 60), ("spot", 60), ("cross", 20)):
+        for number in range(count):
+            image = random.integers(60, 120, (48, 48, 3), dtype=np.uint8)
+            top, left = random.integers(4, 28, 2)
+            image[top : top + 16, left : left + 16] = 160
+            if kind == "spot":
+                image[top + 4 : top + 12, left + 4 : left + 12] = (255, 0, 0)
+            if kind == "cross":
+                image[top + 7 : top + 9, left : left + 16] = 0
+                image[top : top + 16, left + 7 : left + 9] = 0
+            folder = "cross" if kind == "cross" else f"taught/{kind}"
+            write_image(tmp_path / folder / f"{number:02d}.png", image)
+    data = create_folders(tmp_path / "taught", out=tmp_path, grouping="none", name="d")
+    run = train_bovw(
+        data=data[0].folder, runs=tmp_path / "runs", image_size=(48, 48), num_words=20
+    )
+    record = decide_run(run, max_miss=0.3, confidence="average")
+    unlike = [row["reason"] == UNLIKE for row in predict(run, [tmp_path / "cross"])]
+    assert np.mean(unlike) > 0.5 > record["test"]["unlike"]["value"]
