@@ -27,7 +27,13 @@ from classification.arguments import (
 from classification.batches import LOSSES
 from classification.evidence import enlarge, evidence_model
 from classification.head import train_head
-from classification.model import build_features, build_head, join, unfreeze_blocks
+from classification.model import (
+    build_features,
+    build_head,
+    join,
+    lean_to_shares,
+    unfreeze_blocks,
+)
 from classification.training import FALL
 from classification.whole import train_images
 from evaluation.new_run import start_run
@@ -36,7 +42,7 @@ from evaluation.runs import read_run, write_results
 from preprocessing.command import InputError
 from preprocessing.files import write_csv
 from preprocessing.images import resize_batch
-from preprocessing.manifest import read_dataset
+from preprocessing.manifest import is_copy, read_dataset
 from preprocessing.split import hold_out
 
 __all__ = ["add_arguments", "load_predictor", "train"]
@@ -119,6 +125,8 @@ def train(
     ) as run:
         print(f"training in {run.folder}")
         features, head, history = _train(model, dataset, arguments, seed, run)
+        if loss == "weighted":
+            lean_to_shares(head, _shares(dataset))
         # joined anew: without the optimizer that it was compiled with
         _write(run, dataset, join(features, head), history)
     return run.folder
@@ -210,6 +218,13 @@ def _train_from_weights(model, features, dataset, *, arguments, held_out, seed, 
         print(note)
         run.config["notes"].append(note)
     return features, head, pd.concat([head_history, history], ignore_index=True)
+
+
+def _shares(dataset):
+    """Share of each class among the original images of train."""
+    rows = dataset.rows("train")
+    labels = rows["label"][~is_copy(rows)]
+    return np.array([(labels == name).mean() for name in dataset.classes])
 
 
 def _check_classes(dataset):
