@@ -209,7 +209,7 @@ def test_the_chosen_combiner_and_what_each_member_brings(make_member, tmp_path):
     assert found["oracle"]["value"] == pytest.approx(oracle, abs=0.08)
 
 
-@pytest.mark.parametrize("combiner", [None, "svm_sigmoid"])
+@pytest.mark.parametrize("combiner", ["logistic", "svm_sigmoid"])
 def test_nothing_depends_on_the_order_of_what_is_given(make_member, tmp_path, combiner):
     samples = make_samples(("bad", "good", "worse"))
     one = better_member(make_member, samples, seed=1)
