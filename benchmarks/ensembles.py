@@ -45,10 +45,10 @@ def members_of(name, work):
     if not list(runs.glob(f"*-mobilenetv2-{name}-1")):
         DATASETS[name](work)
     members = {"mobilenetv2": sorted(runs.glob(f"*-mobilenetv2-{name}-1"))[0]}
-    for model in ("small_cnn", "bovw"):
-        made = sorted(runs.glob(f"*-{model}-{name}-1"))
-        trained = made or [family(model).train(model=model, data=data, runs=runs)]
-        members[model] = trained[0]
+    for model, options in (("small_cnn", {"epochs": 10}), ("bovw", {})):
+        members[model] = next(runs.glob(f"*-{model}-{name}-1"), None) or (
+            family(model).train(model=model, data=data, runs=runs, **options)
+        )
     return members
 
 
