@@ -1,42 +1,65 @@
-"""Trains a bag of visual words: SIFT, k-means vocabulary, SVM.
+"""Trains a bag of visual words: SIFT or ORB, k-means vocabulary, SVM.
 
     pipenv run train --model bovw --data dataset/<name>
 
-Some 100 images/s on two cores. Augmented copies are left out: SIFT does not mind
+Some 100 images/s on two cores for the descriptors, which are kept for the next
+training, then half a minute. Augmented copies are left out: SIFT does not mind
 rotation, and the SVM weighs the classes alike.
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 
-from bovw.vocabulary import NUM_WORDS, histogram, histograms, learn_vocabulary
+from bovw.bag import Bag, class_probabilities, load_bag, save_bag, word_evidence
+from bovw.descriptors import FEATURES, POINTS, Settings
+from bovw.store import DescriptorStore
+from bovw.vocabulary import (
+    NUM_WORDS,
+    WEIGHTINGS,
+    count_words,
+    histograms,
+    learn_vocabulary,
+    weigh_words,
+)
 from evaluation.new_run import start_run
 from evaluation.predictions import Predictor, classifier_prediction, predict_rows
 from evaluation.runs import read_run, write_results
-from evaluation.svm import fit_svm, load_svm, save_svm, svm_probabilities
-from preprocessing.command import positive_int
-from preprocessing.datasets import ImageStore, choose_image_size
-from preprocessing.images import resize_batch
+from evaluation.svm import fit_svm
+from preprocessing.command import InputError, positive_int
+from preprocessing.datasets import choose_image_size
 from preprocessing.manifest import is_copy, read_dataset
 
 PIXELS = 224 * 224
 MIN_SIDE = 32  # as wide as the largest patch that is described
+CACHE = ".descriptors"  # in the folder of all run folders
 
 
 def add_arguments(parser):
     parser.add_argument(
-        "--image-size", type=_side, nargs=2, metavar=("HEIGHT", "WIDTH")
+        "--image-size", type=_side, nargs=2, metavar=("HEIGHT", "WIDTH"),
+        help="chosen by itself if left out",
+    )  # fmt: skip
+    parser.add_argument("--features", choices=FEATURES, default=FEATURES[0])
+    parser.add_argument(
+        "--points", choices=POINTS, default=POINTS[0], help="that are described"
     )
     parser.add_argument(
         "--num-words", type=positive_int, default=NUM_WORDS, help="k of k-means"
     )
+    parser.add_argument(
+        "--weighting", choices=WEIGHTINGS, default=WEIGHTINGS[0], help="of histograms"
+    )
+    parser.add_argument(
+        "--no-whiten", action="store_false", dest="whiten",
+        help="leave the variances of the descriptors as they are",
+    )  # fmt: skip
 
 
 def train(
-    *, model="bovw", data, runs="runs", seed=0, image_size=None, num_words=NUM_WORDS
-):
+    *, model="bovw", data, runs="runs", seed=0, image_size=None, features=FEATURES[0],
+    points=POINTS[0], num_words=NUM_WORDS, weighting=WEIGHTINGS[0], whiten=True,
+):  # fmt: skip
     """Trains vocabulary and SVM and writes the run folder.
 
     Args:
@@ -46,14 +69,24 @@ def train(
         seed: The one seed.
         image_size: `(height, width)`; if None, about 224 x 224 pixels with the
             aspect ratio of the parts.
+        features: One of FEATURES.
+        points: One of POINTS.
         num_words: Size of the vocabulary.
+        weighting: One of WEIGHTINGS, see `weigh_words`.
+        whiten: Whether the descriptors' values are brought to variance 1.
 
     Returns:
         Path of the run folder.
+
+    Raises:
+        InputError: If no image of a class has a descriptor.
     """
     dataset = read_dataset(data, check_files=True)
     image_size = tuple(image_size or choose_image_size(dataset, PIXELS))
-    arguments = {"image_size": image_size, "num_words": num_words}
+    arguments = {
+        "image_size": image_size, "features": features, "points": points,
+        "num_words": num_words, "weighting": weighting, "whiten": whiten,
+    }  # fmt: skip
     with start_run(
         runs,
         model=model,
@@ -62,14 +95,9 @@ def train(
         arguments=arguments,
         seed=seed,
     ) as run:
-        rows = dataset.rows("train")
-        rows = rows[~is_copy(rows)].reset_index(drop=True)
-        store = ImageStore([dataset.folder / path for path in rows["path"]], image_size)
-        words = learn_vocabulary(store, num_words=num_words, seed=seed)
-        svm = fit_svm(histograms(store, words), rows["label"], rows["group"], seed=seed)
-        np.savez_compressed(run.folder / "vocabulary.npz", words=words)
-        save_svm(run.folder / "svm.npz", svm)
-        predictor = _predictor(words, svm, dataset.normal_class, image_size)
+        bag = fit_bag(dataset, arguments, seed=seed, cache=run.folder.parent / CACHE)
+        save_bag(run.folder, bag)
+        predictor = _predictor(bag, dataset.normal_class)
         table = predict_rows(predictor, dataset, "validate", "test")
         write_results(
             run.folder,
@@ -80,15 +108,49 @@ def train(
     return run.folder
 
 
+def fit_bag(dataset, arguments, *, seed, cache):
+    """Learns a `Bag` from the originals of `train`.
+
+    Args:
+        dataset: A `Dataset`.
+        arguments: Of `train`: features, points, image_size and so on, all of them.
+        seed: The one seed.
+        cache: Folder of descriptors, see `DescriptorStore`.
+
+    Raises:
+        InputError: If no image of a class has a descriptor.
+    """
+    features = arguments["features"]
+    settings = Settings(arguments["image_size"], features, arguments["points"])
+    rows = dataset.rows("train")
+    rows = rows[~is_copy(rows)].reset_index(drop=True)
+    store = DescriptorStore(dataset, rows, settings, cache)
+    vocabulary = learn_vocabulary(
+        store,
+        features=features,
+        num_words=arguments["num_words"],
+        whiten=arguments["whiten"],
+        seed=seed,
+    )
+    counts = count_words(store, vocabulary, features)
+    is_known = counts.sum(axis=1) > 0  # nothing is to be learnt from the others
+    missing = set(rows["label"]) - set(rows["label"][is_known])
+    if missing:
+        raise InputError(
+            f"No keypoint was found in any train image of {', '.join(sorted(missing))}."
+            " Train with --points both, which looks at a grid too."
+        )
+    rows, counts = rows[is_known], counts[is_known]
+    weights = weigh_words(counts, arguments["weighting"])
+    vocabulary = vocabulary._replace(word_weights=weights)
+    values = histograms(counts, vocabulary)
+    svm = fit_svm(values, rows["label"], rows["group"], seed=seed)
+    return Bag(settings, vocabulary, svm, word_evidence(values, rows["label"]))
+
+
 def load_predictor(run_folder):
     """Loads vocabulary and SVM of a run folder as a `Predictor`."""
-    run_folder = Path(run_folder)
-    config = read_run(run_folder).config
-    with np.load(run_folder / "vocabulary.npz", allow_pickle=False) as arrays:
-        words = arrays["words"]
-    svm = load_svm(run_folder / "svm.npz")
-    image_size = config["arguments"]["image_size"]
-    return _predictor(words, svm, config["normal_class"], image_size)
+    return _predictor(load_bag(run_folder), read_run(run_folder).config["normal_class"])
 
 
 def _side(text):
@@ -101,11 +163,10 @@ def _side(text):
     return side
 
 
-def _predictor(words, svm, normal_class, image_size):
+def _predictor(bag, normal_class):
     def predict(images):
-        images = resize_batch(images, image_size)
-        features = np.stack([histogram(image, words) for image in images])
-        probabilities = svm_probabilities(svm, features)
-        return classifier_prediction(probabilities, svm.classes, normal_class)
+        probabilities = class_probabilities(bag, images)
+        return classifier_prediction(probabilities, bag.svm.classes, normal_class)
 
-    return Predictor(svm.classes.tolist(), normal_class, tuple(image_size), predict)
+    classes = np.asarray(bag.svm.classes).tolist()
+    return Predictor(classes, normal_class, tuple(bag.settings.image_size), predict)

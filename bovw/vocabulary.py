@@ -1,60 +1,57 @@
-"""SIFT descriptors, a k-means vocabulary of them, and histograms of its words."""
+"""Visual words: learnt from a sample of descriptors, counted in every image."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from sklearn.cluster import MiniBatchKMeans
+from threadpoolctl import threadpool_limits
 
-from preprocessing.command import progress
+from bovw.descriptors import values_of
+from bovw.store import in_threads
+from preprocessing.command import InputError
 
 NUM_WORDS = 200
 MAX_IMAGES = 500  # that the words are learnt from
 MAX_DESCRIPTORS = 100_000  # of all these images together
-GRID_STEP = 8  # pixels
-GRID_PATCHES = (16, 32)  # pixels
+WEIGHTINGS = ("l2", "tf-idf")
 
 
-def describe(image):
-    """RootSIFT descriptors of keypoints and of a dense grid.
+class Vocabulary(NamedTuple):
+    """Words, and how a descriptor and a histogram get there.
 
-    Args:
-        image: uint8 RGB, `(height, width, 3)`.
-
-    Returns:
-        float32 `(descriptors, 128)`; never empty, as the grid has points.
-
-    Reference:
-        Arandjelovic and Zisserman, Three things everyone should know to improve
-        object retrieval, CVPR 2012 (RootSIFT). Bosch et al., CIVR 2006 (the grid).
+    Attributes:
+        centre: Of the descriptors' values, float32 `(values,)`.
+        scale: What centred values are divided by, float32 `(values,)`.
+        words: Centred and divided likewise, float32 `(num_words, values)`.
+        word_weights: Of the counts, float64 `(num_words,)`; all 1 unless tf-idf.
     """
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    sift = cv2.SIFT_create()
-    height, width = grey.shape
-    grid = [
-        cv2.KeyPoint(float(x), float(y), float(size))
-        for size in np.array(GRID_PATCHES) / 6  # a descriptor spans six sizes
-        for y in range(GRID_STEP // 2, height, GRID_STEP)
-        for x in range(GRID_STEP // 2, width, GRID_STEP)
-    ]
-    _, descriptors = sift.compute(grey, list(sift.detect(grey, None)) + grid)
-    length = descriptors.sum(1, keepdims=True)
-    return np.sqrt(descriptors / np.maximum(length, 1e-9)).astype(np.float32)
+
+    centre: np.ndarray
+    scale: np.ndarray
+    words: np.ndarray
+    word_weights: np.ndarray
 
 
-def learn_vocabulary(store, *, num_words=NUM_WORDS, seed=0):
+def learn_vocabulary(
+    store, *, features="sift", num_words=NUM_WORDS, whiten=True, seed=0
+):
     """Learns the visual words from a random sample of images and descriptors.
 
-    It costs as much for any number of images from MAX_IMAGES on.
+    It costs as much time and memory for any number of images from MAX_IMAGES on.
 
     Args:
-        store: `ImageStore` of the train images.
-        num_words: k of k-means.
+        store: `DescriptorStore` of the train images.
+        features: Of the store, one of FEATURES.
+        num_words: k of k-means; fewer if there are fewer descriptors.
+        whiten: Whether every value is brought to variance 1, here and in histograms.
         seed: Of the samples and of k-means.
 
-    Returns:
-        Words, float32 `(num_words, 128)`.
+    Raises:
+        InputError: If no image has a descriptor.
+
+    Reference:
+        Csurka et al., Visual categorization with bags of keypoints, ECCV 2004.
+        Sculley, Web-scale k-means clustering, WWW 2010.
     """
     num_images = min(MAX_IMAGES, len(store))
     random = np.random.default_rng(seed)
@@ -62,38 +59,74 @@ def learn_vocabulary(store, *, num_words=NUM_WORDS, seed=0):
     per_image = MAX_DESCRIPTORS // num_images
 
     def sample(index):
-        descriptors = describe(store.get(chosen[index]))
-        random = np.random.default_rng([seed, index])
-        return random.permutation(descriptors)[:per_image]
+        found = store.get(chosen[index])
+        return np.random.default_rng([seed, index]).permutation(found)[:per_image]
 
-    found = np.concatenate(_each(sample, num_images, "descriptors"))
-    num_words = min(num_words, len(found))
+    sampled = np.concatenate(in_threads(sample, num_images, "descriptors"))
+    if len(sampled) == 0:
+        raise InputError(
+            "No keypoint was found in any train image. Train with --points both, "
+            "which looks at a grid too."
+        )
+    values = values_of(sampled, features)
+    centre = values.mean(axis=0)
+    spread = values.std(axis=0)
+    scale = np.where(whiten & (spread > 1e-3), spread, 1).astype(np.float32)
     k_means = MiniBatchKMeans(
-        num_words, batch_size=4096, n_init=3, random_state=seed, max_iter=10
-    )
-    return k_means.fit(found).cluster_centers_.astype(np.float32)
+        min(num_words, len(values)),
+        batch_size=4096, n_init=3, random_state=seed, max_iter=10,
+    )  # fmt: skip
+    with threadpool_limits(1):  # sums of threads would come in any order
+        words = k_means.fit((values - centre) / scale).cluster_centers_
+    return Vocabulary(centre, scale, words.astype(np.float32), np.ones(len(words)))
 
 
-def histogram(image, words):
-    """Square root of the share of each word among an image's descriptors.
+def nearest_words(descriptors, vocabulary, features):
+    """Number of the nearest word of each descriptor."""
+    values = (values_of(descriptors, features) - vocabulary.centre) / vocabulary.scale
+    # half of |value - word|^2, less what is the same for all words
+    lengths = (vocabulary.words**2).sum(axis=1) / 2
+    return (lengths - values @ vocabulary.words.T).argmin(axis=1)
+
+
+def count_words(store, vocabulary, features):
+    """How often every word is in every image, `(images, num_words)`."""
+
+    def count(index):
+        words = nearest_words(store.get(index), vocabulary, features)
+        return np.bincount(words, minlength=len(vocabulary.words))
+
+    return np.stack(in_threads(count, len(store), "words"))
+
+
+def histograms(counts, vocabulary):
+    """Square roots of weighted counts, brought to length 1.
+
+    Those of an image without descriptors are all 0.
+
+    Args:
+        counts: `(images, num_words)`.
+        vocabulary: Its `word_weights` are what counts are multiplied by.
 
     Returns:
-        float64 `(num_words,)` of length 1.
+        float64 `(images, num_words)`.
     """
-    descriptors = describe(image)
-    distances = (words**2).sum(1) - 2 * descriptors @ words.T
-    counts = np.bincount(distances.argmin(1), minlength=len(words))
-    return np.sqrt(counts / counts.sum())
+    values = np.sqrt(counts * vocabulary.word_weights)
+    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
 
 
-def histograms(store, words):
-    """Histograms of every image of a store, `(images, num_words)`."""
-    return np.stack(
-        _each(lambda index: histogram(store.get(index), words), len(store), "words")
-    )
+def weigh_words(counts, weighting):
+    """Weights of words for `histograms`.
 
+    Args:
+        counts: Of the train images, `(images, num_words)`.
+        weighting: "l2" weighs all alike, "tf-idf" those more that few images have.
 
-def _each(work, count, what):
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        steps = pool.map(work, range(count))
-        return list(progress(steps, what, count))
+    Reference:
+        Sivic and Zisserman, Video Google, ICCV 2003; smoothed, so that a word of
+        all images still counts.
+    """
+    if weighting == "l2":
+        return np.ones(counts.shape[1])
+    has = (counts > 0).sum(axis=0)
+    return np.log((1 + len(counts)) / (1 + has)) + 1

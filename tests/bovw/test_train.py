@@ -1,8 +1,9 @@
 import argparse
+import inspect
 
 import pytest
 
-from bovw.train import add_arguments
+from bovw.train import add_arguments, train
 
 
 def parse(*arguments):
@@ -16,6 +17,7 @@ def parse(*arguments):
     [
         (["--num-words", "0"], "--num-words: must be a whole number of 1 or more"),
         (["--num-words", "ten"], "--num-words: must be a whole number of 1 or more"),
+        (["--points", "corners"], "--points: invalid choice: 'corners'"),
         (["--image-size", "8", "64"], "--image-size: must be 32 or more pixels"),
         (["--image-size", "-64", "64"], "--image-size: must be a whole number"),
     ],
@@ -30,3 +32,9 @@ def test_impossible_sizes_are_one_line(capsys, arguments, message):
 def test_possible_sizes_are_numbers():
     found = parse("--num-words", "20", "--image-size", "32", "64")
     assert (found.num_words, found.image_size) == (20, [32, 64])
+
+
+def test_flags_and_function_have_the_same_defaults():
+    given = inspect.signature(train).parameters
+    for name, value in vars(parse()).items():
+        assert given[name].default == value, name

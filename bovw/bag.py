@@ -1,0 +1,128 @@
+"""A trained bag of visual words: saved, loaded, asked."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from bovw.descriptors import Settings, describe
+from bovw.store import in_threads
+from bovw.vocabulary import Vocabulary, histograms, nearest_words
+from evaluation.runs import read_run
+from evaluation.svm import Svm, load_svm, save_svm, svm_probabilities
+from preprocessing.command import InputError
+
+
+class Bag(NamedTuple):
+    """All that it takes to tell the class of an image.
+
+    Attributes:
+        settings: How images are described.
+        vocabulary: The words.
+        svm: What tells classes by histograms.
+        evidence: How far each word speaks for each class, see `word_evidence`,
+            `(classes, num_words)` in the order of `svm.classes`.
+    """
+
+    settings: Settings
+    vocabulary: Vocabulary
+    svm: Svm
+    evidence: np.ndarray
+
+
+def save_bag(folder, bag):
+    """Writes vocabulary.npz and svm.npz; the settings are in the run's config.json."""
+    np.savez_compressed(
+        Path(folder, "vocabulary.npz"),
+        **bag.vocabulary._asdict(),
+        evidence=bag.evidence,
+    )
+    save_svm(Path(folder, "svm.npz"), bag.svm)
+
+
+def load_bag(run_folder):
+    """Loads the bag of a run folder.
+
+    Raises:
+        InputError: If it is no run folder of this family, or an earlier version's.
+    """
+    run = read_run(run_folder)
+    arguments = run.config["arguments"]
+    path = run.folder / "vocabulary.npz"
+    if run.config["family"] != "bovw" or "points" not in arguments:
+        raise InputError(
+            f"{run.folder} holds no bag of visual words of this version. "
+            "Train with `pipenv run train --model bovw`."
+        )
+    with np.load(path, allow_pickle=False) as arrays:
+        vocabulary = Vocabulary(**{name: arrays[name] for name in Vocabulary._fields})
+        evidence = arrays["evidence"]
+    settings = Settings(
+        tuple(arguments["image_size"]), arguments["features"], arguments["points"]
+    )
+    return Bag(settings, vocabulary, load_svm(run.folder / "svm.npz"), evidence)
+
+
+def class_probabilities(bag, images):
+    """Probabilities `(images, classes)` in the order of `bag.svm.classes`.
+
+    Nothing is known of an image without descriptors, as a blank one looked at in
+    keypoints: all classes are equally likely then.
+    """
+
+    def count(index):
+        _, words = find_words(bag, images[index])
+        return np.bincount(words, minlength=len(bag.vocabulary.words))
+
+    counts = np.stack(in_threads(count, len(images)))
+    probabilities = svm_probabilities(bag.svm, histograms(counts, bag.vocabulary))
+    probabilities[counts.sum(axis=1) == 0] = 1 / len(bag.svm.classes)
+    return probabilities
+
+
+def find_words(bag, image):
+    """The visual words of an image, as to draw them.
+
+    Args:
+        bag: A `Bag`.
+        image: uint8 RGB `(height, width, 3)` of any size.
+
+    Returns:
+        x and y of the middle and the side of each patch in pixels of the image,
+        float32 `(patches, 3)`, and the number of the word of each, `(patches,)`.
+    """
+    patches, descriptors = describe(image, bag.settings)
+    return patches, nearest_words(descriptors, bag.vocabulary, bag.settings.features)
+
+
+def telling_words(bag, class_name, *, count=5):
+    """Numbers of the words that speak most for a class, the first the most."""
+    classes = bag.svm.classes.tolist()
+    if class_name not in classes:
+        raise InputError(
+            f"There is no class {class_name!r}. Known are: {', '.join(classes)}."
+        )
+    evidence = bag.evidence[classes.index(class_name)]
+    return np.argsort(-evidence, kind="stable")[:count]
+
+
+def word_evidence(values, labels):
+    """How far each word speaks for each class.
+
+    Args:
+        values: Histograms, `(images, num_words)`.
+        labels: Class names, `(images,)`; two or more differ.
+
+    Returns:
+        What images of the class have of the word on average more than others, in
+        deviations over all images, `(classes, num_words)`; classes by name.
+    """
+    labels = np.asarray(labels, str)
+    spread = np.maximum(values.std(axis=0), 1e-9)
+    return np.stack(
+        [
+            (values[labels == name].mean(axis=0) - values[labels != name].mean(axis=0))
+            / spread
+            for name in np.unique(labels)
+        ]
+    )

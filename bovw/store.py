@@ -1,0 +1,108 @@
+"""The descriptors of many images: computed in threads, kept on disk."""
+
+import hashlib
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import cv2
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from bovw import descriptors
+from bovw.descriptors import describe
+from preprocessing.command import progress
+from preprocessing.files import atomic_path
+from preprocessing.images import read_image
+
+MAX_MB = 4000  # of all descriptors on disk
+
+
+class DescriptorStore:
+    """Descriptors of the images of some manifest rows, by position.
+
+    An image is decoded and described when first asked for; afterwards its
+    descriptors are read from disk, by this training or a later one. Memory holds
+    those of the images at work alone.
+
+    Args:
+        dataset: The `Dataset` of the rows.
+        rows: Manifest rows.
+        settings: `Settings` of the descriptors.
+        folder: Of the cache; it may be deleted at any time. A file belongs to the
+            content of an image, a folder in it to one way of describing. It takes
+            MAX_MB at most: other ways give way, then no more is kept.
+    """
+
+    def __init__(self, dataset, rows, settings, folder):
+        self.paths = [dataset.folder / name for name in rows["path"]]
+        self.hashes = rows["sha256"].tolist()
+        self.settings = settings
+        self.folder = folder / _fingerprint(settings)
+        self.free_bytes = _make_room(self.folder)
+
+    def __len__(self):
+        return len(self.paths)
+
+    def get(self, index):
+        """Descriptors of the image at a position, uint8 `(descriptors, bytes)`."""
+        path = self.folder / f"{self.hashes[index]}.npy"
+        try:
+            return np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            pass  # not there, or not whole
+        found = describe(read_image(self.paths[index]), self.settings).descriptors
+        if found.nbytes <= self.free_bytes:
+            self.free_bytes -= found.nbytes
+            self._keep(path, found)
+        return found
+
+    def _keep(self, path, found):
+        mine = path.with_name(f"{os.getpid()}-{path.name}")  # others may write it too
+        try:
+            with atomic_path(mine) as temporary, open(temporary, "wb") as file:
+                np.save(file, found)
+            os.replace(mine, path)
+        except OSError as error:
+            self.free_bytes = 0
+            print(f"The descriptors are not kept for the next training: {error}")
+
+
+def in_threads(work, count, what=None):
+    """List of `work(0)`, `work(1)`, ...; with a progress bar named `what`.
+
+    Every thread has a core to itself: linear algebra inside uses no other.
+    """
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+        steps = pool.map(work, range(count))
+        return list(steps if what is None else progress(steps, what, count))
+
+
+def _fingerprint(settings):
+    """Of all that the descriptors of an image depend on."""
+    height, width = settings.image_size
+    grid = descriptors.GRID_STEP, descriptors.SIFT_PATCHES, descriptors.ORB_PATCH
+    digest = hashlib.sha256(repr((settings, grid, cv2.__version__)).encode())
+    name = f"{settings.features}-{settings.points}"
+    return f"{name}-{digest.hexdigest()[:12]}-{height}x{width}"
+
+
+def _make_room(folder):
+    """Bytes that may be written; other folders beside it go if they take too many."""
+    limit = MAX_MB * 2**20
+    if _num_bytes(folder.parent) > limit / 2:
+        for other in folder.parent.iterdir():
+            if other != folder:
+                shutil.rmtree(other, ignore_errors=True)
+    return limit - _num_bytes(folder.parent)
+
+
+def _num_bytes(folder):
+    """Of all files in a folder; another training may take some away meanwhile."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.stat(os.path.join(place, name)).st_size
+    return total
