@@ -5,7 +5,7 @@ export PIPENV_VENV_IN_PROJECT := 1
 export PIPENV_VERBOSITY := -1
 PIPENV := $(or $(shell command -v pipenv),.pipenv/bin/pipenv)
 
-.PHONY: help setup demo test test-all lint format bench
+.PHONY: help setup demo test test-all lint format notebooks bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -29,12 +29,19 @@ format: setup ## ruff, in place
 	@$(PIPENV) run ruff check --fix .
 	@$(PIPENV) run ruff format .
 
+notebooks: setup ## the .ipynb anew from their .py sources, run on the embedded data
+	@$(PIPENV) run python3 notebooks/make.py
+
 bench: setup ## speed and quality figures into benchmarks/results
 	@$(PIPENV) run python3 benchmarks/loader.py
 	@$(PIPENV) run python3 benchmarks/near_duplicates.py
 	@$(PIPENV) run python3 benchmarks/main_job.py
 	@$(PIPENV) run python3 benchmarks/transfer_learning.py
 	@$(PIPENV) run python3 benchmarks/transfer_speed.py
+	@$(PIPENV) run python3 benchmarks/visual_words.py
+	@$(PIPENV) run python3 benchmarks/ensembles.py
+	@$(PIPENV) run python3 benchmarks/decisions.py
+	@$(PIPENV) run python3 benchmarks/open_set.py
 
 .venv/.ready: Pipfile.lock pyproject.toml | $(PIPENV)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \

@@ -1,0 +1,198 @@
+# %% [markdown]
+# # 01 The data and its splits
+#
+# A test is worth as much as its images are new to the model. Pictures of one part,
+# or frames of one clip, that lie on both sides of a split make every method look good.
+# This notebook shows what a data set holds, and what a careless split would hide.
+
+# %% tags=["parameters"]
+import os
+
+DATASET = os.environ.get("GOODPARTS_DATASET")  # dataset/<name>; None: embedded parts
+
+# %%
+import numpy as np
+from IPython.display import display
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from scipy.spatial.distance import cdist
+from workbench import interval_rows, open_dataset, picture_rows, show
+
+from evaluation.plot_style import COLOURS, OTHER, calm, name_lines, new_figure
+from evaluation.predictions import classifier_prediction, predictions_table
+from evaluation.summary import summarise
+from evaluation.wording import percent, share
+from preprocessing.images import read_image
+from preprocessing.manifest import SPLITS, is_copy
+from preprocessing.near_duplicates import (
+    cluster,
+    fingerprint,
+    has_twin,
+    near_duplicate_pairs,
+)
+from preprocessing.split import assign_groups, split_groups
+
+# %%
+dataset = open_dataset(DATASET)
+images = dataset.manifest[~is_copy(dataset.manifest)]
+images = images.sort_values("sample_id", ignore_index=True)
+labels, classes = images["label"].to_numpy(str), dataset.classes
+
+
+def read(position):
+    return read_image(dataset.folder / images["path"][position])
+
+
+def stem(position):
+    return images["sample_id"][position].split("/")[-1]
+
+
+print(
+    f"{dataset.name}: {len(images)} images in {images['group'].nunique()} groups, "
+    f"{len(classes)} classes; {dataset.normal_class} is the good one"
+)
+
+# %% [markdown]
+# ## What is there?
+# Images are what a model sees. Groups, physical parts or clips, are what was really
+# drawn: ten pictures of one part say little more than one does.
+
+# %%
+counts = images.groupby(["label", "split"]).agg(
+    images=("sample_id", "size"), groups=("group", "nunique")
+)
+display(counts.unstack("split", fill_value=0).reindex(columns=SPLITS, level="split"))
+longest = np.unique(labels, return_counts=True)[1].max()
+figure, axes = new_figure(8.5, 1.5 + 0.5 * len(classes))
+starts = np.zeros(len(classes))
+for split, colour in zip(SPLITS, COLOURS, strict=False):
+    mine = counts.xs(split, level="split").reindex(classes, fill_value=0)
+    bars = axes.barh(range(len(classes)), mine["images"], left=starts, color=colour)
+    bars.set_label(split)
+    texts = [
+        f"{row.images}\n({row.groups})" if row.images > 0.05 * longest else ""
+        for row in mine.itertuples()
+    ]
+    axes.bar_label(bars, texts, label_type="center", color="white", fontsize=8)
+    starts += mine["images"].to_numpy()
+name_lines(axes, classes)
+axes.set_xlabel("images (in brackets: groups)")
+figure.legend(loc="outside lower right", ncols=3, frameon=False, fontsize=9)
+show(figure, "How many images, and how many parts, has each split?")
+
+# %%
+rows = {}
+for name in classes:
+    of_class = np.flatnonzero(labels == name)
+    chosen = of_class[np.linspace(0, len(of_class) - 1, 6).astype(int)]
+    rows[name] = [(read(position), "") for position in chosen]
+show(picture_rows(rows), "What do the classes look like?")
+
+# %% [markdown]
+# ## Random against grouped
+# The same images are split twice: as this data set is, and in the other way. Where it
+# is split by groups, the other way deals every image for itself; where every image was
+# for itself, near-duplicates are now kept together.
+
+# %%
+fingerprints = [fingerprint(read(position)) for position in range(len(images))]
+is_random = dataset.info.get("grouping") == "none"
+grouping = "near_duplicates" if is_random else "none"
+groups = assign_groups(images, cluster(fingerprints), grouping=grouping)
+shares = [(images["split"] == split).mean() for split in SPLITS]
+other = split_groups(labels, groups, shares=shares, seed=0)
+
+own = images[["sample_id", "label", "split", "group"]]
+ways = {"random": own, "grouped": own.assign(split=other, group=groups)}
+if not is_random:
+    ways = {"random": ways["grouped"], "grouped": own}
+
+# %%
+figure = Figure((8.5, 2.2 + 0.5 * len(classes)), layout="constrained")
+for axes, (way, table) in zip(figure.subplots(2, 1), ways.items(), strict=True):
+    strips = np.full((len(classes), longest), np.nan)
+    for line, name in enumerate(classes):
+        found = table["split"][labels == name].map(SPLITS.index).to_numpy()
+        strips[line, : len(found)] = found
+    calm(axes).imshow(
+        strips, aspect="auto", interpolation="nearest", vmin=0, vmax=2,
+        cmap=ListedColormap(COLOURS[:3]),
+    )  # fmt: skip
+    name_lines(axes, classes)
+    axes.set_title(way, loc="left", fontsize=10)
+    axes.grid(False)
+    axes.set_xlabel("images of the class, by file name")
+for split, colour in zip(SPLITS, COLOURS, strict=False):
+    axes.plot([], "s", color=colour, label=split)
+figure.legend(loc="outside lower right", ncols=3, frameon=False, fontsize=9)
+show(figure, "Do neighbours land on both sides of the split?")
+
+# %% [markdown]
+# ## What leaks?
+# Two signs of a leak: the group of a judged image is also in `train`; and an image of
+# `train` is its twin by the pixels alone. The second needs no knowledge of the parts,
+# and sees only what hardly changed between two pictures.
+
+# %%
+group, twins = ways["grouped"]["group"], {}
+for way, table in ways.items():
+    judged = (table["split"] != "train").to_numpy()
+    known = group[judged].isin(group[~judged]).mean()
+    twins[way] = has_twin(fingerprints, judged, ~judged)[judged].mean()
+    print(
+        f"{way}: of validate and test, {share(known)} % are of a group that is in "
+        f"train, {share(twins[way])} % have a twin there"
+    )
+
+# %%
+judged = (ways["random"]["split"] != "train").to_numpy()
+pairs = {}
+for pair in near_duplicate_pairs(fingerprints, lambda a, b: judged[a] != judged[b]):
+    for first, second in zip(*pair, strict=True):
+        new, seen = (first, second) if judged[first] else (second, first)
+        pairs.setdefault(labels[new], {}).setdefault(new, seen)
+chosen = [pair for found in pairs.values() for pair in list(found.items())[:2]][:7]
+if chosen:
+    rows = {
+        "judged": [(read(new), stem(new)) for new, _ in chosen],
+        "in train": [(read(seen), stem(seen)) for _, seen in chosen],
+    }
+    display(show(picture_rows(rows), "Which test images were shown in training?"))
+
+# %% [markdown]
+# ## What the leak is worth
+# A copy-cat understands nothing: it names the class of the train image with the most
+# similar pixels. The better it does, the more of the test can be passed by memory. The
+# interval is by groups: where every image is called a group it is too narrow as well.
+
+# %%
+thumbnails = np.stack([each.thumbnail.ravel() for each in fingerprints]).astype(float)
+
+
+def copycat(table):
+    """The interval of its accuracy on test."""
+    test, train = (table["split"] == name for name in ("test", "train"))
+    nearest = cdist(thumbnails[test], thumbnails[train], "cityblock").argmin(axis=1)
+    answers = labels[train][nearest]
+    sure = answers[:, None] == np.array(classes)
+    prediction = classifier_prediction(sure, classes, dataset.normal_class)
+    found = summarise(
+        predictions_table(table[test], prediction, classes),
+        classes=classes, normal_class=dataset.normal_class, threshold=0.5,
+    )  # fmt: skip
+    return found["metrics"]["accuracy"]
+
+
+scores = [copycat(table) for table in ways.values()]
+figure, axes = interval_rows(
+    [f"{way} ({share(twin)} % have a twin)" for way, twin in twins.items()],
+    scores,
+    [percent(each) for each in scores],
+    COLOURS,
+)
+chance = longest / len(labels)
+axes.axvline(chance, color=OTHER, linestyle=":", label="always the largest class")
+axes.legend(frameon=False, fontsize=9)
+axes.set_xlim(0, 1)
+axes.set_xlabel("accuracy on test of a copy-cat, 95 % interval")
+show(figure, "How much of the test can be passed by memory?")

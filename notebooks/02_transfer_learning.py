@@ -1,0 +1,150 @@
+# %% [markdown]
+# # 02 Transfer learning and its curves
+#
+# A network that has seen a million photographs knows edges and textures already. Of a
+# few hundred parts it needs to learn only which of them matter. This notebook shows
+# how that training went, what it is worth beside one from scratch, and where the
+# network looks.
+
+# %% tags=["parameters"]
+import os
+
+DATASET = os.environ.get("GOODPARTS_DATASET")  # dataset/<name>; None: embedded parts
+RUNS = os.environ.get("GOODPARTS_RUNS")  # folder of runs; None: small ones, made here
+
+# %%
+import numpy as np
+import pandas as pd
+from IPython.display import display
+from workbench import interval_rows, open_dataset, open_runs, picture_rows, show
+
+from evaluation.evidence import overlay
+from evaluation.gallery import decisions
+from evaluation.plot_style import COLOURS, new_figure, percent_axis
+from evaluation.plots import confusion_plot, curves_plot
+from evaluation.predictions import probabilities_of
+from evaluation.verdict import paired_difference
+from evaluation.wording import display_names, duration, percent, points, share
+from models import load_predictor
+from preprocessing.images import read_image
+
+# %%
+dataset = open_dataset(DATASET)
+runs = open_runs(RUNS, dataset, family="classification")
+histories = [pd.read_csv(run.folder / "history.csv") for run in runs]
+stages = [", ".join(dict.fromkeys(history["stage"])) for history in histories]
+names = [
+    f"{name}: {stage}" for name, stage in zip(display_names(runs), stages, strict=True)
+]
+line_colours = [COLOURS[line % len(COLOURS)] for line in range(len(runs))]
+about = {
+    "weights": [run.config["arguments"]["weights"] for run in runs],
+    "parameters": [f"{run.config['num_parameters']:,}" for run in runs],
+    "training": [duration(run.config["wall_time_s"]) for run in runs],
+}
+display(pd.DataFrame(about, index=names))
+for run, name in zip(runs, names, strict=True):
+    for note in run.config["notes"]:
+        print(f"{name}: {note}")
+
+# %% [markdown]
+# ## Does it learn, or learn by heart?
+# "Held out" are groups of `train` that the weights never saw; they choose the epoch
+# that is kept. Where the training loss goes on falling and the held-out one rises, the
+# network learns its images by heart. Here the best run on `validate`:
+
+# %%
+show(curves_plot(histories[0]), f"Does it learn, or learn by heart? {names[0]}")
+
+# %% [markdown]
+# ## How soon does each arrive?
+# An epoch is one pass over the training images. Where two runs share their first stage
+# the thin line lies on the thick one.
+
+# %%
+figure, axes = new_figure(8.5, 4.5)
+for line, (history, name) in enumerate(zip(histories, names, strict=True)):
+    axes.plot(
+        np.arange(1, len(history) + 1), history["val_accuracy"], label=name,
+        color=line_colours[line], linewidth=max(2, 6 - 2 * line),
+    )  # fmt: skip
+percent_axis(axes.yaxis)
+axes.set_xlabel("epoch")
+axes.set_ylabel("accuracy on held-out groups of train")
+axes.legend(frameon=False, fontsize=9, loc="lower right")
+show(figure, "How soon does each training arrive?")
+
+# %% [markdown]
+# ## What is it worth on test?
+# Test parts were in no training. The line is the 95 % interval: a fresh draw of as many
+# parts would move the number about as far. The lines below take the same draws
+# for both runs, which is sharper than to compare two lines by eye.
+
+# %%
+accuracies = [run.metrics["test"]["metrics"]["accuracy"] for run in runs]
+figure, axes = interval_rows(
+    names, accuracies, [percent(each) for each in accuracies], line_colours
+)
+axes.set_xlabel("accuracy on test, 95 % interval")
+show(figure, "What is each start worth on new parts?")
+
+# %%
+for run, name in zip(runs[1:], names[1:], strict=True):
+    difference = paired_difference(runs[0], run, metric="accuracy")
+    print(f"{names[0]} against {name}: {points(difference)} of accuracy")
+
+# %% [markdown]
+# ## Which classes does the best one confuse?
+
+# %%
+test = runs[0].metrics["test"]
+figure = confusion_plot(test["confusion_matrix"], runs[0].config["classes"])
+show(figure, "Which classes are confused?")
+
+# %% [markdown]
+# ## Where does it look?
+# Grad-CAM of the class that was named: yellow is where the picture spoke for it.
+# Evidence that lies beside the part is a warning: the background may give it away.
+
+# %%
+predictor = load_predictor(runs[0].folder)
+answers = decisions(runs[0]).merge(dataset.manifest[["sample_id", "path"]])
+answers["sureness"] = probabilities_of(answers, predictor.classes).max(axis=1)
+
+
+def seen(rows):
+    """The pictures of some answers, with the evidence for the class that was named."""
+    pictures = [read_image(dataset.folder / path) for path in rows["path"]]
+    maps = [
+        predictor.explain(picture[None], [named])[0]
+        for picture, named in zip(pictures, rows["answer"], strict=True)
+    ]
+    return [
+        (overlay(picture, evidence), f"{answer}, {share(sureness)}\N{NO-BREAK SPACE}%")
+        for picture, evidence, answer, sureness in zip(
+            pictures, maps, rows["answer"], rows["sureness"], strict=True
+        )
+    ]
+
+
+right = answers[~answers["is_wrong"]]
+rows = {}
+for name in predictor.classes:
+    of_class = right[right["label"] == name].drop_duplicates("group")
+    if len(of_class):
+        rows[name] = seen(of_class.head(5))
+show(picture_rows(rows, side=1.5), "Where does it see the class that it names rightly?")
+
+# %%
+wrong = answers[answers["is_wrong"]].drop_duplicates("group").head(5)
+if len(wrong):
+    rows = {
+        "the picture": [
+            (read_image(dataset.folder / row.path), f"is {row.label}")
+            for row in wrong.itertuples()
+        ],
+        "evidence": seen(wrong),
+    }
+    display(show(picture_rows(rows, side=1.6), "What misled it?"))
+else:
+    print("It made no mistake on test.")
