@@ -18,11 +18,13 @@ from ensemble.calibration import (
     fit_temperature,
     sharpen,
 )
+from evaluation.metrics import cross_entropies
 from evaluation.svm import Svm, draw_samples, fit_svm, svm_probabilities
 
 MAX_SVM_SAMPLES, MAX_LOGISTIC_SAMPLES = 1000, 5000
 GAMMAS = {"linear": (1.0,), "sigmoid": (1.0,), "rbf": (0.25, 1.0, 4.0)}
 LOGISTIC_C = 1.0
+VETO_STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 class Answers(NamedTuple):
@@ -191,9 +193,10 @@ def vote(rule, learn=lambda answers, truth: {}):
     """The combiner of a rule over probabilities, made to mean what it says.
 
     A mean of sure answers is unsure: a last temperature, fitted on `validate`, mends
-    that and changes no answer. Detectors can veto "good": what they hold for P(good)
-    is the most that is left of the vote's; the other classes share the rest as they
-    did.
+    that and changes no answer. Detectors can veto "good": of the vote's P(good) no
+    more is left than 1 - strength * P(defect) by the surest of them; the other
+    classes share the rest as they did. The strength, 0 for a detector that tells
+    nothing, is the one with the least log loss on `validate`.
 
     Args:
         rule: From probabilities `(members, samples, classes)`, and what it learnt by
@@ -204,21 +207,30 @@ def vote(rule, learn=lambda answers, truth: {}):
     def fit(answers, truth):
         learnt = learn(answers, truth)
         voted = rule(answers.probabilities, **learnt)
-        return learnt | {"temperature": fit_temperature(voted, truth)}
+        temperature = fit_temperature(voted, truth)
+        voted, strength = sharpen(voted, temperature), 0.0
+        if len(answers.defect_chances):
+            strength = min(
+                VETO_STRENGTHS,
+                key=lambda each: (
+                    truth.weights
+                    @ cross_entropies(_veto(voted, answers, each), truth.indices)
+                ),
+            )
+        return learnt | {"temperature": temperature, "veto": strength}
 
     def combine(answers, learnt):
         learnt = dict(learnt)
-        temperature = learnt.pop("temperature")
+        temperature, strength = learnt.pop("temperature"), learnt.pop("veto")
         voted = sharpen(rule(answers.probabilities, **learnt), temperature)
-        return _veto(voted, answers) if len(answers.defect_chances) else voted
+        return _veto(voted, answers, strength) if strength > 0 else voted
 
     return Combiner(fit, combine)
 
 
-def _veto(voted, answers):
-    allowed = np.minimum(
-        voted[:, answers.normal], 1 - answers.defect_chances.max(axis=0)
-    )
+def _veto(voted, answers, strength):
+    most = 1 - strength * answers.defect_chances.max(axis=0)
+    allowed = np.minimum(voted[:, answers.normal], most)
     rest = np.clip(voted, LEAST_PROBABILITY, 1)
     rest[:, answers.normal] = 0
     rest *= ((1 - allowed) / rest.sum(axis=1))[:, None]

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ensemble.combiners import COMBINERS
+from ensemble.cross_fit import validate_losses
 from evaluation import metrics
 from evaluation.intervals import interval, resample_groups
 
@@ -30,6 +31,7 @@ def describe(members, fit, chosen):
             validate.answers(members.probabilities[index])
         )["value"],
     )
+    losses, _ = validate_losses(fit)
     wrong = np.array([each != test.indices for each in answers])
     return {
         "chosen": chosen,
@@ -37,7 +39,7 @@ def describe(members, fit, chosen):
             {
                 "combiner": name,
                 "validate_macro_f1": validate.macro_f1(validate.answers(combined)),
-                "validate_log_loss": validate.log_loss(combined),
+                "validate_log_loss": float(losses[name].mean()),
                 "test_macro_f1": test.macro_f1(test.answers(combined)),
                 "test_accuracy": test.accuracy(test.answers(combined)),
             }
@@ -50,7 +52,11 @@ def describe(members, fit, chosen):
                 "macro_f1": test.macro_f1(answers[index])
                 if index < len(answers)
                 else None,
-                "gain": test.gain(full, _without(members, fit, chosen, index, test)),
+                "gain": test.gain(
+                    full,
+                    _without(members, fit, chosen, index, test),
+                    num_rivals=len(names),
+                ),
             }
             for index, (name, calibration) in enumerate(
                 zip(names, fit.calibrations, strict=True)
@@ -87,7 +93,7 @@ class _Judge:
         self.rows = rows
         self.classes = np.arange(len(members.classes))
         known = fit.truth.of(rows)
-        self.indices, self.weights = known.indices, known.weights
+        self.indices = known.indices
         names, self.groups = np.unique(known.groups, return_inverse=True)
         self.num_groups = len(names)
         self.draws = resample_groups(len(names)).astype(np.float32)
@@ -117,19 +123,21 @@ class _Judge:
         return interval(values[0], values[1:], self.num_groups)
 
     def share(self, is_hit):
-        return self.accuracy(np.where(is_hit, self.indices, self.indices - 1))
+        others = (self.indices + 1) % len(self.classes)
+        return self.accuracy(np.where(is_hit, self.indices, others))
 
-    def log_loss(self, probabilities):
-        losses = metrics.cross_entropies(probabilities[self.rows], self.indices)
-        return float((self.weights * losses).mean())
+    def gain(self, answers, others, *, num_rivals=1):
+        """Macro-F1 of answers less that of others, paired; None without others.
 
-    def gain(self, answers, others):
-        """Macro-F1 of answers less that of others, paired; None without others."""
+        The interval is widened so that all of `num_rivals` hold together with 95 %
+        (Bonferroni).
+        """
         if others is None:
             return None
         values = self._values(metrics.macro_f1, answers)
         values = values - self._values(metrics.macro_f1, others)
-        low, high = np.nanpercentile(values[1:], [2.5, 97.5])
+        tail = 2.5 / num_rivals
+        low, high = np.nanpercentile(values[1:], [tail, 100 - tail])
         apart = np.unique(self.groups[answers != others]).size
         return {
             "value": float(values[0]), "low": float(low), "high": float(high),

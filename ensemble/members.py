@@ -50,8 +50,8 @@ def align(runs):
         runs: List of `Run`, one of them a classifier at least.
 
     Raises:
-        InputError: If a run is given twice, members differ in samples or classes, or
-            none names classes.
+        InputError: If a run is given twice, members differ in samples or classes,
+            none names classes, or validate lacks a class.
     """
     if len(runs) < 2:
         raise InputError("An ensemble needs at least two runs.")
@@ -79,6 +79,13 @@ def align(runs):
             probabilities.append(probabilities_of(table, classes))
         else:
             scores.append(table["defect_score"].to_numpy(np.float64))
+    labels = samples["label"][samples["split"] == "validate"]
+    missing = sorted(set(classes) - set(labels))
+    if missing:
+        raise InputError(
+            f"validate has no {', '.join(missing)}: nothing can be learnt there about "
+            "telling it. Split again so that every class is in validate, and train."
+        )
     return Members(
         classifiers=classifiers,
         detectors=detectors,

@@ -29,7 +29,8 @@ def train(members, *, combiner=None, runs="runs", seed=0):
 
     The predictions of `validate` in the new run are out of fold, as the combiner
     has learnt from them; those of `test` come from all of `validate`. The data set's
-    folder is not read. `ensemble.json` says what each member brings.
+    folder is not read. `ensemble.json` says what each member brings to the combiner
+    that was chosen among those tried.
 
     Args:
         members: Run folders trained on the same split of a data set, with or without

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.decisions import DECISIONS
-from evaluation.intervals import open_interval, resample_groups
+from evaluation.intervals import NUM_RESAMPLES, open_interval, resample_groups
 from preprocessing.command import InputError
 
 SHARE = "share"
@@ -111,12 +111,14 @@ def mean_cost(table, costs):
         `{"value", "low", "high"}`; None where a class has no image.
     """
     value, resampled, unseen = 0.0, 0.0, 0.0
-    for name, row in costs[costs[SHARE] > 0].iterrows():
+    for number, (name, row) in enumerate(costs[costs[SHARE] > 0].iterrows()):
         own = table[table["label"] == name]
         if own.empty:
             return {"value": None, "low": None, "high": None}
         paid = own["decision"].map(row).groupby(own["group"]).agg(["sum", "count"])
-        draws = resample_groups(len(paid))
+        draws = resample_groups(
+            len(paid), num_resamples=NUM_RESAMPLES, seed=[number, 1]
+        )
         mean = paid["sum"].sum() / paid["count"].sum()
         value += row[SHARE] * mean
         resampled += row[SHARE] * (draws @ paid["sum"]) / (draws @ paid["count"])

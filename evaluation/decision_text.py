@@ -107,13 +107,22 @@ def _promise_lines(record):
 
 def _bound_lines(record, run):
     """What validate says of each class at these lines."""
+    found = record["validate"]
+    rows = {"all defective parts": found["defective"], **found["classes"]}
+    if not any(record["asked"][name] is not None for name in PROMISES):
+        return [
+            "on validate, by which the lines were drawn, so that new parts do worse:",
+            "  wrong        of the groups of",
+            *(
+                f"  {count['num_wrong_groups']:>3} of {count['num_groups']:<6}{name}"
+                for name, count in rows.items()
+            ),
+        ]
     head = ("wrong", "on average", "95 % sure", "of the groups of")
     lines = [
         "on validate: groups decided wrongly, and the most to be expected of new ones",
         "  {:<13}{:<12}{:<12}{}".format(*head),
     ]
-    found = record["validate"]
-    rows = {"all defective parts": found["defective"], **found["classes"]}
     for name, count in rows.items():
         wrong, groups = count["num_wrong_groups"], count["num_groups"]
         bounds = [
@@ -188,6 +197,7 @@ def _note_lines(record, run):
             "what an ensemble says of validate is out of fold, so that its promises "
             "hold approximately"
         )
+        notes += [note for note in run.config["notes"] if "has learnt from" in note]
     if record["least_probability"] is None:
         notes.append("parts unlike every class are not looked for")
     return [

@@ -6,6 +6,7 @@ them brings.
 
 import re
 
+from evaluation.verdict import groups_needed
 from evaluation.wording import counted, percent, points, share
 from preprocessing.files import read_json
 
@@ -40,29 +41,36 @@ def ensemble_text(found):
     for name, row in zip(names, found["members"], strict=True):
         lines.append(
             f"  {name:<{width}}  {percent(row['macro_f1'], unit=''):<24} "
-            f"{gain_text(row['gain'])}"
+            f"{gain_text(row['gain'], len(names))}"
         )
     return "\n".join([*lines, *conclusions(found)])
 
 
-def gain_text(gain):
-    """A paired difference, and whether it may be chance."""
+def gain_text(gain, num_rivals):
+    """A paired difference, and whether it may be chance.
+
+    Args:
+        gain: Of a member, of so many; None for the only classifier.
+        num_rivals: For so many the interval was widened.
+    """
     if gain is None:
         return "the only one of its kind"
-    is_open = gain["low"] <= 0 <= gain["high"]
-    return f"{points(gain)}{', may be chance' if is_open else ''}"
+    return f"{points(gain)}{', may be chance' if _is_open(gain, num_rivals) else ''}"
+
+
+def _is_open(gain, num_rivals=1):
+    is_thin = gain["num_groups_apart"] < groups_needed(num_rivals)
+    return is_thin or gain["low"] <= 0 <= gain["high"]
 
 
 def conclusions(found):
     """Sentences: the ensemble against its best member, and what no combiner can."""
     best, gain = short_name(found["best_member"]), found["gain"]
-    if gain["low"] > 0:
-        verdict = "is clearly better than"
-    elif gain["high"] < 0:
-        verdict = "is clearly worse than"
-    else:
-        verdict = "is not clearly better than"
-    advice = "" if gain["low"] > 0 else f" Deploying {best} alone is simpler."
+    is_better = not _is_open(gain) and gain["low"] > 0
+    verdict = "is not clearly better than"
+    if not _is_open(gain):
+        verdict = f"is clearly {'better' if is_better else 'worse'} than"
+    advice = "" if is_better else f" Deploying {best} alone is simpler."
     return [
         f"On test {found['chosen']} {verdict} its best member, {best}: {points(gain)} "
         f"in macro-F1, on {counted(gain['num_groups_apart'], 'group')} that they "

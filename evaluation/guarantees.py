@@ -74,7 +74,7 @@ def groups_needed(max_rate, confidence):
     """
     if confidence == AVERAGE:
         return math.ceil(1 / max_rate - ROUNDING) - 1
-    return math.ceil(math.log(1 - confidence) / math.log(1 - max_rate) - ROUNDING)
+    return math.ceil(math.log1p(-confidence) / math.log1p(-max_rate) - ROUNDING)
 
 
 def strongest_rate(num_groups, confidence):
@@ -109,16 +109,23 @@ def check_promises(promises, confidence):
     text = f"{in_words(confidence).capitalize()}, {'; '.join(short)}."
     if min(min(kinds.values()) for _, kinds in promises.values()) == 0:
         raise InputError(f"{text} Add such parts and split again.")
-    offers = dict.fromkeys([confidence, AVERAGE])
-    offered = " or ".join(f"`{_offer(promises, kind)}`" for kind in offers)
+    offers = [_offer(promises, kind) for kind in dict.fromkeys([confidence, AVERAGE])]
+    offered = " or ".join(f"`{offer}`" for offer in offers if offer)
+    if not offered:
+        raise InputError(f"{text} They carry none. Add such parts and split again.")
     raise InputError(f"{text} The strongest they carry: {offered}.")
 
 
 def _offer(promises, confidence):
-    """The flags of the strongest promises, each no stronger than it was asked."""
+    """The flags of the strongest promises, each no stronger than it was asked.
+
+    Empty where one of them would be no promise at all.
+    """
     words = []
     for flag, (max_rate, kinds) in promises.items():
         strongest = strongest_rate(min(kinds.values()), confidence)
+        if strongest >= 1:
+            return ""
         words.append(f"{flag} {max(max_rate, strongest):g}")
     return " ".join(words) + confidence_flag(confidence)
 

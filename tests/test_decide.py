@@ -149,11 +149,18 @@ def test_costs(run, tmp_path):
 
 
 def test_the_inspected_share_is_kept(run):
-    num_images = (run.predictions["split"] == "validate").sum()
+    table = run.predictions
+    table.loc[table["label"] == "dent", "defect_score"] -= 0.3  # 0.2 to 0.4: among good
+    write_csv(run.folder / "predictions.csv", table)
+    inspected, wrong = [], []
     for most in (0.0, 0.3, 0.9):
         record = decide_run(run.folder, inspect_share=most, max_unlike=0)
         classes = record["validate"]["classes"].values()
-        assert sum(count["inspect"] for count in classes) <= most * num_images
+        inspected.append(sum(count["inspect"] for count in classes))
+        wrong.append(sum(count["num_wrong_groups"] for count in classes))
+    # of 20 images at most 0, 6 and 18; all that overlap is 6 dents and 6 good
+    assert inspected[0] == 0 and 0 < inspected[1] <= 6 <= inspected[2] <= 18
+    assert wrong[0] > wrong[1] > wrong[2] == 0
 
 
 def test_a_detector_is_decided_by_its_scores(detector):

@@ -64,3 +64,12 @@ def test_a_detectors_score_becomes_a_chance():
     assert apply_detector(np.array([40.0, 70.0]), learnt) == pytest.approx(
         [0, 1], abs=0.02
     )
+
+
+def test_without_a_mistake_nothing_is_held_for_certain():
+    sure = np.full((40, 2), 0.1)
+    sure[np.arange(40), np.arange(40) % 2] = 0.9
+    truth = Truth(np.arange(40) % 2, np.arange(40).astype(str), 2, seed=0)
+    found = sharpen(sure, fit_temperature(sure, truth))
+    # Platt's target after 40 groups of two classes: 41 / 42
+    assert found.max() == pytest.approx(41 / 42, abs=1e-3)

@@ -243,6 +243,14 @@ def test_a_detector_joins_and_vetoes(make_member, tmp_path):
         train([detector, other], runs=tmp_path)
 
 
+def test_a_class_that_validate_lacks_is_refused(make_member):
+    samples = make_samples(("bad", "good", "worse"))
+    samples.loc[samples["label"] == "worse", "split"] = "test"
+    runs = [read_run(make_member(samples, seed=seed)) for seed in (0, 1)]
+    with pytest.raises(InputError, match="validate has no worse: .* Split again"):
+        align(runs)
+
+
 def test_an_unknown_combiner_is_one_line(make_member, tmp_path):
     members = [make_member(make_samples(), seed=seed) for seed in (0, 1)]
     command = [sys.executable, ROOT / "ensemble/train.py", *members, "--combine", "sof"]
