@@ -1,6 +1,6 @@
 """Combines finished runs: fitted on `validate`, reported on `test`.
 
-    pipenv run ensemble RUN RUN... [--combine soft hard product ... | all]
+    pipenv run ensemble RUN RUN... [--combine soft,hard,product,... | all]
 
 Seconds. It reads the members' prediction tables alone. Without --combine every
 combiner is tried, and the simplest that is as good as the best on `validate`, out of
@@ -138,7 +138,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("members", nargs="+", metavar="RUN", help="run folders")
     parser.add_argument(
-        "--combine", nargs="+", metavar="NAME",
+        "--combine", metavar="NAME,...",
         help=f"of {', '.join(COMBINERS)}, or all; chosen on validate if left out",
     )  # fmt: skip
     parser.add_argument("--runs", default="runs", help="folder of all run folders")
@@ -150,7 +150,7 @@ def main():
         print(ensemble_text(read_json(run / "ensemble.json")))
         print(run)
         return
-    names = list(dict.fromkeys(arguments.combine))
+    names = list(dict.fromkeys(arguments.combine.split(",")))
     if names == ["all"]:
         names = list(COMBINERS)
     unknown = [name for name in names if name not in COMBINERS]
@@ -159,7 +159,9 @@ def main():
             f"There is no combiner {unknown[0]!r}. Known are: "
             f"{', '.join(COMBINERS)}; or all."
         )
-    for run in train_all(arguments.members, names, **options):
+    for number, run in enumerate(train_all(arguments.members, names, **options)):
+        if number == 0:
+            print(ensemble_text(read_json(run / "ensemble.json")))
         print(run)
 
 

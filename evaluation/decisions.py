@@ -62,17 +62,19 @@ def read_decision(run):
         return Decision(run.threshold, run.threshold)
     try:
         record = read_json(path)
-    except ValueError as error:
+        lines = float(record["accept_below"]), float(record["reject_from"])
+        decision = Decision(*lines, record["least_probability"])
+        made_from, command = record["predictions_sha256"], record["command"]
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is no JSON: {error}. Run `pipenv run decide` again."
+            f"{path} is damaged: {error}. Run `pipenv run decide` again."
         ) from error
-    if record["predictions_sha256"] != file_hash(run.folder / "predictions.csv"):
+    if made_from != file_hash(run.folder / "predictions.csv"):
         raise InputError(
             f"{path} was made from other predictions than those of the run now. "
-            f"Run it again: {record['command']}"
+            f"Run it again: {command}"
         )
-    lines = float(record["accept_below"]), float(record["reject_from"])
-    return Decision(*lines, record["least_probability"])
+    return decision
 
 
 def between(low, high):

@@ -7,14 +7,34 @@ them brings.
 import re
 
 from evaluation.verdict import groups_needed
-from evaluation.wording import counted, percent, points, share
+from evaluation.wording import counted, listed, percent, points, share
+from preprocessing.command import InputError
 from preprocessing.files import read_json
+
+KEYS = (
+    "chosen", "combiners", "members", "best_member", "gain", "both_wrong", "oracle",
+)  # fmt: skip
 
 
 def read_ensemble(run):
-    """The content of ensemble.json; None for a run that is no ensemble."""
+    """The content of ensemble.json; None for a run that is no ensemble.
+
+    Raises:
+        InputError: If it is damaged.
+    """
     path = run.folder / "ensemble.json"
-    return read_json(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        found = read_json(path)
+        missing = [key for key in KEYS if key not in found]
+    except ValueError as error:
+        missing = [str(error)]
+    if missing:
+        raise InputError(
+            f"{path} is damaged: {missing[0]}. Run `pipenv run ensemble` again."
+        )
+    return found
 
 
 def short_name(run_name):
@@ -26,7 +46,9 @@ def ensemble_text(found):
     """What is worth knowing before an ensemble is deployed, as plain text."""
     width = max(len(row["combiner"]) for row in found["combiners"])
     lines = [
-        "combiners (macro-F1 and log loss on validate out of fold; macro-F1 on test):"
+        "combiners (macro-F1 and log loss on validate out of fold; macro-F1 on test;",
+        "* chosen: the simplest, from the top, within one standard error of the least",
+        "log loss):",
     ]
     for row in found["combiners"]:
         mark = "*" if row["combiner"] == found["chosen"] else " "
@@ -65,6 +87,7 @@ def _is_open(gain, num_rivals=1):
 
 def conclusions(found):
     """Sentences: the ensemble against its best member, and what no combiner can."""
+    names = [short_name(row["member"]) for row in found["members"]]
     best, gain = short_name(found["best_member"]), found["gain"]
     is_better = not _is_open(gain) and gain["low"] > 0
     verdict = "is not clearly better than"
@@ -72,7 +95,8 @@ def conclusions(found):
         verdict = f"is clearly {'better' if is_better else 'worse'} than"
     advice = "" if is_better else f" Deploying {best} alone is simpler."
     return [
-        f"On test {found['chosen']} {verdict} its best member, {best}: {points(gain)} "
+        f"On test {found['chosen']} of {listed(names)} {verdict} the member that is "
+        f"best on validate, {best}: {points(gain)} "
         f"in macro-F1, on {counted(gain['num_groups_apart'], 'group')} that they "
         f"answer differently.{advice}",
         f"At least one member is right on {percent(found['oracle'])} of test: no "

@@ -127,7 +127,9 @@ def _offer(promises, confidence):
         if strongest >= 1:
             return ""
         words.append(f"{flag} {max(max_rate, strongest):g}")
-    return " ".join(words) + confidence_flag(confidence)
+    is_per_class = any(len(kinds) > 1 for _, kinds in promises.values())
+    each = " --per-class" if is_per_class else ""
+    return " ".join(words) + each + confidence_flag(confidence)
 
 
 def confidence_flag(confidence):

@@ -1,5 +1,6 @@
 """The one currency: what every predictor returns, and the table written from it."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -109,7 +110,7 @@ def read_predictions(run_folder):
     """Reads `predictions.csv` of a run folder.
 
     Raises:
-        InputError: If the folder is no run, or the table lacks a column.
+        InputError: If the folder is no run, or the table is damaged.
     """
     path = Path(run_folder) / "predictions.csv"
     if not path.is_file():
@@ -117,11 +118,21 @@ def read_predictions(run_folder):
             f"{run_folder} is no run folder: it has no predictions.csv. "
             "Give a folder that `pipenv run train` printed."
         )
+    again = "Put back a copy, or train that run again."
     text = {column: str for column in PREDICTION_COLUMNS if column != "defect_score"}
-    table = pd.read_csv(path, dtype=text, keep_default_na=False)
+    try:
+        content = path.read_bytes().decode()
+        table = pd.read_csv(io.StringIO(content), dtype=text, keep_default_na=False)
+    except ValueError as error:  # of its encoding or its rows
+        raise InputError(f"{path} is no table: {error}. {again}") from error
+    if not content.endswith("\n"):
+        raise InputError(f"{path} is cut off in its last line. {again}")
     missing = [name for name in PREDICTION_COLUMNS if name not in table.columns]
     if missing:
-        raise InputError(f"{path} lacks the column(s) {', '.join(missing)}.")
+        raise InputError(f"{path} lacks the column(s) {', '.join(missing)}. {again}")
+    for name in ["defect_score", *(x for x in table if x.startswith("prob_"))]:
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            raise InputError(f"{path} has text in the column {name}. {again}")
     return table
 
 

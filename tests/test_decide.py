@@ -203,9 +203,10 @@ def test_a_decision_of_other_predictions_is_not_used(run):
     write_csv(run.folder / "predictions.csv", run.predictions.iloc[::-1])
     with pytest.raises(InputError, match="other predictions.*pipenv run decide"):
         read_decision(run)
-    (run.folder / "decision.json").write_text("{")
-    with pytest.raises(InputError, match="is no JSON"):
-        read_decision(run)
+    for content in ("{", "{}", "[]"):
+        (run.folder / "decision.json").write_text(content)
+        with pytest.raises(InputError, match="is damaged: .* decide` again"):
+            read_decision(run)
     write_json(run.folder / "decision.json", record)
 
 
