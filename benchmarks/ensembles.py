@@ -8,15 +8,13 @@ a part. `reference` are the published answers of four networks on MVTec bottle, 
 test images are not grouped: their intervals are too narrow.
 """
 
-import argparse
 import json
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from figures import real_data, write_figures
+from figures import real_data, run_parts
 from transfer_learning import bottles, magnetic_tile, screw
 
 from ensemble.combiners import COMBINERS
@@ -172,21 +170,15 @@ def speed(work):
     ]  # fmt: skip
 
 
-PARTS = {"parts": parts, "reference": reference, "speed": speed}
+PARTS = {
+    "parts": lambda once: once(parts),
+    "reference": lambda once: once(reference),
+    "speed": lambda once: once(speed),
+}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all if none")
-    parser.add_argument("--work", help="folder to keep data sets and runs, to resume")
-    arguments = parser.parse_args()
-    unknown = set(arguments.parts) - set(PARTS)
-    if unknown:
-        parser.error(f"there is no part {', '.join(unknown)}")
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(arguments.work or folder)
-        for part in arguments.parts or PARTS:
-            write_figures(f"ensembles_{part}", PARTS[part](work))
+    run_parts("ensembles", PARTS, __doc__.split("\n")[0])
 
 
 if __name__ == "__main__":

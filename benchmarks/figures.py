@@ -1,15 +1,17 @@
 """Where benchmark figures go: CSV named by what, device and version."""
 
+import argparse
 import importlib.metadata
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import pandas as pd
 
 from evaluation.runs import describe_device
 from preprocessing.command import InputError
-from preprocessing.files import write_csv
+from preprocessing.files import read_json, write_csv, write_json
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -38,3 +40,34 @@ def real_data(name):
             "that has it."
         )
     return folder
+
+
+def run_parts(prefix, parts, description):
+    """The command line of a benchmark whose parts can be named.
+
+    Args:
+        prefix: Of the CSV's name; that of the part follows.
+        parts: Name -> function of `once` that returns rows. `once(job, *details)`
+            are the rows of `job(work folder, *details)`, read if an earlier call left
+            them in the work folder.
+        description: First line of `--help`.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(parts)}; all if none")
+    parser.add_argument("--work", help="folder to keep data sets and runs, to resume")
+    arguments = parser.parse_args()
+    unknown = set(arguments.parts) - set(parts)
+    if unknown:
+        parser.error(f"there is no part {', '.join(unknown)}")
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(arguments.work or folder)
+
+        def once(job, *details):
+            name = " ".join([job.__name__, *map(str, details)])
+            path = work / f"{name}.json"
+            if not path.exists():
+                write_json(path, job(work, *details))
+            return read_json(path)
+
+        for part in arguments.parts or parts:
+            write_figures(f"{prefix}_{part}", parts[part](once))

@@ -8,15 +8,12 @@ the default recipe alone is judged on `test`. A job that has left its figures in
 work folder is not run again.
 """
 
-import argparse
 import os
 import shutil
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from figures import real_data, write_figures
+from figures import real_data, run_parts
 from linear_probe import probe_predictions
 
 from classification.train import train
@@ -25,7 +22,6 @@ from evaluation.summary import summarise
 from preprocessing.command import run_command
 from preprocessing.create_folders import create_folders
 from preprocessing.data_augmentation import augment_dataset
-from preprocessing.files import read_json, write_json
 from preprocessing.manifest import read_dataset, write_dataset
 from preprocessing.split import grouped_folds, hold_out
 
@@ -166,28 +162,26 @@ def all_folds(work, seconds):
             for fold in range(NUM_FOLDS)
         ]
         rows.append(judge(tables, dataset, **about, judged_on="test", method=method))
-    rows[1]["train_s"] = round(sum(seconds), 1)
+    rows[1]["train_s"] = round(seconds, 1)
     return rows
 
 
-def bottles_figures(work, once):
-    return [row for rule in BOTTLES for row in once(f"bottles {rule}", bottles, rule)]
+def bottles_figures(once):
+    return [row for rule in BOTTLES for row in once(bottles, rule)]
 
 
-def magnetic_tile_figures(work, once):
-    folds = [once(f"fold {k}", magnetic_tile, k)[0] for k in range(NUM_FOLDS)]
-    return all_folds(work, [fold["train_s"] for fold in folds])
+def magnetic_tile_figures(once):
+    folds = [once(magnetic_tile, k)[0] for k in range(NUM_FOLDS)]
+    return once(all_folds, sum(fold["train_s"] for fold in folds))
 
 
-def screw_figures(work, once):
-    return once("screw", screw)
+def screw_figures(once):
+    return once(screw)
 
 
-def ablation_figures(work, once):
-    once("bottles chronological", bottles, "chronological")
-    return [
-        row for what in ("the recipe", *ABLATION) for row in once(what, ablation, what)
-    ]
+def ablation_figures(once):
+    once(bottles, "chronological")
+    return [row for what in ("the recipe", *ABLATION) for row in once(ablation, what)]
 
 
 FIGURES = {
@@ -199,27 +193,7 @@ FIGURES = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "parts", nargs="*", help=f"of {', '.join(FIGURES)}; all if none"
-    )
-    parser.add_argument("--work", help="folder to keep data sets and runs, to resume")
-    arguments = parser.parse_args()
-    unknown = set(arguments.parts) - set(FIGURES)
-    if unknown:
-        parser.error(f"there is no part {', '.join(unknown)}")
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(arguments.work or folder)
-
-        def once(name, job, *details):
-            """The rows of a job; those of an earlier call are read."""
-            path = work / f"{name}.json"
-            if not path.exists():
-                write_json(path, job(work, *details))
-            return read_json(path)
-
-        for part in arguments.parts or FIGURES:
-            write_figures(f"transfer_{part}", FIGURES[part](work, once))
+    run_parts("transfer", FIGURES, __doc__.split("\n")[0])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ to run a part. What helps is compared on `validate`; the defaults alone are judg
 `test`. A job that has left its figures in the work folder is not run again.
 """
 
-import argparse
 import inspect
 import tempfile
 from pathlib import Path
@@ -15,7 +14,7 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
-from figures import real_data, write_figures
+from figures import real_data, run_parts
 from reference_words import clocks, fit_reference
 from transfer_learning import BOTTLES, judge
 
@@ -28,7 +27,6 @@ from evaluation.svm import fit_svm, svm_probabilities
 from preprocessing.command import run_command
 from preprocessing.create_folders import create_folders
 from preprocessing.datasets import choose_image_size
-from preprocessing.files import read_json, write_json
 from preprocessing.manifest import SPLITS, read_dataset
 
 CHOICES = ("features", "points", "num_words", "weighting", "whiten")
@@ -213,27 +211,7 @@ FIGURES = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "parts", nargs="*", help=f"of {', '.join(FIGURES)}; all if none"
-    )
-    parser.add_argument("--work", help="folder to keep data sets and rows, to resume")
-    arguments = parser.parse_args()
-    unknown = set(arguments.parts) - set(FIGURES)
-    if unknown:
-        parser.error(f"there is no part {', '.join(unknown)}")
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(arguments.work or folder)
-
-        def once(job, *details):
-            """The rows of a job; those of an earlier call are read."""
-            path = work / f"{job.__name__} {' '.join(map(str, details))}.json"
-            if not path.exists():
-                write_json(path, job(work, *details))
-            return read_json(path)
-
-        for part in arguments.parts or FIGURES:
-            write_figures(f"visual_words_{part}", FIGURES[part](once))
+    run_parts("visual_words", FIGURES, __doc__.split("\n")[0])
 
 
 if __name__ == "__main__":

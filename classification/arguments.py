@@ -110,8 +110,14 @@ def choose_schedule(model, text, *, weights, epochs):
         None where nothing is fine-tuned.
 
     Raises:
-        InputError: If there is nothing to unfreeze, or no epoch to do it in.
+        InputError: If there is nothing to unfreeze or to train at all, or no epoch to
+            do it in.
     """
+    if weights == "none" and epochs == 0:
+        raise InputError(
+            "--epochs 0 trains a head on pretrained features, and without weights "
+            "there are none. Give --weights, or 1 epoch and more."
+        )
     if weights == "none" or epochs == 0:
         if text is not None:
             raise InputError(

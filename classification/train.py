@@ -106,11 +106,6 @@ def train(
         "loss": loss,
         "label_smoothing": label_smoothing,
     }
-    if weights == "none" and epochs == 0:
-        raise InputError(
-            "--epochs 0 trains a head on pretrained features, and without weights "
-            "there are none. Give --weights, or 1 epoch and more."
-        )
     if model in BACKBONES:
         find_weights(model, weights, arguments["alpha"] or 1.0)
     _make_reproducible(seed)
