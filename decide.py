@@ -19,7 +19,7 @@ from evaluation.runs import read_run
 from preprocessing.command import run_command
 
 
-def rate(text):
+def rate(text, kind="above 0"):
     """argparse type: a share above 0 and below 1."""
     try:
         value = float(text)
@@ -27,19 +27,19 @@ def rate(text):
         value = 0.0
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(
-            f"must be a share above 0 and below 1, such as 0.05. Received: {text!r}."
+            f"must be a share {kind} and below 1, such as 0.05. Received: {text!r}."
         )
     return value
 
 
 def share(text):
     """argparse type: a share of 0 or more and below 1."""
-    return 0.0 if text in ("0", "0.0") else rate(text)
+    return 0.0 if text in ("0", "0.0") else rate(text, "of 0 or more")
 
 
 def confidence(text):
     """argparse type: `average`, or a share above 0 and below 1."""
-    return AVERAGE if text == AVERAGE else rate(text)
+    return AVERAGE if text == AVERAGE else rate(text, "or `average`, above 0")
 
 
 def main():

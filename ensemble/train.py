@@ -8,6 +8,7 @@ fold, becomes a run folder like any other model's.
 """
 
 import argparse
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,13 @@ from ensemble.combiners import COMBINERS
 from ensemble.contributions import describe
 from ensemble.cross_fit import calibrate, choose_combiner, cross_fit
 from ensemble.members import align
+from evaluation.advice import advice
 from evaluation.ensembles import ensemble_text
+from evaluation.leaderboard import WIDTH
 from evaluation.new_run import start_run
 from evaluation.predictions import Predictor, classifier_prediction, predictions_table
 from evaluation.runs import read_run, write_results
+from evaluation.verdict import verdict
 from preprocessing.command import InputError, run_command, seed
 from preprocessing.files import read_json, write_json
 
@@ -146,11 +150,18 @@ def main():
     arguments = parser.parse_args()
     options = {"runs": arguments.runs, "seed": arguments.seed}
     if arguments.combine is None:
-        run = train(arguments.members, **options)
-        print(ensemble_text(read_json(run / "ensemble.json")))
+        runs = [train(arguments.members, **options)]
+    else:
+        runs = list(train_all(arguments.members, _names(arguments.combine), **options))
+    print(ensemble_text(read_json(runs[0] / "ensemble.json")))
+    result = verdict([read_run(run) for run in (*runs, *arguments.members)])
+    print(textwrap.fill(advice(result), WIDTH))
+    for run in runs:
         print(run)
-        return
-    names = list(dict.fromkeys(arguments.combine.split(",")))
+
+
+def _names(text):
+    names = list(dict.fromkeys(text.split(",")))
     if names == ["all"]:
         names = list(COMBINERS)
     unknown = [name for name in names if name not in COMBINERS]
@@ -159,10 +170,7 @@ def main():
             f"There is no combiner {unknown[0]!r}. Known are: "
             f"{', '.join(COMBINERS)}; or all."
         )
-    for number, run in enumerate(train_all(arguments.members, names, **options)):
-        if number == 0:
-            print(ensemble_text(read_json(run / "ensemble.json")))
-        print(run)
+    return names
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import os
 import textwrap
 from pathlib import Path
 
+from evaluation.advice import advice
 from evaluation.leaderboard import WIDTH, by_dataset, leaderboard, leaderboard_text
 from evaluation.report import write_report
 from evaluation.runs import partial_folder, read_run
@@ -35,7 +36,9 @@ def main():
     runs = read_runs(arguments.runs)
     for name, members in by_dataset(runs).items():
         print(f"{name}\n{leaderboard_text(members)}\n")
-        print(textwrap.fill(verdict(members)["text"], WIDTH) + "\n")
+        result = verdict(members)
+        print(textwrap.fill(result["text"], WIDTH) + "\n")
+        print(textwrap.fill(advice(result), WIDTH) + "\n")
     print(compare(runs, out=arguments.out))
 
 

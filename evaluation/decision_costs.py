@@ -40,7 +40,12 @@ def read_costs(path, table):
     if not Path(path).is_file():
         raise InputError(f"There is no file {path}. Check the path of --cost.")
     try:
-        costs = pd.read_csv(path, dtype={"class": str}, keep_default_na=False)
+        with open(path, encoding="utf-8-sig") as file:
+            has_semicolons = ";" in file.readline()  # as spreadsheets in Europe write
+        separators = {"sep": ";", "decimal": ","} if has_semicolons else {}
+        costs = pd.read_csv(
+            path, dtype={"class": str}, keep_default_na=False, **separators
+        )
     except ValueError as error:
         raise InputError(f"{path} cannot be read as CSV: {error}.") from error
     missing = [name for name in ("class", *DECISIONS) if name not in costs.columns]
@@ -54,10 +59,12 @@ def read_costs(path, table):
     costs = costs.set_index("class")
     columns = [name for name in (*DECISIONS, SHARE) if name in costs.columns]
     costs = costs[columns].apply(pd.to_numeric, errors="coerce")
-    good = np.isfinite(costs).all(axis=1) & (costs >= 0).all(axis=1)
-    if not good.all():
+    is_wrong = ~(np.isfinite(costs) & (costs >= 0))
+    if is_wrong.any(axis=None):
+        name = is_wrong.any(axis=1).idxmax()
         raise InputError(
-            f"{path} needs numbers of 0 or more in the row of {good.idxmin()!r}."
+            f"{path} needs numbers of 0 or more in the row of {name!r}: see the "
+            f"column(s) {', '.join(is_wrong.columns[is_wrong.loc[name]])}."
         )
     if SHARE not in costs:
         costs[SHARE] = labels.reindex(costs.index)

@@ -89,16 +89,14 @@ def conclusions(found):
     """Sentences: the ensemble against its best member, and what no combiner can."""
     names = [short_name(row["member"]) for row in found["members"]]
     best, gain = short_name(found["best_member"]), found["gain"]
-    is_better = not _is_open(gain) and gain["low"] > 0
     verdict = "is not clearly better than"
     if not _is_open(gain):
-        verdict = f"is clearly {'better' if is_better else 'worse'} than"
-    advice = "" if is_better else f" Deploying {best} alone is simpler."
+        verdict = f"is clearly {'better' if gain['low'] > 0 else 'worse'} than"
     return [
         f"On test {found['chosen']} of {listed(names)} {verdict} the member that is "
         f"best on validate, {best}: {points(gain)} "
         f"in macro-F1, on {counted(gain['num_groups_apart'], 'group')} that they "
-        f"answer differently.{advice}",
+        "answer differently.",
         f"At least one member is right on {percent(found['oracle'])} of test: no "
         "choice between their answers can be right more often.",
     ]

@@ -1,7 +1,8 @@
 """The first words of a report: which method, how good, and how sure that is."""
 
+from evaluation.advice import advice
 from evaluation.leaderboard import has_classes
-from evaluation.wording import counted, known, percent, share
+from evaluation.wording import counted, percent, share
 
 
 def headline(dataset_name, leader, result, *, leak=0):
@@ -19,19 +20,13 @@ def headline(dataset_name, leader, result, *, leak=0):
         f"on {counted(test['num_samples'], 'test image')} in "
         f"{counted(test['num_groups'], 'group')}"
     )
-    values = test["metrics"]
-    second = (
-        f"At its threshold of {leader.threshold:.4g}, chosen on validate, it misses "
-        f"{known(values['miss_rate'])} of the defects and rejects "
-        f"{known(values['false_reject_rate'])} of the good parts."
-    )
+    said = first(result["name"], dataset_name, leader, tested)
     if leak > 0:
-        second += (
+        said += (
             f" Beware: {share(leak)} % of the validate and test images have a "
             "near-duplicate in train, so these numbers may be too good."
         )
-    said = first(result["name"], dataset_name, leader, tested)
-    return [said, second, result["text"]]
+    return [said, advice(result), result["text"]]
 
 
 def _by_class(name, dataset_name, leader, tested):

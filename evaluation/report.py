@@ -139,7 +139,7 @@ def _ensemble(runs):
     for run in runs:
         found = read_ensemble(run)
         if found:
-            return found | {"conclusions": conclusions(found)}
+            return found | {"run": run.name, "conclusions": conclusions(found)}
     return None
 
 

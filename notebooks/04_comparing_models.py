@@ -19,6 +19,7 @@ from IPython.display import display
 from matplotlib.colors import ListedColormap
 from workbench import interval_rows, open_dataset, open_runs, show
 
+from evaluation.advice import advice
 from evaluation.cost import cost
 from evaluation.gallery import decisions
 from evaluation.leaderboard import METRICS, has_classes, leaderboard_text
@@ -83,6 +84,8 @@ show(figure, "How often does each name the right class?")
 # %%
 result = verdict(runs)
 print(textwrap.fill(result["text"], 88))
+print()
+print(textwrap.fill(advice(result), 88))
 rivals = result["rivals"]
 if rivals:
     figure, axes = interval_rows(

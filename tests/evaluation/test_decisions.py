@@ -346,6 +346,16 @@ def test_costs_by_hand(tmp_path):
     assert 0 <= found["low"] <= 0.35
 
 
+def test_costs_as_a_spreadsheet_in_europe_writes_them(tmp_path):
+    table = predictions([0.1, 0.9], ["good", "bad"])
+    path = tmp_path / "costs.csv"
+    path.write_text(
+        "class;accept;reject;inspect\ngood;0;4,5;1\nbad;50;0;1\n",
+        encoding="utf-8-sig",
+    )
+    assert read_costs(path, table)["reject"].to_dict() == {"bad": 0, "good": 4.5}
+
+
 @pytest.mark.parametrize(
     "text, message",
     [
@@ -355,7 +365,7 @@ def test_costs_by_hand(tmp_path):
         ("class,accept,reject,inspect\nbda,9,0,1\n", "Did you mean 'bad'"),
         ("class,accept,reject,inspect\nbad,9,0,1\nbad,9,0,1\n", "more than one row"),
         ("class,accept,reject,inspect\nbad,,0,1\ngood,0,1,1\n", "row of 'bad'"),
-        ("class,accept,reject,inspect\nbad,9,0,1\ngood,0,-1,1\n", "row of 'good'"),
+        ("class,accept,reject,inspect\nbad,9,0,1\ngood,0,-1,1\n", "'good': see the column.s. reject"),
         (
             "class,accept,reject,inspect,share\nbad,9,0,1,0\ngood,0,1,1,0\n",
             "only zeros as share",
