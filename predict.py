@@ -1,61 +1,77 @@
-"""Says of images whether they are good, with a finished run.
+"""Says of images whether they are good, with a bundle or a finished run.
 
-pipenv run predict runs/<run> IMAGE_OR_FOLDER... [--csv out.csv]
+pipenv run predict bottle.goodparts IMAGE_OR_FOLDER... [--csv out.csv]
+
+With a bundle neither Keras nor TensorFlow is loaded: the first verdict comes in a
+second.
 """
 
 import argparse
+import csv
+import io
 import sys
 from pathlib import Path
 
-import pandas as pd
-
-from evaluation.decisions import UNLIKE, decide_parts, read_decision
-from evaluation.gallery import find_dataset
-from evaluation.runs import read_run
+from deployment.bundle import ABOUT, SUFFIX
+from deployment.runtime import Inspector, load_bundle
+from evaluation.decisions import UNLIKE
 from evaluation.wording import counted
-from models import load_predictor
 from preprocessing.command import InputError, run_command
-from preprocessing.files import file_hash, write_csv
+from preprocessing.files import file_hash, write_text
 from preprocessing.images import is_image, read_image
 
 
-def predict(run_folder, paths):
+def predict(model, paths):
     """Predicts images one by one.
 
     Args:
-        run_folder: Of a finished run.
+        model: Folder of a bundle or of a finished run.
         paths: Image files, or folders that are searched for images.
 
     Yields:
-        Dicts with path, verdict (accept, reject or inspect, by what `decide` found
-        for the run, or else accept or reject by its threshold), reason,
+        Dicts with path, verdict (accept, reject or inspect, by the lines of the
+        bundle, or what `decide` found for the run, or else by its threshold), reason,
         defect_score, predicted and `prob_<class>`; or with the verdict unreadable
         and the problem.
     """
-    decision = read_decision(read_run(run_folder))
-    files = find_images(paths)
-    predictor = load_predictor(run_folder)
-    for file in files:
+    inspector = open_inspector(model)
+    for file in find_images(paths):
         try:
             image = read_image(file)
         except InputError as error:
             yield {"path": str(file), "verdict": "unreadable", "problem": str(error)}
             continue
-        yield {"path": str(file), **_inspect(predictor, image, decision)}
+        said = inspector.inspect(image)
+        probabilities = zip(inspector.classes, said.probabilities, strict=True)
+        yield {
+            "path": str(file),
+            "verdict": said.decision,
+            "reason": said.reason,
+            "defect_score": said.defect_score,
+            "predicted": said.predicted,
+            **{f"prob_{name}": float(value) for name, value in probabilities},
+        }
 
 
-def _inspect(predictor, image, decision):
-    answer = predictor.predict(image[None])
-    score = float(answer.defect_score[0])
-    verdicts, reasons = decide_parts(decision, [score], answer.probabilities)
-    row = {"verdict": str(verdicts[0]), "reason": str(reasons[0])}
-    row |= {"defect_score": score, "predicted": ""}
-    if answer.probabilities is not None:
-        values = answer.probabilities[0]
-        row["predicted"] = str(predictor.classes[values.argmax()])
-        for name, value in zip(predictor.classes, values, strict=True):
-            row[f"prob_{name}"] = float(value)
-    return row
+def open_inspector(model):
+    """The `Inspector` of a bundle or of a run folder."""
+    if is_bundle(model):
+        return load_bundle(model)
+    from evaluation.decisions import read_decision
+    from evaluation.runs import read_run
+    from models import load_predictor
+
+    run = read_run(model)
+    decision = read_decision(run)
+    predictor = load_predictor(run.folder)
+    return Inspector(
+        run.name, "", list(predictor.classes), predictor.normal_class, decision,
+        lambda image: predictor.predict(image[None]).probabilities[0],
+    )  # fmt: skip
+
+
+def is_bundle(path):
+    return (Path(path) / ABOUT).is_file() or Path(path).suffix == SUFFIX
 
 
 def find_images(paths):
@@ -83,6 +99,8 @@ def training_note(run, files):
     Files are known by their sha256, in the train split of the run's data set. Without
     the data set's folder nothing is said.
     """
+    from evaluation.gallery import find_dataset
+
     dataset, _ = find_dataset(run)
     if dataset is None:
         return ""
@@ -97,17 +115,31 @@ def training_note(run, files):
     )
 
 
+def _as_csv(rows):
+    """The rows as text, with the columns in the order in which they first come."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("run", help="run folder")
+    parser.add_argument("model", help="bundle, or run folder")
     parser.add_argument("images", nargs="+", help="image files or folders")
     parser.add_argument("--csv", help="also write a table")
     arguments = parser.parse_args()
-    note = training_note(read_run(arguments.run), find_images(arguments.images))
-    if note:
-        print(f"note: {note}", file=sys.stderr)
+    if not is_bundle(arguments.model):
+        from evaluation.runs import read_run
+
+        run = read_run(arguments.model)
+        note = training_note(run, find_images(arguments.images))
+        if note:
+            print(f"note: {note}", file=sys.stderr)
     rows = []
-    for row in predict(arguments.run, arguments.images):
+    for row in predict(arguments.model, arguments.images):
         rows.append(row)
         if row["verdict"] == "unreadable":
             print(f"error: {row['problem']}", file=sys.stderr)
@@ -116,7 +148,7 @@ def main():
             note = f"  ({UNLIKE})" if row["reason"] == UNLIKE else ""
             print(f"{row['verdict']:7}  {score:.3f}  {predicted}  {row['path']}{note}")
     if arguments.csv:
-        write_csv(arguments.csv, pd.DataFrame(rows))
+        write_text(arguments.csv, _as_csv(rows))
     if any(row["verdict"] == "unreadable" for row in rows):
         sys.exit(2)
 

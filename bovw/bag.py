@@ -8,7 +8,6 @@ import numpy as np
 from bovw.descriptors import Settings, describe
 from bovw.store import in_threads
 from bovw.vocabulary import Vocabulary, histograms, nearest_words
-from evaluation.runs import read_run
 from evaluation.svm import Svm, load_svm, save_svm, svm_probabilities
 from preprocessing.command import InputError
 
@@ -40,27 +39,17 @@ def save_bag(folder, bag):
     save_svm(Path(folder, "svm.npz"), bag.svm)
 
 
-def load_bag(run_folder):
-    """Loads the bag of a run folder.
+def read_bag(vocabulary_file, svm_file, settings):
+    """The bag that `save_bag` wrote, with the `Settings` it was trained with.
 
-    Raises:
-        InputError: If it is no run folder of this family, or an earlier version's.
+    Args:
+        vocabulary_file, svm_file: Paths or open binary files of the two npz.
+        settings: `Settings`.
     """
-    run = read_run(run_folder)
-    arguments = run.config["arguments"]
-    path = run.folder / "vocabulary.npz"
-    if run.config["family"] != "bovw" or "points" not in arguments:
-        raise InputError(
-            f"{run.folder} holds no bag of visual words of this version. "
-            "Train with `pipenv run train --model bovw`."
-        )
-    with np.load(path, allow_pickle=False) as arrays:
+    with np.load(vocabulary_file, allow_pickle=False) as arrays:
         vocabulary = Vocabulary(**{name: arrays[name] for name in Vocabulary._fields})
         evidence = arrays["evidence"]
-    settings = Settings(
-        tuple(arguments["image_size"]), arguments["features"], arguments["points"]
-    )
-    return Bag(settings, vocabulary, load_svm(run.folder / "svm.npz"), evidence)
+    return Bag(settings, vocabulary, load_svm(svm_file), evidence)
 
 
 def class_probabilities(bag, images):

@@ -8,7 +8,6 @@ from contextlib import suppress
 
 import cv2
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from bovw import descriptors
 from bovw.descriptors import describe
@@ -74,6 +73,10 @@ def in_threads(work, count, what=None):
 
     Every thread has a core to itself: linear algebra inside uses no other.
     """
+    if count == 1:
+        return [work(0)]
+    from threadpoolctl import threadpool_limits
+
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
         steps = pool.map(work, range(count))
         return list(steps if what is None else progress(steps, what, count))

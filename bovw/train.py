@@ -11,7 +11,7 @@ import argparse
 
 import numpy as np
 
-from bovw.bag import Bag, class_probabilities, load_bag, save_bag, word_evidence
+from bovw.bag import Bag, class_probabilities, read_bag, save_bag, word_evidence
 from bovw.descriptors import FEATURES, POINTS, Settings
 from bovw.store import DescriptorStore
 from bovw.vocabulary import (
@@ -146,6 +146,26 @@ def fit_bag(dataset, arguments, *, seed, cache):
     values = histograms(counts, vocabulary)
     svm = fit_svm(values, rows["label"], rows["group"], seed=seed)
     return Bag(settings, vocabulary, svm, word_evidence(values, rows["label"]))
+
+
+def load_bag(run_folder):
+    """Loads the bag of a run folder.
+
+    Raises:
+        InputError: If it is no run folder of this family, or an earlier version's.
+    """
+    run = read_run(run_folder)
+    arguments = run.config["arguments"]
+    if run.config["family"] != "bovw" or "points" not in arguments:
+        raise InputError(
+            f"{run.folder} holds no bag of visual words of this version. "
+            "Train with `pipenv run train --model bovw`."
+        )
+    settings = Settings(
+        tuple(arguments["image_size"]), arguments["features"], arguments["points"]
+    )
+    files = (run.folder / name for name in ("vocabulary.npz", "svm.npz"))
+    return read_bag(*files, settings)
 
 
 def load_predictor(run_folder):

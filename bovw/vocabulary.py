@@ -1,10 +1,11 @@
-"""Visual words: learnt from a sample of descriptors, counted in every image."""
+"""Visual words: learnt from a sample of descriptors, counted in every image.
+
+scikit-learn is imported where they are learnt: bundles run without.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.cluster import MiniBatchKMeans
-from threadpoolctl import threadpool_limits
 
 from bovw.descriptors import values_of
 from bovw.store import in_threads
@@ -53,6 +54,9 @@ def learn_vocabulary(
         Csurka et al., Visual categorization with bags of keypoints, ECCV 2004.
         Sculley, Web-scale k-means clustering, WWW 2010.
     """
+    from sklearn.cluster import MiniBatchKMeans
+    from threadpoolctl import threadpool_limits
+
     num_images = min(MAX_IMAGES, len(store))
     random = np.random.default_rng(seed)
     chosen = np.sort(random.choice(len(store), num_images, replace=False))

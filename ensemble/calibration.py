@@ -1,15 +1,13 @@
 """Members made comparable: probabilities that mean what they say, on `validate`.
 
 A calibration is plain data, as it is kept in calibration.json. Classes weigh alike.
+scipy and scikit-learn are imported where something is learnt: bundles run without.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
 
 from evaluation.metrics import cross_entropies
 
@@ -53,6 +51,8 @@ def fit_temperature(probabilities, truth):
         Guo et al., On Calibration of Modern Neural Networks, ICML 2017. Platt,
         Probabilistic Outputs for Support Vector Machines, 1999.
     """
+    from scipy.optimize import minimize_scalar
+
     shares = truth.weights / len(truth.indices)
     num_groups, num_classes = len(np.unique(truth.groups)), probabilities.shape[1]
     targets = np.full(probabilities.shape, 1 / (num_groups + num_classes))
@@ -76,6 +76,8 @@ def fit_isotonic(probabilities, truth):
         Zadrozny and Elkan, Transforming classifier scores into accurate multiclass
         probability estimates, KDD 2002.
     """
+    from sklearn.isotonic import IsotonicRegression
+
     steps = []
     for index, values in enumerate(probabilities.T):
         is_class = truth.indices == index
@@ -102,6 +104,8 @@ def fit_detector(scores, is_defect):
     Reference:
         Platt, Probabilistic Outputs for Support Vector Machines, 1999.
     """
+    from sklearn.linear_model import LogisticRegression
+
     mean, scale = float(scores.mean()), float(scores.std()) or 1.0
     model = LogisticRegression(class_weight="balanced")
     model.fit(((scores - mean) / scale)[:, None], is_defect)

@@ -2,19 +2,20 @@
 
 Each takes probabilities `(members, samples, classes)` and gives `(samples, classes)`;
 a member's place and the order of classes do not matter. What a combiner learns is a
-dict of arrays. COMBINERS begins with the simplest.
+dict of arrays. COMBINERS begins with the simplest. scipy and scikit-learn are imported
+where something is learnt: bundles run without.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
-from sklearn.linear_model import LogisticRegression
 
 from ensemble.calibration import (
+    KINDS,
     LEAST_PROBABILITY,
     TEMPERATURES,
+    apply_detector,
     fit_temperature,
     sharpen,
 )
@@ -51,6 +52,33 @@ class Answers(NamedTuple):
     def features(self):
         """All of it side by side, `(samples, members * classes + detectors)`."""
         return np.concatenate([*self.probabilities, self.defect_chances.T], axis=1)
+
+
+def calibrate(probabilities, defect_scores, calibrations, normal):
+    """`Answers` from what the members said, each by its own calibration.
+
+    Args:
+        probabilities: Of the classifiers, `(classifiers, samples, classes)`.
+        defect_scores: Of the detectors, `(detectors, samples)`.
+        calibrations: Of the classifiers, then of the detectors.
+        normal: Index of the class of good parts.
+    """
+    num_classifiers, num_samples, _ = probabilities.shape
+    calibrated = [
+        KINDS[calibration["kind"]].apply(found, calibration)
+        for calibration, found in zip(calibrations, probabilities, strict=False)
+    ]
+    chances = [
+        apply_detector(scores, calibration)
+        for calibration, scores in zip(
+            calibrations[num_classifiers:], defect_scores, strict=True
+        )
+    ]
+    return Answers(
+        probabilities=np.stack(calibrated),
+        defect_chances=np.array(chances).reshape(len(chances), num_samples),
+        normal=normal,
+    )
 
 
 class Truth(NamedTuple):
@@ -120,6 +148,8 @@ def learn_weights(answers, truth):
     Without the temperature the loss would reward the surest member instead of the
     best mixture, as a mean of sure answers is unsure. Classes weigh alike.
     """
+    from scipy.optimize import minimize
+
     probabilities = answers.probabilities
     is_right = np.eye(truth.num_classes)[truth.indices]
     shares = truth.weights / len(truth.indices)
@@ -149,6 +179,8 @@ def learn_weights(answers, truth):
 
 def fit_logistic(answers, truth):
     """Logistic regression on the probabilities themselves, classes weighing alike."""
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(C=LOGISTIC_C, class_weight="balanced", max_iter=5000)
     drawn = draw_samples(truth.indices, MAX_LOGISTIC_SAMPLES, seed=truth.seed)
     model.fit(answers.features()[drawn], truth.indices[drawn])
@@ -236,6 +268,38 @@ def _veto(voted, answers, strength):
     rest *= ((1 - allowed) / rest.sum(axis=1))[:, None]
     rest[:, answers.normal] = allowed
     return rest
+
+
+def combine_members(
+    said, member_classes, *, classes, normal_class, calibrations, combiner, learnt
+):
+    """What an ensemble says of images, from what its members say.
+
+    Args:
+        said: For each member `(defect_score, probabilities)` as in a `Prediction`,
+            `(batch,)` and `(batch, its classes)`; a detector has no probabilities.
+        member_classes: Names for each member, in the order of its probabilities.
+        classes: Names, the order of what is returned.
+        normal_class: The class of good parts.
+        calibrations: Of the classifiers, then of the detectors, each in the order of
+            the members.
+        combiner, learnt: A `Combiner` and what it learnt.
+
+    Returns:
+        Probabilities `(batch, classes)`.
+    """
+    probabilities, scores = [], []
+    for (defect_scores, found), names in zip(said, member_classes, strict=True):
+        if found is None:
+            scores.append(defect_scores)
+        else:
+            probabilities.append(
+                found[:, [list(names).index(name) for name in classes]]
+            )
+    answers = calibrate(
+        np.stack(probabilities), scores, calibrations, list(classes).index(normal_class)
+    )
+    return combiner.combine(answers, learnt)
 
 
 COMBINERS = {

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ensemble.calibration import KINDS, apply_detector, choose_kind, fit_detector
-from ensemble.combiners import COMBINERS, Answers, Truth
+from ensemble.calibration import KINDS, choose_kind, fit_detector
+from ensemble.combiners import COMBINERS, Answers, Truth, calibrate
 from evaluation.metrics import cross_entropies
 from preprocessing.split import grouped_folds
 
@@ -79,33 +79,6 @@ def cross_fit(members, names, *, seed=0):
     return CrossFit(
         calibrations, answers, truth, is_validate, folds, learnt, combined
     )  # fmt: skip
-
-
-def calibrate(probabilities, defect_scores, calibrations, normal):
-    """`Answers` from what the members said, each by its own calibration.
-
-    Args:
-        probabilities: Of the classifiers, `(classifiers, samples, classes)`.
-        defect_scores: Of the detectors, `(detectors, samples)`.
-        calibrations: Of the classifiers, then of the detectors.
-        normal: Index of the class of good parts.
-    """
-    num_classifiers, num_samples, _ = probabilities.shape
-    calibrated = [
-        KINDS[calibration["kind"]].apply(found, calibration)
-        for calibration, found in zip(calibrations, probabilities, strict=False)
-    ]
-    chances = [
-        apply_detector(scores, calibration)
-        for calibration, scores in zip(
-            calibrations[num_classifiers:], defect_scores, strict=True
-        )
-    ]
-    return Answers(
-        probabilities=np.stack(calibrated),
-        defect_chances=np.array(chances).reshape(len(chances), num_samples),
-        normal=normal,
-    )
 
 
 def _fit_calibrations(members, kinds, truth, rows):

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ensemble.combiners import COMBINERS
+from ensemble.combiners import COMBINERS, combine_members
 from ensemble.contributions import describe
-from ensemble.cross_fit import calibrate, choose_combiner, cross_fit
+from ensemble.cross_fit import choose_combiner, cross_fit
 from ensemble.members import align
 from evaluation.advice import advice
 from evaluation.ensembles import ensemble_text
@@ -103,19 +103,18 @@ def load_predictor(run_folder, members):
     with np.load(run_folder / "combiner.npz", allow_pickle=False) as arrays:
         learnt = dict(arrays)
     classes, normal_class = config["classes"], config["normal_class"]
-    detectors = [n for n, each in enumerate(calibrations) if each["kind"] == "logistic"]
 
     def predict(images):
         said = [member.predict(images) for member in members]
-        scores = [said.pop(index).defect_score for index in detectors[::-1]][::-1]
-        probabilities = [
-            answer.probabilities[:, [list(member.classes).index(x) for x in classes]]
-            for member, answer in zip(members, said, strict=False)
-        ]
-        answers = calibrate(
-            np.stack(probabilities), scores, calibrations, classes.index(normal_class)
+        combined = combine_members(
+            [(answer.defect_score, answer.probabilities) for answer in said],
+            [member.classes for member in members],
+            classes=classes,
+            normal_class=normal_class,
+            calibrations=calibrations,
+            combiner=combiner,
+            learnt=learnt,
         )
-        combined = combiner.combine(answers, learnt)
         return classifier_prediction(combined, classes, normal_class)
 
     largest = max((member.image_size for member in members), key=np.prod)

@@ -1,7 +1,8 @@
 """A support vector machine with calibrated probabilities, as plain arrays.
 
 scikit-learn trains it; what is kept and used afterwards is arrays alone, so that it
-can be stored without pickle and run without scikit-learn.
+can be stored without pickle and run without scikit-learn, which is imported where
+something is learnt.
 """
 
 import itertools
@@ -10,11 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.svm import SVC
 
 from preprocessing.command import InputError
-from preprocessing.split import grouped_folds
 
 KERNELS = ("rbf", "linear", "sigmoid")
 C_VALUES = (1.0, 10.0, 100.0)
@@ -78,6 +76,8 @@ def fit_svm(
         Platt, Probabilistic Outputs for Support Vector Machines, 1999: the sigmoid is
         fitted on decisions out of fold; here a softmax for many classes.
     """
+    from preprocessing.split import grouped_folds
+
     features, labels = np.asarray(features), np.asarray(labels, str)
     classes = np.unique(labels)
     if len(classes) < 2:
@@ -163,13 +163,18 @@ def load_svm(file):
 
 
 class _Trial(NamedTuple):
+    """A fitted `SVC` and the `LogisticRegression` on its decisions."""
+
     accuracy: float
-    svc: SVC
-    softmax: LogisticRegression
+    svc: object
+    softmax: object
 
 
 def _try(machine, values, labels, folds):
     """Fits on all samples, and the softmax on decisions about groups not seen."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import SVC
+
     classes = np.unique(labels)
     svc = SVC(**machine).fit(values, labels)
     decisions = _svc_decisions(svc, classes, values)

@@ -15,7 +15,8 @@ RUNS = os.environ.get("GOODPARTS_RUNS")  # folder of runs; None: small ones, mad
 import numpy as np
 from workbench import open_dataset, open_runs, picture_rows, show
 
-from bovw.bag import find_words, load_bag, telling_words
+from bovw.bag import find_words, telling_words
+from bovw.train import load_bag
 from evaluation.evidence import overlay
 from evaluation.gallery import decisions
 from evaluation.plot_style import INK, name_lines, new_figure

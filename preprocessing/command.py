@@ -6,8 +6,6 @@ A user's mistake ends in one clear line and exit status 2.
 import argparse
 import sys
 
-from tqdm import tqdm
-
 
 class InputError(ValueError):
     """A mistake in what the user gave; its text says received, expected, what to do."""
@@ -15,6 +13,8 @@ class InputError(ValueError):
 
 def progress(steps, what, total, *, unit="image"):
     """A progress bar around an iterable; none where nobody looks at a terminal."""
+    from tqdm import tqdm  # not needed to inspect
+
     return tqdm(steps, what, total, unit=unit, leave=False, disable=None)
 
 

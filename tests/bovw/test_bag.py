@@ -5,12 +5,11 @@ from bovw.bag import (
     Bag,
     class_probabilities,
     find_words,
-    load_bag,
     telling_words,
     word_evidence,
 )
 from bovw.descriptors import Settings
-from bovw.train import load_predictor, train
+from bovw.train import load_bag, load_predictor, train
 from bovw.vocabulary import Vocabulary
 from evaluation.runs import read_run
 from evaluation.svm import fit_svm

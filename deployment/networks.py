@@ -1,0 +1,112 @@
+"""Keras networks as ONNX, SavedModel or LiteRT; ONNX in 8-bit integers."""
+
+import contextlib
+import io
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from preprocessing.command import InputError, progress
+
+FORMATS = {"savedmodel": "tf_saved_model", "litert": "litert"}
+CALIBRATION_IMAGES = 100  # of train
+
+
+def load_classifier(run_folder):
+    """The Keras model of a run folder of the family classification."""
+    import keras
+
+    classifier = keras.models.load_model(Path(run_folder) / "model.keras")
+    shape = (1, *classifier.input_shape[1:])
+    classifier.predict_on_batch(np.zeros(shape, np.float32))  # it has to have run once
+    return classifier
+
+
+def export_network(run_folder, path, keras_format):
+    """Writes the network of a run folder in a format of Keras' `Model.export`.
+
+    ONNX is what bundles hold; OpenVINO reads it too, and is several times faster on
+    some backbones than with what Keras exports for it.
+    """
+    classifier = load_classifier(run_folder)
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of tf2onnx about NumPy
+        classifier.export(str(path), format=keras_format, verbose=False)
+
+
+def load_exported(path, name):
+    """A function from an image to probabilities, of what `export_network` wrote.
+
+    Args:
+        path: SavedModel folder or LiteRT file.
+        name: A key of FORMATS.
+    """
+    import tensorflow
+
+    if name == "savedmodel":
+        saved = tensorflow.saved_model.load(str(path))
+        return lambda image: saved.serve(image[None].astype(np.float32)).numpy()[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that it moves to a new package
+        interpreter = tensorflow.lite.Interpreter(str(path))
+    interpreter.allocate_tensors()
+    given, found = (
+        interpreter.get_input_details()[0],
+        interpreter.get_output_details()[0],
+    )
+
+    def predict(image):
+        interpreter.set_tensor(given["index"], image[None].astype(np.float32))
+        interpreter.invoke()
+        return interpreter.get_tensor(found["index"])[0]
+
+    return predict
+
+
+def quantise(onnx_file, store, out):
+    """Writes a network whose weights and activations are 8-bit integers.
+
+    Args:
+        onnx_file: Path of the network in 32-bit floats.
+        store: `ImageStore` of train images at its size; the ranges of the activations
+            are those of CALIBRATION_IMAGES of them.
+        out: Path to write.
+    """
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    if len(store) == 0:
+        raise InputError("int8 needs images of train to see the range of values; none.")
+    chosen = np.linspace(0, len(store) - 1, min(CALIBRATION_IMAGES, len(store)))
+    prepared = Path(out).with_suffix(".prepared")
+    quant_pre_process(str(onnx_file), str(prepared), skip_symbolic_shape=True)
+    name = _input_name(prepared)
+
+    class Images(quantization.CalibrationDataReader):
+        def __init__(self):
+            steps = progress(chosen.astype(int), "quantising", len(chosen))
+            self.images = (store.get(index) for index in steps)
+
+        def get_next(self):
+            image = next(self.images, None)
+            return None if image is None else {name: image[None].astype(np.float32)}
+
+    quantization.quantize_static(
+        str(prepared),
+        str(out),
+        Images(),
+        quant_format=quantization.QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=quantization.QuantType.QUInt8,
+        weight_type=quantization.QuantType.QInt8,
+    )
+    prepared.unlink()
+
+
+def _input_name(path):
+    import onnx
+
+    return onnx.load(str(path)).graph.input[0].name

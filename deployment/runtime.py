@@ -1,0 +1,174 @@
+"""Inspects images with a bundle, without Keras and TensorFlow.
+
+    from deployment.runtime import load_bundle
+
+    inspector = load_bundle("bottle.goodparts")
+    verdict = inspector.inspect(image)  # uint8 RGB (height, width, 3) of any size
+
+NumPy, OpenCV, Pillow and ONNX Runtime (or OpenVINO) are all it needs.
+"""
+
+import io
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from bovw.bag import class_probabilities, read_bag
+from bovw.descriptors import Settings
+from deployment.bundle import read_bundle
+from deployment.engines import load_network
+from ensemble.combiners import COMBINERS, combine_members
+from evaluation.decisions import Decision, decide_parts
+from preprocessing.command import InputError
+from preprocessing.images import resize
+
+
+class Verdict(NamedTuple):
+    """What is said of an image.
+
+    Attributes:
+        decision: "accept", "reject" or "inspect".
+        reason: Why, see `evaluation.decisions`.
+        defect_score: Higher is more defective.
+        predicted: Name of the most probable class.
+        probabilities: float64 `(classes,)`, in the order of the inspector's classes.
+    """
+
+    decision: str
+    reason: str
+    defect_score: float
+    predicted: str
+    probabilities: np.ndarray
+
+
+class Inspector(NamedTuple):
+    """A loaded model and the lines by which it decides.
+
+    Attributes:
+        name: Of the bundle or run.
+        sha256: Of the bundle; it changes with any of its files. Empty for a run.
+        classes: Names, in the order of the probabilities.
+        normal_class: The class of good parts.
+        decision: `evaluation.decisions.Decision`.
+        classify: From an image to probabilities `(classes,)`.
+        false_rejects: Share of good images that are rejected, as validate bounds it.
+    """
+
+    name: str
+    sha256: str
+    classes: list
+    normal_class: str
+    decision: Decision
+    classify: Callable[[np.ndarray], np.ndarray]
+    false_rejects: float = 0.01
+
+    def inspect(self, image):
+        """The `Verdict` on an image.
+
+        Args:
+            image: uint8 RGB `(height, width, 3)`, of any size.
+
+        Raises:
+            ValueError: If it is anything else.
+        """
+        image = np.asarray(image)
+        if (
+            image.dtype != np.uint8
+            or image.ndim != 3
+            or image.shape[2] != 3
+            or not image.size
+        ):
+            raise ValueError(
+                "image must be uint8 RGB (height, width, 3). Received: "
+                f"{image.dtype} {image.shape}."
+            )
+        probabilities = np.asarray(self.classify(image), np.float64)
+        score = 1.0 - probabilities[self.classes.index(self.normal_class)]
+        decided, reasons = decide_parts(self.decision, [score], probabilities[None])
+        return Verdict(
+            str(decided[0]),
+            str(reasons[0]),
+            float(score),
+            self.classes[int(probabilities.argmax())],
+            probabilities,
+        )
+
+
+def load_bundle(path, *, engine=None, num_threads=None):
+    """Loads a bundle, checked.
+
+    Args:
+        path: Folder `<name>.goodparts`.
+        engine, num_threads: See `engines.load_network`.
+
+    Raises:
+        InputError: If it is no bundle, or not as it was exported.
+    """
+    bundle = read_bundle(path)
+    about = bundle.about
+    try:
+        lines = about["decision"]
+        decision = Decision(
+            float(lines["accept_below"]),
+            float(lines["reject_from"]),
+            lines["least_probability"],
+        )
+        load = {
+            "precision": about["precision"],
+            "engine": engine,
+            "num_threads": num_threads,
+        }
+        classify = _load(about["model"], bundle, load)
+    except KeyError as error:
+        raise InputError(
+            f"{bundle.path}/bundle.json lacks {error}. Export again."
+        ) from error
+    return Inspector(
+        bundle.path.name, about["sha256"], about["classes"], about["normal_class"],
+        decision, classify, lines["false_rejects"],
+    )  # fmt: skip
+
+
+def _load(model, bundle, load):
+    """A function from an image to probabilities, for each kind of model."""
+    kinds = {"network": _load_network, "bovw": _load_bag, "ensemble": _load_ensemble}
+    return kinds[model["kind"]](model, bundle, load)
+
+
+def _load_network(model, bundle, load):
+    network = load_network(bundle.files[model["file"]], **load)
+    size = tuple(model["image_size"])
+    return lambda image: network(resize(image, size))
+
+
+def _load_bag(model, bundle, load):
+    settings = model["settings"]
+    settings = Settings(
+        tuple(settings["image_size"]), settings["features"], settings["points"]
+    )
+    vocabulary, svm = (
+        io.BytesIO(bundle.files[model[name]]) for name in ("vocabulary", "svm")
+    )
+    bag = read_bag(vocabulary, svm, settings)
+    return lambda image: class_probabilities(bag, image[None])[0]
+
+
+def _load_ensemble(model, bundle, load):
+    members = [_load(member, bundle, load) for member in model["members"]]
+    with np.load(io.BytesIO(bundle.files[model["file"]]), allow_pickle=False) as arrays:
+        learnt = dict(arrays)
+    classes = bundle.about["classes"]
+
+    def classify(image):
+        return combine_members(
+            [(None, member(image)[None]) for member in members],
+            [member["classes"] for member in model["members"]],
+            classes=classes,
+            normal_class=bundle.about["normal_class"],
+            calibrations=model["calibrations"],
+            combiner=COMBINERS[model["combiner"]],
+            learnt=learnt,
+        )[0]
+
+    return classify

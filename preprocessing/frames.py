@@ -1,0 +1,302 @@
+r"""Turns recordings into images, so that a recording becomes a data set.
+
+    pipenv run frames line.mp4 --out frames --rate 5
+    pipenv run frames recordings/ --out frames --roi 220,0,150,400@640x480
+
+Writes `frames/line/line_000042.png` and so on, without loss; the number is that of the
+frame in its video. Frames that hardly differ from the last one kept are left out. A
+minute of 640x360 takes some seconds. A video is written whole or not at all: run a
+stopped command again, what is complete is not made again.
+
+Sort the images into folders by class and run `pipenv run folders`. Their names keep the
+order in time for `--grouping chronological`, and `--grouping pattern
+--pattern '(.+)_\d+$'` keeps each video together.
+"""
+
+import argparse
+import math
+import os
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import cv2
+import numpy as np
+
+from preprocessing.command import InputError, progress, run_command
+from preprocessing.files import file_hash, read_json, remove_leftovers, write_json
+from preprocessing.images import write_image
+from preprocessing.region import cut, fit_region, make_region, parse_roi
+
+VIDEO_SUFFIXES = frozenset(
+    ".mp4 .m4v .mov .avi .mkv .webm .gif .mpg .mpeg .ts .mts .wmv .flv .3gp".split()
+)
+RECORD = ".frames.json"  # of how the images of a folder were made
+GREY_DIFFERENCE = 20  # of 255, above it a pixel has changed
+CHANGED_SHARE = 0.01  # of the pixels, below it an image is a near-duplicate
+MISSING_SECONDS = 1.0  # at the end of a video, above it the file was cut off
+
+
+class Counts(NamedTuple):
+    """Frames of a video: all, those due at the rate, near-duplicates, images."""
+
+    num_read: int
+    num_due: int
+    num_duplicates: int
+    num_kept: int
+
+
+def extract_frames(
+    video, out, *, rate=None, roi=None, mask=None, keep_duplicates=False
+):
+    """Writes the images of one video to `<out>/<its name>` and prints a line.
+
+    A folder that this made before with the same arguments is left as it is.
+
+    Args:
+        video: Any file that FFmpeg reads. Turned as its metadata says.
+        out: Folder of all videos' folders.
+        rate: Images per second, chosen by time stamp; every frame if None, or where
+            the video has fewer.
+        roi: `Roi`, or None for the whole frame; see `make_region`.
+        mask: Path of an image, white on the part, or None.
+        keep_duplicates: Whether near-duplicates are written too.
+
+    Returns:
+        `Counts`.
+
+    Raises:
+        InputError: If the video is damaged, cut off or none, the region does not fit
+            it, or the folder is there with other images.
+    """
+    video = Path(video)
+    folder = Path(out) / video.stem
+    recipe = {
+        "video": video.name,
+        "sha256": file_hash(video),
+        "rate": rate,
+        "roi": roi and [list(roi.box), roi.frame_size and list(roi.frame_size)],
+        "mask_sha256": mask and file_hash(mask),
+        "keep_duplicates": keep_duplicates,
+    }
+    counts = _counts_of_done(folder, recipe)
+    is_new = counts is None
+    if is_new:
+        remove_leftovers(folder)
+        partial = folder.with_name(f".{folder.name}.partial")
+        partial.mkdir(parents=True)
+        try:
+            counts = _write_images(
+                video, partial, rate=rate, roi=roi, mask=mask, keep=keep_duplicates
+            )
+            write_json(partial / RECORD, {**recipe, "counts": counts._asdict()})
+            os.rename(partial, folder)
+        except InputError as error:
+            raise InputError(f"{video}: {error}") from None
+        finally:
+            remove_leftovers(folder)
+    print(_describe(folder, counts, rate=rate, is_new=is_new))
+    return counts
+
+
+def _counts_of_done(folder, recipe):
+    """The counts of a complete folder; None where there is no folder."""
+    if not os.path.lexists(folder):
+        return None
+    record = read_json(folder / RECORD) if (folder / RECORD).exists() else {}
+    counts = record.pop("counts", None)
+    if record == recipe:
+        return Counts(**counts)
+    differs = ", ".join(key for key in recipe if record.get(key) != recipe[key])
+    made = f"was made with another {differs}" if record else "is not of this command"
+    raise InputError(
+        f"{folder} is there already and {made}. Remove it, or choose another --out."
+    )
+
+
+def _write_images(video, folder, *, rate, roi, mask, keep):
+    region, last, next_due = None, None, 0
+    num_read = num_due = num_duplicates = 0
+    for number, (seconds, frame) in enumerate(read_frames(video)):
+        num_read += 1
+        if rate is not None:
+            # A clock of whole milliseconds shows some frames a little early.
+            early = min(float(frame.time_base), 0.1 / rate)
+            if (seconds + early) * rate < next_due:
+                continue
+            next_due = max(next_due, math.floor(seconds * rate)) + 1
+        num_due += 1
+        image = to_rgb(frame)
+        if region is None:
+            region = make_region(roi, mask, image.shape[:2])
+        seen = fit_region(region, image.shape[:2]).mask
+        image = cut(image, region)
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        if not keep and is_near_duplicate(grey, last, seen):
+            num_duplicates += 1
+            continue
+        last = grey
+        write_image(folder / f"{video.stem}_{number:06d}.png", image)
+    return Counts(num_read, num_due, num_duplicates, num_due - num_duplicates)
+
+
+def is_near_duplicate(grey, last, seen=None):
+    """Whether a picture hardly differs from the last one kept.
+
+    Args:
+        grey: uint8, `(height, width)`.
+        last: The same of the last one kept; None if there is none.
+        seen: Bool, `(height, width)`, the pixels that count; None for all.
+    """
+    if last is None or last.shape != grey.shape:
+        return False
+    num_changed = np.count_nonzero(cv2.absdiff(grey, last) > GREY_DIFFERENCE)
+    num_pixels = grey.size if seen is None else np.count_nonzero(seen)
+    return num_changed < CHANGED_SHARE * num_pixels
+
+
+def read_frames(video):
+    """Yields the seconds since the first frame and the `av.VideoFrame`, for each.
+
+    Raises:
+        InputError: If the file is no video, damaged, or ends too early.
+    """
+    try:
+        with av.open(str(video)) as container:
+            if not container.streams.video:
+                raise InputError("it has no pictures. Give a video.")
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            frames = container.decode(stream)
+            first, end = None, 0.0
+            steps = progress(frames, video.name, stream.frames or None, unit="frame")
+            for number, frame in enumerate(steps):
+                if frame.is_corrupt:
+                    raise InputError(f"frame {number} is damaged. {_mend(video)}")
+                time = _time(frame, number, stream)
+                first = time if first is None else first
+                yield time - first, frame
+                end = time - first + float((frame.duration or 0) * frame.time_base)
+            _check_end(container, stream, first, end, video)
+    except av.FFmpegError as error:
+        raise InputError(
+            f"it cannot be read as a video ({error.strerror}). {_mend(video)}"
+        ) from error
+
+
+def _time(frame, number, stream):
+    """Seconds by the frame's time stamp; by its number in files that have none."""
+    if frame.pts is not None:
+        return float(frame.pts * frame.time_base)
+    return number / float(stream.guessed_rate or 25)
+
+
+def _check_end(container, stream, first, end, video):
+    """Raises InputError where a file holds less than it says."""
+    if first is None:
+        raise InputError(f"no frame of it can be read. {_mend(video)}")
+    stated = 0.0
+    if stream.duration is not None:
+        stated = float(stream.duration * stream.time_base)
+    elif len(container.streams) == 1:  # else it may be that of a longer sound
+        stated = (container.duration or 0) / av.time_base
+    if stated - end > MISSING_SECONDS:
+        raise InputError(
+            f"it ends after {end:.1f} of {stated:.1f} seconds, so it was cut off. "
+            + _mend(video)
+        )
+
+
+def _mend(video):
+    mended = video.with_name(f"{video.stem}_mended.mkv")
+    return "Copy it again, or mend what can be mended: " + shlex.join(
+        ["ffmpeg", "-i", str(video), "-an", str(mended)]
+    )
+
+
+def to_rgb(frame):
+    """A decoded frame as uint8 RGB, `(height, width, 3)`, turned to stand upright."""
+    image = frame.to_ndarray(format="rgb24")
+    quarter_turns = round(frame.rotation / 90) % 4  # counter-clockwise
+    return np.ascontiguousarray(np.rot90(image, quarter_turns))
+
+
+def _describe(folder, counts, *, rate, is_new):
+    due = "" if rate is None else f", {counts.num_due} taken at {rate:g} a second"
+    return (
+        f"{folder}: {'' if is_new else 'up to date, '}{counts.num_read} frames read"
+        f"{due}, {counts.num_duplicates} near-duplicates left out, "
+        f"{counts.num_kept} images"
+    )
+
+
+def find_videos(paths):
+    """The videos among files and the folders that hold them.
+
+    Raises:
+        InputError: If a path is missing, a folder has no video, or two videos have
+            one name, so that their images would go to one folder.
+    """
+    videos = []
+    for path in map(Path, paths):
+        if not path.exists():
+            raise InputError(f"There is no file or folder {path}. Check the path.")
+        found = _videos_of(path) if path.is_dir() else [path]
+        if not found:
+            suffixes = " ".join(sorted(VIDEO_SUFFIXES))
+            raise InputError(f"{path} has no videos ({suffixes}). Check the path.")
+        videos += found
+    by_stem = {}
+    for video in videos:
+        other = by_stem.setdefault(video.stem, video)
+        if other is not video:
+            raise InputError(
+                f"{other} and {video} would both be written to a folder "
+                f"{video.stem!r}. Rename one, or give them one by one, each with its "
+                "own --out."
+            )
+    return videos
+
+
+def _videos_of(folder):
+    return sorted(
+        path
+        for path in folder.glob("[!.]*")
+        if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
+    )
+
+
+def frame_rate(text):
+    """argparse type: a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"must be a number of images per second above 0. Received: {text!r}."
+        )
+    return value
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("videos", nargs="+", metavar="VIDEO", help="videos, and folders of videos")
+    add("--out", required=True, metavar="FOLDER", help="where the images go")
+    add("--rate", type=frame_rate, help="images per second (every frame)")
+    add(
+        "--roi", type=parse_roi, help="x,y,width,height, and @WIDTHxHEIGHT of the frame"
+    )
+    add("--mask", help="image of frame or box, white on the part")
+    add("--keep-duplicates", action="store_true", help="near-duplicates too")
+    arguments = vars(parser.parse_args())
+    for video in find_videos(arguments.pop("videos")):
+        extract_frames(video, **arguments)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,199 @@
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bovw.train import train as train_bovw
+from classification.train import train as train_network
+from deployment import parity
+from deployment.export import export, export_keras
+from deployment.runtime import load_bundle
+from ensemble.train import train as train_ensemble
+from evaluation.decide_run import decide_run
+from evaluation.decisions import decide_parts, read_decision
+from evaluation.runs import read_run
+from models import load_predictor
+from predict import predict
+from preprocessing.command import InputError
+from preprocessing.files import read_json
+from preprocessing.images import read_image
+from preprocessing.manifest import read_dataset
+
+ROOT = Path(__file__).parents[2]
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+    "albumentations",
+)
+
+
+@pytest.fixture(scope="module")
+def runs(washers, tmp_path_factory):
+    """A network, a bag of words and an ensemble of both, with lines of `decide`."""
+    folder = tmp_path_factory.mktemp("runs")
+    size = (48, 48)
+    members = {
+        "network": train_network(
+            model="small_cnn", data=washers, runs=folder, image_size=(32, 32), epochs=2
+        ),
+        "bovw": train_bovw(data=washers, runs=folder, image_size=size, num_words=10),
+    }
+    both = train_ensemble(list(members.values()), combiner="logistic", runs=folder)
+    decide_run(both, inspect_share=0.3)
+    return {**members, "ensemble": both}
+
+
+@pytest.fixture(scope="module")
+def bundles(runs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bundles")
+    found = {}
+    for name, run in runs.items():
+        found[name] = folder / f"{name}.goodparts"
+        export(run, found[name])
+    return found
+
+
+def images_of_test(washers):
+    dataset = read_dataset(washers)
+    rows = dataset.rows("test")
+    return [dataset.folder / path for path in rows["path"]]
+
+
+@pytest.mark.parametrize("name", ["network", "bovw", "ensemble"])
+def test_a_bundle_decides_as_its_run(runs, bundles, washers, name):
+    inspector, original = load_bundle(bundles[name]), load_predictor(runs[name])
+    decision = read_decision(read_run(runs[name]))
+    for path in images_of_test(washers):
+        image = read_image(path)
+        answer = original.predict(image[None])
+        order = [original.classes.index(each) for each in inspector.classes]
+        wanted = answer.probabilities[0, order]
+        verdict = inspector.inspect(image)
+        assert verdict.probabilities == pytest.approx(wanted, abs=1e-5)
+        decided, _ = decide_parts(decision, [answer.defect_score[0]], wanted[None])
+        assert verdict.decision == decided[0]
+    about = read_json(bundles[name] / "bundle.json")
+    assert about["parity"]["max_difference"] < 1e-5
+    assert about["run"]["name"] == runs[name].name
+
+
+def test_neither_keras_nor_the_learning_libraries_are_loaded(bundles, washers):
+    code = (
+        "import sys; from deployment.runtime import load_bundle\n"
+        "from preprocessing.images import read_image\n"
+        f"load_bundle({str(bundles['ensemble'])!r}).inspect("
+        f"read_image({str(images_of_test(washers)[0])!r}))\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_predict_takes_a_bundle(bundles, washers, tmp_path):
+    images = images_of_test(washers)[:3]
+    result = subprocess.run(
+        [sys.executable, ROOT / "predict.py", bundles["ensemble"], *images, "--csv",
+         tmp_path / "out.csv"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    rows = list(predict(bundles["ensemble"], images))
+    lines = result.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [row["verdict"] for row in rows]
+    written = (tmp_path / "out.csv").read_text().splitlines()
+    assert written[0] == "path,verdict,reason,defect_score,predicted,prob_bad,prob_good"
+    assert len(written) == 4
+
+
+def test_int8_is_fitted_again_and_says_what_it_costs(runs, washers, tmp_path):
+    out = tmp_path / "small.goodparts"
+    found = export(runs["ensemble"], out, precision="int8")
+    about = read_json(out / "bundle.json")
+    assert about["precision"] == "int8"
+    assert found["cost"]["validate"]["int8"]["value"] > 0
+    assert about["cost"]["test"]["num_images"] == len(images_of_test(washers))
+    fp32 = read_json(runs["ensemble"] / "decision.json")
+    assert about["decision"]["accept_below"] != fp32["accept_below"]
+    network = out / "0" / "network.onnx"
+    if not network.is_file():
+        network = out / "1" / "network.onnx"
+    assert b"QuantizeLinear" in network.read_bytes()
+    verdict = load_bundle(out).inspect(read_image(images_of_test(washers)[0]))
+    assert verdict.probabilities.sum() == pytest.approx(1)
+
+
+def test_an_export_that_decides_otherwise_is_refused(runs, tmp_path, monkeypatch):
+    from deployment import runtime
+
+    honest = runtime.resize
+    monkeypatch.setattr(
+        runtime, "resize", lambda image, size: 255 - honest(image, size)
+    )
+    out = tmp_path / "wrong.goodparts"
+    with pytest.raises(
+        InputError, match="does not decide as the original.*washers|bad/"
+    ):
+        export(runs["network"], out)
+    assert not out.exists() and not list(tmp_path.iterdir())
+
+
+def test_scores_further_apart_than_the_tolerance_are_refused(
+    runs, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(parity, "TOLERANCE", -1.0)
+    with pytest.raises(InputError, match="and [0-9]+ more. Nothing was written"):
+        export(runs["bovw"], tmp_path / "far.goodparts")
+
+
+def test_a_data_set_that_changed_cannot_judge(runs, tmp_path):
+    folder = shutil.copytree(runs["bovw"], tmp_path / runs["bovw"].name)
+    config = (folder / "config.json").read_text()
+    manifest = read_run(folder).config["manifest_sha256"]
+    (folder / "config.json").write_text(config.replace(manifest, "0" * 64))
+    with pytest.raises(InputError, match="was changed after"):
+        export(folder, tmp_path / "b.goodparts")
+
+
+def test_names_are_checked_first(runs, bundles, tmp_path):
+    with pytest.raises(InputError, match="is named .*goodparts"):
+        export(runs["bovw"], tmp_path / "b")
+    with pytest.raises(InputError, match="exists already"):
+        export(runs["bovw"], bundles["bovw"])
+    with pytest.raises(InputError, match="for one network"):
+        export_keras(runs["bovw"], tmp_path / "b", name="litert")
+
+
+@pytest.mark.parametrize("name, out", [("savedmodel", "saved"), ("litert", "a.tflite")])
+def test_other_formats_of_one_network(runs, tmp_path, name, out):
+    found = export_keras(runs["network"], tmp_path / out, name=name)
+    assert found["max_difference"] < 1e-5
+    assert (tmp_path / out).exists() and len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_is_no_rgb_image_is_refused(bundles):
+    inspector = load_bundle(bundles["network"])
+    for image in (
+        np.zeros((8, 8), np.uint8),
+        np.zeros((8, 8, 3), np.float32),
+        np.zeros((0, 8, 3), np.uint8),
+        np.zeros((8, 8, 4), np.uint8),
+    ):
+        with pytest.raises(ValueError, match="must be uint8 RGB"):
+            inspector.inspect(image)
+
+
+def test_both_engines_say_the_same(bundles, washers):
+    image = read_image(images_of_test(washers)[0])
+    found = [
+        load_bundle(bundles["network"], engine=engine).inspect(image).probabilities
+        for engine in ("onnxruntime", "openvino")
+    ]
+    assert found[0] == pytest.approx(found[1], abs=1e-5)
