@@ -1,0 +1,1 @@
+"""A camera watched live: capture, verdict, alarm and where it is told."""

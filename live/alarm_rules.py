@@ -1,0 +1,185 @@
+"""When defective frames become an alarm, and how often that happens falsely.
+
+`--alarm-after` takes one of three rules, read by `parse_rule`.
+"""
+
+import argparse
+import math
+import re
+from bisect import bisect_left
+from typing import NamedTuple
+
+import numpy as np
+
+FALSE_REJECTS = 0.01  # share of good frames rejected, where validate is not known
+FAULT_REJECTS = 0.5  # share of frames rejected in the fault that cusum is tuned for
+FRAMES_BETWEEN = 10_000  # frames between false alarms of plain `cusum`
+LONGEST_RUN = 1_000
+MOST_STATES = 40_000
+STEPS = 10  # of cusum, in the evidence of a good frame
+RAISED = -1
+
+
+class Rule(NamedTuple):
+    """When frames become an alarm, as a table of states.
+
+    State 0 is the start. A good or a defective frame leads from each state to
+    the next; a defective frame may lead to RAISED.
+    """
+
+    text: str  # as given, such as "3/7"
+    num_frames: int  # good frames that end an event; doubtful ones for attention
+    reach: int  # the latest defective frames, at most, that an alarm rests on
+    after_good: tuple
+    after_defect: tuple
+
+    def frames_between_false_alarms(self, false_rejects=FALSE_REJECTS):
+        """Mean number of frames from the start to an alarm while all parts are good.
+
+        Exact when each frame is rejected with the same probability, whatever its
+        neighbours. Frames of a camera are not so: one part is seen on several,
+        and a reflection lasts. False rejects then come in runs and false alarms
+        more often, so judge a rule on a recording of good production as well.
+
+        Args:
+            false_rejects: Share of good frames that are rejected, 0 to 1.
+
+        Returns:
+            Frames, 1 or more; infinite where no alarm can come.
+
+        Reference: Brook and Evans, An approach to the probability distribution of
+            CUSUM run length, Biometrika 1972. The chain is cut where it returns
+            to the start: frames per visit over alarms per visit.
+        """
+        size = len(self.after_good) + 1  # the last one is the alarm
+        good, defect = (
+            np.array(table) % size for table in (self.after_good, self.after_defect)
+        )
+        share = np.zeros(size)
+        share[0] = 1.0
+        frames = alarms = 0.0
+        while share.sum() > 1e-12 * alarms:
+            frames += share.sum()
+            from_good = np.bincount(good, share[:-1] * (1 - false_rejects), size)
+            share = from_good + np.bincount(defect, share[:-1] * false_rejects, size)
+            alarms += share[-1]
+            share[[0, -1]] = 0.0
+        return float(frames / alarms) if alarms else math.inf
+
+
+def parse_rule(text, false_rejects=FALSE_REJECTS):
+    """argparse type: the rule that turns defective frames into an alarm.
+
+    Args:
+        text: `5`, five defective frames one after another, of any class; `3/7`,
+            three of the last seven; `cusum:10000`, a sequential test with at
+            least 10,000 frames between false alarms on average; `cusum` is that.
+        false_rejects: Share of good frames that are rejected, as `validate`
+            showed it (where it showed none, the upper end of the interval); above
+            0 and below 0.3. Only cusum depends on it.
+
+    Returns:
+        Rule.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is no such rule.
+    """
+    match = re.fullmatch(
+        r"([0-9]{1,12})|([0-9]{1,12})/([0-9]{1,12})|cusum(?::([0-9]{1,12}))?", text
+    )
+    if not match:
+        raise argparse.ArgumentTypeError(
+            "must be a number of defective frames in a row such as 5, a share of the "
+            "last frames such as 3/7, or cusum:N with N frames between false alarms, "
+            f"such as cusum:10000. Received: {text!r}."
+        )
+    straight, few, many, frames = (group and int(group) for group in match.groups())
+    if straight is not None:
+        return _straight(text, straight)
+    if many is not None:
+        return _share(text, few, many)
+    return _cusum(text, FRAMES_BETWEEN if frames is None else frames, false_rejects)
+
+
+def _straight(text, frames):
+    if not 1 <= frames <= LONGEST_RUN:
+        raise argparse.ArgumentTypeError(
+            f"must be from 1 to {LONGEST_RUN} frames in a row. Received: {text!r}."
+        )
+    after_defect = (*range(1, frames), RAISED)
+    return Rule(text, frames, frames, (0,) * frames, after_defect)
+
+
+def _share(text, defects, frames):
+    """`3/7`; a state is where the defective ones are among the last frames."""
+    if not 1 <= defects <= frames <= LONGEST_RUN:
+        raise argparse.ArgumentTypeError(
+            "must be k/n with k from 1 to n: an alarm when k of the last n frames are "
+            f"defective; n at most {LONGEST_RUN}. Received: {text!r}."
+        )
+    if sum(math.comb(frames - 1, ones) for ones in range(defects)) > MOST_STATES:
+        raise argparse.ArgumentTypeError(
+            f"has too many patterns to say how often it alarms falsely. Received: "
+            f"{text!r}. Take smaller numbers of about the same share, or cusum."
+        )
+    remembered = (1 << (frames - 1)) - 1
+    states, after_good, after_defect = {0: 0}, [], []
+    patterns = [0]
+    for pattern in patterns:  # grows while it is read
+        full = pattern.bit_count() + 1 == defects
+        for bit, table in ((0, after_good), (1, after_defect)):
+            if bit and full:
+                table.append(RAISED)
+                continue
+            following = (pattern << 1 | bit) & remembered
+            if following not in states:
+                states[following] = len(states)
+                patterns.append(following)
+            table.append(states[following])
+    return Rule(text, frames, defects, tuple(after_good), tuple(after_defect))
+
+
+def _cusum(text, frames_between, false_rejects):
+    """Bernoulli CUSUM of "rejected"; a state is the sum of the evidence.
+
+    The evidence is the log likelihood ratio of "half of the frames are rejected"
+    against `false_rejects`, in whole steps: a good frame takes STEPS away, a
+    defective one adds `gain`, rounded down. The threshold is the lowest that keeps
+    the promise.
+
+    Reference: Reynolds and Stoumbos, A CUSUM chart for monitoring a proportion
+        when inspecting continuously, Journal of Quality Technology 1999.
+    """
+    if not 10 <= frames_between <= 10**9:
+        raise argparse.ArgumentTypeError(
+            "must have from 10 to 1000000000 frames between false alarms. Received: "
+            f"{text!r}."
+        )
+    if not 0 < false_rejects < 0.3:
+        raise argparse.ArgumentTypeError(
+            "needs a share of falsely rejected frames above 0 and below 0.3. "
+            f"Received: {false_rejects}. Take a rule such as 3/7."
+        )
+    for_good = math.log((1 - false_rejects) / (1 - FAULT_REJECTS))
+    for_defect = math.log(FAULT_REJECTS / false_rejects)
+    gain = int(STEPS * for_defect / for_good)
+    enough = math.ceil(STEPS * math.log(frames_between) / for_good)  # Lorden's bound
+
+    def with_threshold(threshold):
+        sums = range(threshold)
+        return Rule(
+            text,
+            num_frames=math.ceil(threshold / gain),
+            reach=threshold,
+            after_good=tuple(max(0, value - STEPS) for value in sums),
+            after_defect=tuple(
+                value + gain if value + gain < threshold else RAISED for value in sums
+            ),
+        )
+
+    def promise(threshold):
+        return with_threshold(threshold).frames_between_false_alarms(false_rejects)
+
+    return with_threshold(
+        1 + bisect_left(range(1, enough + 1), frames_between, key=promise)
+    )

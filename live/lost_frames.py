@@ -1,0 +1,134 @@
+"""Tells from an H.264 stream itself that a frame of it was lost on the way.
+
+A decoder fills such a gap with copies and goes on without a word: the pictures up
+to the next key frame are wrong. RTSP over TCP hides what a camera left out, so the
+frame numbers in the slice headers are the only witness.
+"""
+
+import re
+
+START_CODE = re.compile(b"\0\0\1")
+HEAD = 400  # bytes of a NAL unit that hold all that is read here
+PLAIN_PROFILES = (66, 77, 88)  # without the chroma fields of the high profiles
+SLICE, KEY_SLICE, PARAMETERS = 1, 5, 7
+
+
+class FrameNumbers:
+    """Follows the frame numbers of one H.264 stream or file.
+
+    Args:
+        extradata: Parameter sets that came before the pictures (of an SDP or of an
+            MP4 file), or None.
+    """
+
+    def __init__(self, extradata):
+        extradata = extradata or b""
+        self.num_bits = None  # of a frame number; None: unknown, or gaps are allowed
+        self.last = None
+        self.length_bytes = None  # before each unit, as in MP4; None: start codes
+        if extradata[:1] == b"\1":
+            self.num_bits = _frame_number_bits(_Bits(extradata[8 : 8 + HEAD]))
+            self.length_bytes = (extradata[4] & 3) + 1
+        else:
+            self.is_gap(extradata)
+
+    def is_gap(self, packet):
+        """Whether at least one frame is missing between the last packet and this one.
+
+        Args:
+            packet: Bytes of one coded picture.
+        """
+        for unit in self._units(packet):
+            kind = unit[0] & 31
+            if kind == PARAMETERS:
+                self.num_bits = _frame_number_bits(_Bits(unit))
+            elif kind in (SLICE, KEY_SLICE):
+                return self._steps_over(unit, kind == KEY_SLICE)
+        return False
+
+    def _units(self, packet):
+        """The beginnings of the NAL units of a packet."""
+        if self.length_bytes is None:
+            starts = (found.end() for found in START_CODE.finditer(packet))
+        else:
+            starts = _starts_by_length(packet, self.length_bytes)
+        for start in starts:
+            if start < len(packet):
+                yield packet[start : start + HEAD]
+
+    def _steps_over(self, unit, is_key):
+        if self.num_bits is None:
+            return False
+        bits = _Bits(unit)
+        for _ in ("first macroblock", "slice type", "picture parameters"):
+            bits.exp_golomb()
+        number = bits.take(self.num_bits)
+        last = None if is_key else self.last
+        is_referred = unit[0] >> 5 & 3  # only frames that others build on are numbered
+        self.last = number if is_referred else number - 1
+        return last is not None and (number - last) % 2**self.num_bits > 1
+
+
+def _starts_by_length(packet, length_bytes):
+    start = length_bytes
+    while start < len(packet):
+        yield start
+        length = int.from_bytes(packet[start - length_bytes : start], "big")
+        start += length + length_bytes
+
+
+def _frame_number_bits(bits):
+    """Bits of a frame number by a sequence parameter set, None if gaps are allowed."""
+    profile = bits.take(8)
+    bits.take(16)  # constraints, level
+    bits.exp_golomb()  # its own number
+    if profile not in PLAIN_PROFILES:
+        chroma = bits.exp_golomb()
+        if chroma == 3 and bits.take(1):
+            return None  # colour planes of their own: not followed
+        bits.exp_golomb(), bits.exp_golomb(), bits.take(1)  # bit depths, bypass
+        if bits.take(1):
+            for number in range(8 if chroma != 3 else 12):
+                if bits.take(1):
+                    _skip_scaling_list(bits, 16 if number < 6 else 64)
+    num_bits = bits.exp_golomb() + 4
+    order = bits.exp_golomb()
+    if order == 0:
+        bits.exp_golomb()
+    elif order == 1:
+        bits.take(1)
+        bits.exp_golomb(), bits.exp_golomb()
+        for _ in range(min(bits.exp_golomb(), 255)):
+            bits.exp_golomb()
+    bits.exp_golomb()  # number of reference frames
+    gaps_are_allowed = bits.take(1)
+    return None if gaps_are_allowed or num_bits > 16 else num_bits
+
+
+def _skip_scaling_list(bits, size):
+    last = following = 8
+    for _ in range(size):
+        if following:
+            code = bits.exp_golomb()
+            following = (last + (code + 1) // 2 * (1 if code % 2 else -1)) % 256
+        last = following or last
+
+
+class _Bits:
+    """Reads bits of a NAL unit after its first byte; zeros past the end."""
+
+    def __init__(self, unit):
+        content = unit[1:].replace(b"\0\0\3", b"\0\0")
+        self.value = int.from_bytes(content, "big")
+        self.left = len(content) * 8
+
+    def take(self, count):
+        self.left -= count
+        shifted = self.value >> self.left if self.left > 0 else self.value << -self.left
+        return shifted & (1 << count) - 1
+
+    def exp_golomb(self):
+        zeros = 0
+        while not self.take(1) and zeros < 32:
+            zeros += 1
+        return (1 << zeros) - 1 + self.take(zeros)

@@ -1,0 +1,95 @@
+"""What a live inspection counts and times, for the page and for Prometheus."""
+
+import time
+from collections import Counter, deque
+
+import numpy as np
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import Counter as PrometheusCounter
+
+from evaluation.decisions import DECISIONS
+
+NUM_LATENCIES = 1000
+RATE_OVER_S = 5.0
+ALARM_STATES = ("clear", "alarm", "attention")
+LATENCIES_S = (0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.1, 0.2, 0.5, 1, 5)
+
+
+class Measures:
+    """Counts frames by decision; keeps the newest latencies, capture to verdict."""
+
+    def __init__(self):
+        self._counts = Counter()
+        self._latencies = deque(maxlen=NUM_LATENCIES)
+        self._times = deque()
+        self._registry = CollectorRegistry()
+        self._frames = PrometheusCounter(
+            "goodparts_frames", "Frames by decision, or refused.", ["decision"],
+            registry=self._registry,
+        )  # fmt: skip
+        self._latency = Histogram(
+            "goodparts_latency_seconds", "From capture to verdict.",
+            buckets=LATENCIES_S, registry=self._registry,
+        )  # fmt: skip
+        self._gauges = {
+            name: Gauge(f"goodparts_{name}", text, labels, registry=self._registry)
+            for name, text, labels in (
+                ("alarm", "1 for the state of the alarm.", ["state"]),
+                ("capture_up", "1 while the source gives frames.", []),
+                ("capture_dropped", "Frames dropped for newer ones.", []),
+                ("capture_bad", "Frames that could not be decoded whole.", []),
+                ("capture_reconnects", "Times the source was opened again.", []),
+                ("output_waiting", "Events that wait to be sent.", ["output"]),
+                ("log_lines", "Lines of the event log.", []),
+                ("log_problem", "1 while the event log cannot be written.", []),
+            )
+        }
+
+    def add(self, decision, latency_s=None):
+        """Takes note of a frame; without a latency it was not judged."""
+        self._counts[decision] += 1
+        self._frames.labels(decision).inc()
+        if latency_s is not None:
+            self._latencies.append(latency_s)
+            self._latency.observe(latency_s)
+            self._times.append(time.monotonic())
+            while self._times[0] < self._times[-1] - RATE_OVER_S:
+                self._times.popleft()
+
+    def counts(self):
+        """Frames judged in all and by decision, and those refused."""
+        counts = {name: self._counts[name] for name in DECISIONS}
+        refused = self._counts["refused"]
+        return {"frames": sum(counts.values()), **counts, "refused": refused}
+
+    def frames_per_s(self):
+        """Over the last RATE_OVER_S seconds; 0 when nothing comes any more."""
+        times = list(self._times)
+        if len(times) < 2 or time.monotonic() - times[-1] > RATE_OVER_S:
+            return 0.0
+        return round((len(times) - 1) / max(times[-1] - times[0], 1e-6), 1)
+
+    def latency_ms(self):
+        """Median and 99th percentile of the newest frames; None before the first."""
+        latencies = list(self._latencies)
+        if not latencies:
+            return {"latency_p50_ms": None, "latency_p99_ms": None}
+        median, highest = np.percentile(latencies, [50, 99]) * 1000
+        return {
+            "latency_p50_ms": round(float(median), 1),
+            "latency_p99_ms": round(float(highest), 1),
+        }
+
+    def exposed(self, capture, alarm_state, outboxes, log):
+        """The text that Prometheus reads, as bytes."""
+        gauges = self._gauges
+        for name in ALARM_STATES:
+            gauges["alarm"].labels(name).set(name == alarm_state)
+        gauges["capture_up"].set(capture["state"] == "running")
+        for name in ("dropped", "bad", "reconnects"):
+            gauges[f"capture_{name}"].set(capture[f"num_{name}"])
+        for outbox in outboxes:
+            gauges["output_waiting"].labels(outbox["name"]).set(outbox["num_waiting"])
+        gauges["log_lines"].set(log["num_lines"])
+        gauges["log_problem"].set(log["problem"] is not None)
+        return generate_latest(self._registry)

@@ -1,0 +1,253 @@
+"""The browser page of a live inspection: a small web server in a thread.
+
+It shows what the watch offers and passes on three commands. It never inspects,
+and a slow or hanging browser never holds inspection up.
+"""
+
+import asyncio
+import ipaddress
+import json
+import re
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from preprocessing.command import InputError
+
+COMMANDS = ("start", "stop", "acknowledge")
+EVENT_ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9]{1,9}")
+MEDIA = {"events": (".jpg", "image/jpeg"), "clips": (".mp4", "video/mp4")}
+ASSETS = {
+    "page.html": "text/html",
+    "page.css": "text/css",
+    "page_elements.js": "text/javascript",
+    "page_timeline.js": "text/javascript",
+    "page_events.js": "text/javascript",
+    "page.js": "text/javascript",
+}
+LOOPBACK_NAMES = ["localhost", "127.0.0.1", "::1", "[::1]"]
+LONGEST_WAIT_S = 1.0  # of a browser for a newer picture
+LONGEST_COMMAND = 1000  # bytes
+NO_STORE = {"Cache-Control": "no-store"}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self'; media-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+SECURITY_HEADERS = [
+    ("Content-Security-Policy", POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+]
+
+
+class Page(NamedTuple):
+    """A running page: `address` is its URL; `stop()` ends it within two seconds."""
+
+    address: str
+    server: uvicorn.Server
+    thread: threading.Thread
+    stopping: threading.Event
+
+    def stop(self):
+        self.stopping.set()
+        self.server.should_exit = True
+        self.thread.join(timeout=2)
+
+
+def serve(watch, *, host="127.0.0.1", port=8080):
+    """Serves the page of `watch` in a thread of its own.
+
+    Bound to a loopback address, only requests to a loopback name are answered.
+    Any other address lets everybody who reaches it see the pictures and start and
+    stop inspection: warn the user (`is_loopback`).
+
+    Args:
+        watch: Offers `state()`, `events()`, `picture()`, `command(do)`,
+            `media(kind, id)`, `metrics()` and `health()`; called from threads.
+        host: Address to listen at.
+        port: 0 takes a free one.
+
+    Returns:
+        A `Page`, already listening.
+
+    Raises:
+        InputError: If the address cannot be listened at, as when the port is taken.
+    """
+    listener = _listen(host, port)
+    name = f"[{host}]" if ":" in host else host
+    stopping = threading.Event()
+    config = uvicorn.Config(
+        make_app(watch, stopping, only_loopback=is_loopback(host)),
+        headers=SECURITY_HEADERS,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(
+        target=server.run, kwargs={"sockets": [listener]}, name="page", daemon=True
+    )
+    thread.start()
+    address = f"http://{name}:{listener.getsockname()[1]}"
+    return Page(address, server, thread, stopping)
+
+
+def is_loopback(host):
+    """Whether only this machine reaches `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def make_app(watch, stopping, *, only_loopback=True):
+    """The routes as a Starlette application; `stopping` ends waiting requests."""
+    app = Starlette(
+        routes=[
+            Route("/state", _state),
+            Route("/events", _events),
+            Route("/picture.jpg", _newest_picture),
+            Route("/picture", _next_picture),
+            Route("/command", _command, methods=["POST"]),
+            Route("/healthz", _health),
+            Route("/metrics", _metrics),
+            Route("/{kind}/{file}", _media),
+            Route("/", _asset),
+            Route("/{name}", _asset),
+        ],
+        middleware=[
+            Middleware(
+                TrustedHostMiddleware,
+                allowed_hosts=LOOPBACK_NAMES if only_loopback else ["*"],
+                www_redirect=False,
+            )
+        ],
+    )
+    app.state.watch = watch
+    app.state.stopping = stopping
+    return app
+
+
+def _listen(host, port):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"The page cannot be served at {host} port {port} ({reason}). "
+            "If the port is taken, give another by --port or stop the program that "
+            "uses it; --host must be an address of this machine."
+        ) from error
+
+
+def _asset(request):
+    name = request.path_params.get("name", "page.html")
+    if name not in ASSETS:
+        raise HTTPException(404)
+    path = Path(__file__).with_name(name)
+    return FileResponse(path, media_type=ASSETS[name], headers=NO_STORE)
+
+
+def _state(request):
+    return JSONResponse(request.app.state.watch.state(), headers=NO_STORE)
+
+
+def _events(request):
+    return JSONResponse(request.app.state.watch.events(), headers=NO_STORE)
+
+
+def _newest_picture(request):
+    picture = request.app.state.watch.picture()
+    if picture and request.headers.get("if-none-match") == f'"{picture[0]}"':
+        return Response(status_code=304, headers=_picture_headers(picture))
+    return _picture_response(picture)
+
+
+async def _next_picture(request):
+    """The first picture with another number than `after`; 204 when none comes."""
+    after = request.query_params.get("after")
+    end = time.monotonic() + LONGEST_WAIT_S
+    while True:
+        picture = await run_in_threadpool(request.app.state.watch.picture)
+        if picture and str(picture[0]) != after:
+            return _picture_response(picture)
+        if time.monotonic() > end or request.app.state.stopping.is_set():
+            same = Response(status_code=204, headers=NO_STORE)
+            return same if picture else _picture_response(None)
+        await asyncio.sleep(0.03)
+
+
+def _picture_response(picture):
+    if picture is None:
+        return Response("no picture yet", 503, NO_STORE, "text/plain")
+    return Response(picture[1], 200, _picture_headers(picture), "image/jpeg")
+
+
+def _picture_headers(picture):
+    """`no-cache`: a browser may keep it, but asks each time whether it is current."""
+    number = str(picture[0])
+    return {
+        "ETag": f'"{number}"',
+        "X-Picture-Number": number,
+        "Cache-Control": "no-cache",
+    }
+
+
+async def _command(request):
+    """Starts, stops or acknowledges; only for the page itself.
+
+    A page of another site cannot send the header X-Goodparts without asking
+    first, and that question is not answered.
+    """
+    if "x-goodparts" not in request.headers:
+        raise HTTPException(403, "The header X-Goodparts is missing.")
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal() or int(length) > LONGEST_COMMAND:
+        raise HTTPException(413)
+    try:
+        content = json.loads(await request.body())
+    except ValueError:
+        content = None
+    do = content.get("do") if isinstance(content, dict) else None
+    if do not in COMMANDS:
+        raise HTTPException(400, f'{{"do": one of {COMMANDS}}} is expected.')
+    await run_in_threadpool(request.app.state.watch.command, do)
+    return Response(status_code=204, headers=NO_STORE)
+
+
+def _media(request):
+    kind, file = request.path_params["kind"], Path(request.path_params["file"])
+    suffix, media_type = MEDIA.get(kind, (None, None))
+    if file.suffix != suffix or not EVENT_ID.fullmatch(file.stem):
+        raise HTTPException(404)
+    path = request.app.state.watch.media(kind, file.stem)
+    if path is None or not Path(path).is_file():
+        raise HTTPException(404)
+    kept = {"Cache-Control": "private, max-age=3600"}
+    return FileResponse(path, media_type=media_type, headers=kept)
+
+
+def _health(request):
+    ok, facts = request.app.state.watch.health()
+    return JSONResponse(facts, 200 if ok else 503, NO_STORE)
+
+
+def _metrics(request):
+    kind = "text/plain; version=0.0.4"
+    return Response(request.app.state.watch.metrics(), 200, NO_STORE, kind)

@@ -1,0 +1,85 @@
+"use strict";
+// The list of events, and the dialog that plays the clip of one.
+
+const MAX_EVENTS = 100;
+
+let events = []; // newest first
+let eventsText = "";
+let shownEvent = null;
+
+async function refreshEvents() {
+  const answer = await get("/events", 5000);
+  const text = await answer.text();
+  if (!answer.ok || text === eventsText) return;
+  events = JSON.parse(text);
+  eventsText = text;
+  showEvents();
+}
+
+function eventTitle(event) {
+  const kinds = { alarm: "Alarm", attention: "By hand" };
+  return `${kinds[event.kind] ?? event.kind}: ${event.predicted ?? "no class"}`;
+}
+
+function eventFacts(event) {
+  const frames = `${count(event.num_frames)} ${event.num_frames === 1 ? "frame" : "frames"}`;
+  const score = event.max_score == null ? "" : ` · score up to ${event.max_score.toFixed(2)}`;
+  return `${frames}${score}${event.ended ? "" : " · going on"}`;
+}
+
+function thumbnail(event) {
+  if (!event.thumbnail) return element("span", "thumbnail");
+  const image = element("img", "thumbnail");
+  image.src = `/events/${encodeURIComponent(event.id)}.jpg`;
+  image.alt = "";
+  return image;
+}
+
+function eventItem(event) {
+  const icon = event.kind === "alarm" ? "reject" : "inspect";
+  const acknowledged = event.acknowledged
+    ? element("small", "", `acknowledged ${timeOfDay(event.acknowledged)}`)
+    : element("small", "open", "not acknowledged");
+  const text = element("div", "facts",
+    element("strong", "", shape(icon), eventTitle(event)),
+    element("small", "", timeOfDay(event.began)),
+    element("small", "", eventFacts(event)),
+    acknowledged);
+  const button = element("button", "", thumbnail(event), text);
+  button.addEventListener("click", () => openEvent(event));
+  return element("li", "", button);
+}
+
+function showEvents() {
+  const shown = events.slice(0, MAX_EVENTS);
+  byId("events").replaceChildren(...shown.map(eventItem));
+  const rest = events.length > MAX_EVENTS ? `, the newest ${MAX_EVENTS} shown` : "";
+  setText("num-events", events.length ? `${count(events.length)}${rest}` : "");
+  byId("no-events").hidden = events.length > 0;
+  const open = byId("event").open && events.find((event) => event.id === shownEvent.id);
+  if (open && open.clip && !shownEvent.clip) openEvent(open);
+}
+
+function openEvent(event) {
+  shownEvent = event;
+  setText("event-title", eventTitle(event));
+  const note = event.clip ? "" : " · the clip is ready some seconds after the event";
+  setText("event-note", `${timeOfDay(event.began)} · ${eventFacts(event)}${note}`);
+  const [clip, still] = [byId("clip"), byId("still")];
+  clip.hidden = !event.clip;
+  still.hidden = Boolean(event.clip) || !event.thumbnail;
+  if (event.thumbnail) still.src = `/events/${encodeURIComponent(event.id)}.jpg`;
+  if (event.clip) {
+    clip.src = `/clips/${encodeURIComponent(event.id)}.mp4`;
+    clip.play().catch(() => {}); // the browser may want a press of its own button
+  }
+  if (!byId("event").open) byId("event").showModal();
+}
+
+byId("clip").addEventListener("error", () => {
+  if (byId("event").open) setText("event-note", "The clip cannot be played. Its file may be gone.");
+});
+byId("event").addEventListener("close", () => {
+  byId("clip").pause();
+  byId("clip").removeAttribute("src");
+});

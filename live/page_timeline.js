@@ -1,0 +1,108 @@
+"use strict";
+// The defect scores of the last seconds: dots, triangles and crosses on a time axis,
+// and the two lines between accept, inspect and reject.
+
+const SPANS_S = [5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600];
+const COLOURS = { accept: "#00735c", reject: "#c02f00", inspect: "#ffd000" };
+const ZONES = { accept: "#e2efec", reject: "#f7e1da", inspect: "#fff6d1" };
+
+const short = (value) => String(+Number(value).toFixed(3));
+
+// drawTimeline(canvas, [[seconds ago, score, decision], ...], {accept_below, reject_from})
+function drawTimeline(canvas, scores, lines) {
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  const sharpness = window.devicePixelRatio || 1;
+  canvas.width = width * sharpness;
+  canvas.height = height * sharpness;
+  const pen = canvas.getContext("2d");
+  pen.scale(sharpness, sharpness);
+  pen.font = "12px system-ui, sans-serif";
+  const frame = { left: 38, right: width - 14, top: 10, bottom: height - 22 };
+  const oldest = scores.length ? scores[0][0] : 0;
+  const span = SPANS_S.find((step) => oldest <= step * 1.05) ?? oldest;
+  const { accept_below: accept, reject_from: reject } = lines;
+  const values = [...scores.map((row) => row[1]), accept, reject].filter((v) => v !== null);
+  const [low, high] = [Math.min(0, ...values), Math.max(1, ...values)];
+  const x = (ago) => frame.right - (ago / span) * (frame.right - frame.left);
+  const y = (score) => frame.bottom - ((score - low) / (high - low)) * (frame.bottom - frame.top);
+
+  drawZones(pen, frame, y, accept, reject);
+  drawAxes(pen, frame, { low, high, span, x, y });
+  for (const drawn of ["accept", "inspect", "reject"]) {
+    for (const [ago, score, decision] of scores) {
+      if (decision === drawn && ago <= span) drawMark(pen, decision, x(ago), y(score));
+    }
+  }
+  // Both names stand between the lines, where few dots are, if there is room.
+  const between = accept === null || reject === null || y(accept) - y(reject) > 40;
+  drawLine(pen, frame, accept, y(accept), `accept below ${short(accept)}`, between ? -15 : 3);
+  drawLine(pen, frame, reject, y(reject), `reject from ${short(reject)}`, between ? 3 : -15);
+}
+
+function drawZones(pen, frame, y, accept, reject) {
+  const zone = (colour, top, bottom) => {
+    pen.fillStyle = colour;
+    pen.fillRect(frame.left, top, frame.right - frame.left, bottom - top);
+  };
+  zone(ZONES.inspect, frame.top, frame.bottom);
+  if (accept !== null) zone(ZONES.accept, y(accept), frame.bottom);
+  if (reject !== null) zone(ZONES.reject, frame.top, y(reject));
+}
+
+function drawAxes(pen, frame, { low, high, span, x, y }) {
+  pen.fillStyle = "#4b565e";
+  pen.textBaseline = "middle";
+  pen.textAlign = "right";
+  for (const value of [low, high]) pen.fillText(short(value), frame.left - 6, y(value));
+  pen.textBaseline = "top";
+  const num = frame.right - frame.left > 420 ? 4 : 2;
+  for (let tick = 0; tick <= num; tick += 1) {
+    const ago = (span * tick) / num;
+    pen.textAlign = tick === 0 ? "right" : tick === num ? "left" : "center";
+    pen.fillText(ago ? `${ago} s ago` : "now", x(ago), frame.bottom + 5);
+  }
+}
+
+function drawLine(pen, frame, value, height, name, offset) {
+  if (value === null) return;
+  pen.strokeStyle = "#14191d";
+  pen.lineWidth = 1.5;
+  pen.setLineDash([7, 4]);
+  pen.beginPath();
+  pen.moveTo(frame.left, height);
+  pen.lineTo(frame.right, height);
+  pen.stroke();
+  pen.setLineDash([]);
+  const top = Math.min(Math.max(height + offset, frame.top), frame.bottom - 13);
+  pen.textAlign = "left";
+  pen.textBaseline = "top";
+  pen.fillStyle = "#ffffffd0";
+  pen.fillRect(frame.left + 4, top - 1, pen.measureText(name).width + 8, 14);
+  pen.fillStyle = "#14191d";
+  pen.fillText(name, frame.left + 8, top);
+}
+
+function drawMark(pen, decision, x, y) {
+  pen.fillStyle = pen.strokeStyle = COLOURS[decision];
+  pen.beginPath();
+  if (decision === "accept") {
+    pen.arc(x, y, 2.5, 0, 7);
+    pen.fill();
+  } else if (decision === "reject") {
+    pen.lineWidth = 2.5;
+    pen.moveTo(x - 4, y - 4);
+    pen.lineTo(x + 4, y + 4);
+    pen.moveTo(x + 4, y - 4);
+    pen.lineTo(x - 4, y + 4);
+    pen.stroke();
+  } else {
+    pen.moveTo(x, y - 5);
+    pen.lineTo(x + 5, y + 4);
+    pen.lineTo(x - 5, y + 4);
+    pen.closePath();
+    pen.fill();
+    pen.lineWidth = 1;
+    pen.strokeStyle = "#000";
+    pen.stroke();
+  }
+}

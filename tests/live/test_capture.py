@@ -1,0 +1,185 @@
+import importlib.util
+import time
+from pathlib import Path
+
+import pytest
+
+from live.capture import FILE_QUEUE, Capture, EndOfSource
+from preprocessing.command import InputError
+from preprocessing.images import write_image
+
+
+def load(name):
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+server = load("stream_server")
+SIZE = (96, 288)
+PATIENCE = 20  # seconds in which anything here happens, however busy the machine
+
+
+@pytest.fixture
+def camera():
+    with server.MjpegServer(size=SIZE, rate=60) as camera:
+        yield camera
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for number in range(12):
+        write_image(tmp_path / f"{number}.png", server.draw(number, SIZE))
+    return tmp_path
+
+
+def wait_for(condition):
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < until, "did not happen"
+        time.sleep(0.01)
+
+
+def take(capture, count):
+    """The next frames; each is checked to be a whole picture."""
+    frames = []
+    while len(frames) < count:
+        frame = capture.next(PATIENCE)
+        assert frame is not None, capture.status()
+        assert server.read_code(frame.image) is not None, "not a whole picture"
+        frames.append(frame)
+    return frames
+
+
+def drain(capture):
+    """Takes what is waiting, until nothing comes for a while."""
+    while capture.next(0.3):
+        pass
+
+
+def test_folder_gives_every_frame_and_waits_for_the_caller(folder):
+    (folder / "5.png").write_bytes(b"broken")
+    with Capture(folder) as capture:
+        wait_for(lambda: capture.status()["num_frames"] == FILE_QUEUE)
+        time.sleep(0.1)
+        assert capture.status()["num_frames"] == FILE_QUEUE
+        frames = take(capture, 11)
+        with pytest.raises(EndOfSource):
+            capture.next(1)
+        with pytest.raises(EndOfSource):
+            capture.next(1)
+        status = capture.status()
+    codes = [server.read_code(frame.image) for frame in frames]
+    assert codes == [frame.number for frame in frames] == [*range(5), *range(6, 12)]
+    assert status["state"] == "ended" and status["size"] == list(SIZE)
+    assert (status["num_frames"], status["num_bad"], status["num_dropped"]) == (
+        11,
+        1,
+        0,
+    )
+    assert "5.png" in status["last_error"]
+
+
+def test_mistake_is_raised_by_start(tmp_path):
+    with pytest.raises(InputError, match="has no images"):
+        Capture(tmp_path).start()
+
+
+def test_fault_of_the_thread_reaches_the_caller(folder, monkeypatch):
+    monkeypatch.setattr("live.sources.read_image", lambda path: 1 / 0)
+    with Capture(folder) as capture, pytest.raises(ZeroDivisionError):
+        capture.next(PATIENCE)
+
+
+def test_newest_frame_wins(camera):
+    with Capture(camera.url) as capture:
+        first = take(capture, 1)[0]
+        wait_for(lambda: capture.status()["num_dropped"] > 5)
+        later = take(capture, 1)[0]
+        status = capture.status()
+    assert later.number - first.number > 5
+    assert later.captured_at > first.captured_at
+    assert status["state"] == "running" and status["frames_per_s"] > 0
+    with pytest.raises(EndOfSource):
+        capture.next(1)
+    assert capture.status()["state"] == "stopped"
+
+
+@pytest.mark.parametrize("fault", ["garbage", "truncated", "broken"])
+def test_damaged_jpegs_are_left_out_and_counted(camera, fault):
+    with Capture(camera.url) as capture:
+        take(capture, 5)
+        setattr(camera, fault, 4)
+        wait_for(lambda: getattr(camera, fault) == 0 or capture.next(0.01) is None)
+        take(capture, 20)
+        assert capture.status()["num_bad"] > 0
+
+
+def test_noise_between_jpegs_is_survived(camera):
+    with Capture(camera.url) as capture:
+        take(capture, 5)
+        camera.noise = 2
+        wait_for(lambda: camera.noise == 0)
+        take(capture, 20)
+
+
+def test_new_size_is_handed_out_as_it_is(camera):
+    with Capture(camera.url) as capture:
+        assert take(capture, 3)[-1].image.shape == (*SIZE, 3)
+        camera.size = (128, 360)
+        wait_for(lambda: capture.next(PATIENCE).image.shape == (128, 360, 3))
+        assert take(capture, 1)[0].image.shape == (128, 360, 3)
+        assert capture.status()["size"] == [128, 360]
+
+
+def test_stalled_camera_is_frozen_and_comes_back(camera):
+    with Capture(camera.url, frozen_after=0.5) as capture:
+        take(capture, 5)
+        camera.stalled = True
+        drain(capture)
+        wait_for(lambda: capture.status()["state"] in ("frozen", "reconnecting"))
+        assert capture.next(0.3) is None
+        camera.stalled = False
+        take(capture, 5)
+        assert capture.status()["state"] == "running"
+        assert capture.status()["num_reconnects"] > 0
+
+
+def test_same_picture_is_not_handed_out_as_new(camera):
+    with Capture(camera.url, frozen_after=0.5) as capture:
+        take(capture, 5)
+        camera.still = True
+        wait_for(lambda: capture.status()["state"] == "still" or not capture.next(0.01))
+        wait_for(lambda: capture.status()["state"] == "still")
+        num_connections = camera.num_connections
+        assert num_connections == 2
+        assert capture.next(1.5) is None
+        assert camera.num_connections == num_connections, "restarted again and again"
+        camera.still = False
+        take(capture, 5)
+        assert capture.status()["state"] == "running"
+
+
+def test_camera_that_comes_late_and_no_password_in_any_text():
+    port = server.free_port()
+    address = f"http://user:secret@127.0.0.1:{port}/camera.mjpg?key=secret"
+    with Capture(address) as capture:
+        wait_for(lambda: capture.status()["last_error"])
+        status = capture.status()
+        assert status["state"] == "reconnecting"
+        assert status["last_error"] == "connection refused"
+        assert "secret" not in str(status)
+        with server.MjpegServer(size=SIZE, port=port):
+            take(capture, 2)
+
+
+def test_stop_does_not_wait_for_a_camera_that_hangs(camera):
+    capture = Capture(camera.url, frozen_after=600).start()
+    take(capture, 1)
+    camera.stalled = True
+    time.sleep(0.1)
+    capture.stop()  # would hang for 600 s
+    with pytest.raises(EndOfSource):
+        capture.next(1)

@@ -1,0 +1,220 @@
+"""The loop with a camera and an inspector of the test's own."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+from deployment.runtime import Inspector
+from evaluation.decisions import Decision
+from live.alarm_rules import parse_rule
+from live.alarms import Alarm
+from live.capture import EndOfSource, Frame
+from live.event_log import verify
+from live.folder import Folder
+from live.inspection import Inspection
+from preprocessing.command import InputError
+from preprocessing.region import parse_roi
+
+SIZE = (40, 60)
+GOOD, BAD, ODD = 20, 220, 120  # grey of a frame; the inspector reads it
+
+DECISION = Decision(0.4, 0.6, 0.5)
+
+
+class FakeCapture:
+    """Gives frames, and states in between, as they stand in a list.
+
+    An int is a frame of that grey; a tuple (height, width) changes the size of those
+    that follow; a text is a state of the camera; a function is called.
+    """
+
+    def __init__(self, script):
+        self.script, self.number, self.size = list(script), -1, SIZE
+        self.state = "running"
+
+    def next(self, timeout):
+        while self.script:
+            step = self.script.pop(0)
+            if isinstance(step, int):
+                self.number += 1
+                image = np.full((*self.size, 3), step, np.uint8)
+                return Frame(image, self.number, time.monotonic(), self.number / 10)
+            if isinstance(step, tuple):
+                self.size = step
+            elif isinstance(step, str):
+                self.state = step
+                return None
+            else:
+                step()
+                return None
+        raise EndOfSource
+
+    def status(self):
+        return {
+            "state": self.state, "num_frames": self.number + 1, "num_dropped": 0,
+            "num_bad": 0, "num_reconnects": 0, "last_error": None, "frames_per_s": 30.0,
+            "size": list(self.size),
+        }  # fmt: skip
+
+
+class FakeOutbox:
+    def __init__(self):
+        self.sent = []
+
+    def send(self, event):
+        json.dumps(event)
+        self.sent.append(event)
+
+    def status(self):
+        return {"name": "hook", "state": "idle", "num_waiting": 0}
+
+
+def grey_inspector():
+    """P(bad) is the grey of the top left pixel; ODD is unlike every class."""
+
+    def classify(image):
+        if image[0, 0, 0] == ODD:
+            return np.array([0.34, 0.33, 0.33])
+        bad = image[0, 0, 0] / 255
+        return np.array([bad, 1 - bad, 0.0])
+
+    return Inspector("b", "sha", ["bad", "good", "other"], "good", DECISION, classify)
+
+
+@pytest.fixture
+def inspect(tmp_path):
+    """Runs a script; gives the inspection, its outboxes and the lines of its log."""
+
+    def run(script, *, rule="3", roi=None, name="live", look=None):
+        capture, outboxes = FakeCapture(script), [FakeOutbox(), FakeOutbox()]
+        folder = Folder(tmp_path / name, bundle_sha256="sha")
+        inspection = Inspection(
+            grey_inspector(), capture, folder, Alarm(parse_rule(rule)), source="fake",
+            roi=roi and parse_roi(roi), outboxes=outboxes[:1],
+            stop_outboxes=outboxes[1:],
+        )  # fmt: skip
+        try:
+            inspection.run(look)
+        finally:
+            assert folder.close() == 0
+        text = (tmp_path / name / "log.jsonl").read_text()
+        return inspection, outboxes, [json.loads(line) for line in text.splitlines()]
+
+    return run
+
+
+def kinds(lines):
+    return [line["kind"] for line in lines if line["kind"] not in ("camera",)]
+
+
+def test_an_alarm_is_logged_sent_filmed_and_listed(inspect, tmp_path):
+    script = [GOOD] * 5 + [BAD] * 4 + [GOOD] * 3
+    inspection, (hook, stop), lines = inspect(script)
+    assert kinds(lines) == ["started", "alarm", "ended", "source ended", "stopped"]
+    alarm = lines[kinds(lines).index("alarm") + 1]
+    assert (alarm["first_frame"], alarm["began_frame"]) == (5, 7)
+    assert alarm["bundle"] == "sha" and len(alarm["thumbnail_sha256"]) == 64
+    assert [event["kind"] for event in hook.sent] == ["alarm", "ended"]
+    assert [event["kind"] for event in stop.sent] == ["alarm"]
+    assert len({event["id"] for event in hook.sent}) == 2
+    assert hook.sent[0]["log_sha256"] == alarm["sha256"]
+    (event,) = inspection.events()
+    assert event["num_frames"] == 4 and event["acknowledged"] is None
+    assert inspection.media("events", event["id"]).is_file()
+    assert event["clip"] and inspection.media("clips", event["id"]).is_file()
+    assert verify(tmp_path / "live" / "log.jsonl").num_lines == len(lines)
+    assert inspection.measures.counts() == {
+        "frames": 12, "accept": 8, "reject": 4, "inspect": 0, "refused": 0,
+    }  # fmt: skip
+
+
+def test_a_part_unlike_every_class_is_never_good(inspect):
+    inspection, (_, stop), lines = inspect([GOOD, ODD, ODD, ODD, GOOD])
+    assert inspection.measures.counts()["inspect"] == 3
+    assert "attention" in kinds(lines) and not stop.sent
+
+
+def test_a_break_of_the_stream_joins_no_two_runs(inspect):
+    script = [BAD, BAD, "reconnecting", "running", BAD, BAD]
+    _, _, lines = inspect(script)
+    assert "alarm" not in kinds(lines)
+    states = [line["state"] for line in lines if line["kind"] == "camera"]
+    assert states == ["running", "reconnecting", "running"]
+
+
+def test_another_shape_is_refused_until_the_old_one_is_back(inspect):
+    script = [GOOD, (60, 40), BAD, BAD, BAD, BAD, SIZE, GOOD, BAD]
+    inspection, _, lines = inspect(script, roi="10,10,20,20")
+    assert kinds(lines).count("frames refused") == 1 and "alarm" not in kinds(lines)
+    assert inspection.measures.counts()["refused"] == 4
+    assert inspection.measures.counts()["frames"] == 3
+
+
+def test_twice_the_resolution_is_looked_at_in_the_same_place(inspect):
+    pictures = []
+    inspect(
+        [GOOD, (80, 120), GOOD], roi="10,20,20,10",
+        look=lambda seen: pictures.append(seen.box),
+    )  # fmt: skip
+    assert pictures == [(10, 20, 20, 10), (20, 40, 40, 20)]
+
+
+def test_a_region_outside_the_first_frame_ends_the_run(inspect):
+    with pytest.raises(InputError, match="--roi"):
+        inspect([GOOD], roi="50,30,20,20")
+
+
+def test_stop_start_and_acknowledge(inspect):
+    holder = {}
+
+    def command(do):
+        return lambda: holder["inspection"].command(do)
+
+    script = [BAD, BAD, command("stop"), BAD, BAD, BAD, command("start"), BAD, BAD, BAD]
+    script += [command("acknowledge"), GOOD]
+    original = Inspection.run
+
+    def run(self, look=None):
+        holder["inspection"] = self
+        return original(self, look)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Inspection, "run", run)
+        inspection, _, lines = inspect(script)
+    assert kinds(lines) == [
+        "started", "inspection off", "inspection on", "alarm", "acknowledged",
+        "source ended", "stopped",
+    ]  # fmt: skip
+    assert inspection.measures.counts()["frames"] == 6
+    assert inspection.events()[0]["acknowledged"]
+
+
+def test_state_is_json_and_the_picture_has_the_frame_number(inspect):
+    inspection, _, _ = inspect([GOOD, BAD], roi="10,10,20,20")
+    state = json.loads(json.dumps(inspection.state(), allow_nan=False))
+    assert state["verdict"]["decision"] == "reject"
+    assert state["verdict"]["number"] == 1
+    number, content = inspection.picture()
+    assert number == 1 and content[:2] == b"\xff\xd8"
+    assert b'goodparts_frames_total{decision="reject"} 1.0' in inspection.metrics()
+    ok, facts = inspection.health()
+    assert ok and facts["alarm"] == "clear"
+
+
+def test_events_of_an_earlier_run_are_listed(inspect):
+    inspect([BAD] * 3, name="same")
+    inspection, _, lines = inspect([GOOD], name="same")
+    assert len(inspection.events()) == 1
+    assert kinds(lines).count("started") == 2
+
+
+def test_a_disk_that_fails_does_not_stop_the_inspection(inspect, monkeypatch):
+    def full(path, image):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("live.folder.write_thumbnail", full)
+    inspection, (hook, _), _ = inspect([BAD] * 5)
+    assert hook.sent[0]["kind"] == "alarm" and hook.sent[0]["thumbnail_sha256"] is None
+    assert "No space left" in inspection.state()["log"]["problem"]

@@ -1,0 +1,650 @@
+"""The browser page: its routes and guards over HTTP, the page itself in Chromium."""
+
+import base64
+import fcntl
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import cv2
+import numpy as np
+import pytest
+
+from live.page import ASSETS, is_loopback, serve
+from preprocessing.command import InputError
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+EVENT = "20261121T123456-0001"
+READ = """(selector) => {
+    const found = document.querySelector(selector);
+    return found?.checkVisibility() ? found.innerText : "";
+}"""
+EVIL = "<img src=x onerror=document.title='owned'>"
+
+
+class FakeWatch:
+    """What a watch offers, as plain attributes that a test changes."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.commands = []
+        self.number, self.jpeg = 7, jpeg(7)
+        self.healthy = True
+        self.num_pictures_asked = 0
+        self.facts = facts()
+        self.event_list = []
+
+    def state(self):
+        return self.facts
+
+    def events(self):
+        return self.event_list
+
+    def picture(self):
+        self.num_pictures_asked += 1
+        return None if self.jpeg is None else (self.number, self.jpeg)
+
+    def command(self, do):
+        self.commands.append(do)
+        if do == "acknowledge":
+            self.facts["alarm"] = {**self.facts["alarm"], "state": "clear"}
+        else:
+            self.facts["running"] = do == "start"
+
+    def media(self, kind, event_id):
+        return (
+            self.folder / kind / f"{event_id}{'.jpg' if kind == 'events' else '.mp4'}"
+        )
+
+    def metrics(self):
+        return b"goodparts_frames_total 12\n"
+
+    def health(self):
+        return self.healthy, {"frames_per_s": 30.0}
+
+    def show_next(self):
+        self.number += 1
+        self.jpeg = jpeg(self.number)
+        if self.facts["verdict"]:
+            self.facts["verdict"] = {**self.facts["verdict"], "number": self.number}
+
+
+def facts():
+    """A state of the watch while all is well."""
+    return {
+        "bundle": "bottle",
+        "bundle_sha256": "3f" * 32,
+        "source": "rtsp://camera-2/line",
+        "running": True,
+        "capture": {
+            "state": "running",
+            "num_frames": 120,
+            "num_dropped": 3,
+            "num_bad": 0,
+            "num_reconnects": 0,
+            "last_error": None,
+            "frames_per_s": 30.0,
+            "size": [368, 640],
+        },
+        "verdict": {
+            "decision": "accept",
+            "reason": "",
+            "defect_score": 0.031,
+            "predicted": "no_anomaly",
+            "number": 7,
+            "age_s": 0.05,
+        },
+        "lines": {"accept_below": 0.2, "reject_from": 0.8},
+        "alarm": {"state": "clear", "since": None, "event": None, "rule": "5"},
+        "counts": {"accept": 117, "reject": 2, "inspect": 1, "frames": 120},
+        "rate": {"frames_per_s": 29.9, "latency_p50_ms": 9.2, "latency_p99_ms": 21.0},
+        "scores": [[2.0, 0.03, "accept"], [1.0, 0.5, "inspect"], [0.1, 0.9, "reject"]],
+        "outputs": [],
+        "log": {"path": "events.jsonl", "num_lines": 4, "problem": None},
+    }
+
+
+def event(**changed):
+    return {
+        "id": EVENT,
+        "kind": "alarm",
+        "began": "2026-11-21T12:34:56+00:00",
+        "ended": "2026-11-21T12:34:59+00:00",
+        "acknowledged": None,
+        "num_frames": 14,
+        "predicted": "no_lid",
+        "max_score": 0.97,
+        "thumbnail": f"events/{EVENT}.jpg",
+        "clip": None,
+        **changed,
+    }
+
+
+def jpeg(number):
+    image = np.full((92, 160, 3), number * 37 % 200 + 30, np.uint8)
+    return cv2.imencode(".jpg", image)[1].tobytes()
+
+
+@pytest.fixture
+def watch(tmp_path):
+    for kind, suffix, content in (
+        ("events", "jpg", jpeg(1)),
+        ("clips", "mp4", bytes(range(100))),
+    ):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / f"{EVENT}.{suffix}").write_bytes(content)
+    (tmp_path / "secret.jpg").write_bytes(b"secret")
+    return FakeWatch(tmp_path)
+
+
+@pytest.fixture
+def page(watch):
+    page = serve(watch, port=0)
+    yield page
+    page.stop()
+
+
+def ask(page, path, *, data=None, **headers):
+    """Status, headers and body; names of headers with `_` for `-`."""
+    request = urllib.request.Request(page.address + path, data=data)
+    for name, value in headers.items():
+        request.add_header(name.replace("_", "-"), value)
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read()
+
+
+def test_page_and_its_parts_have_a_strict_policy(page):
+    for path in ("/", *(f"/{name}" for name in ASSETS)):
+        status, headers, body = ask(page, path)
+        assert status == 200
+        assert body
+        assert "unsafe" not in headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+    assert b"http" not in ask(page, "/")[2], "a request to somewhere else"
+
+
+def test_state_and_events_are_never_stored(page, watch):
+    watch.event_list = [event()]
+    for path, expected in (("/state", watch.facts), ("/events", [event()])):
+        status, headers, body = ask(page, path)
+        assert status == 200
+        assert headers["Cache-Control"] == "no-store"
+        assert json.loads(body) == expected
+
+
+def test_unchanged_picture_costs_nothing(page, watch):
+    status, headers, body = ask(page, "/picture.jpg")
+    assert (status, body) == (200, watch.jpeg)
+    again = ask(page, "/picture.jpg", If_None_Match=headers["ETag"])
+    assert (again[0], again[2]) == (304, b"")
+    watch.show_next()
+    assert ask(page, "/picture.jpg", If_None_Match=headers["ETag"])[0] == 200
+
+
+def test_no_picture_yet_is_503(page, watch):
+    watch.jpeg = None
+    assert ask(page, "/picture.jpg")[0] == 503
+    assert ask(page, "/picture?after=-1")[0] == 503
+
+
+def test_long_poll_answers_with_the_next_picture(page, watch):
+    answers = []
+    asking = threading.Thread(
+        target=lambda: answers.append(ask(page, "/picture?after=7"))
+    )
+    asking.start()
+    while not watch.num_pictures_asked:
+        time.sleep(0.01)
+    watch.show_next()
+    asking.join()
+    status, headers, body = answers[0]
+    assert (status, headers["X-Picture-Number"], body) == (200, "8", watch.jpeg)
+
+
+def test_long_poll_ends_without_a_newer_picture(page):
+    assert ask(page, "/picture?after=7")[0] == 204
+
+
+def test_a_new_run_that_counts_from_zero_is_shown(page):
+    assert ask(page, "/picture?after=5000")[0] == 200
+
+
+@pytest.mark.parametrize("do", ["start", "stop", "acknowledge"])
+def test_commands(page, watch, do):
+    body = json.dumps({"do": do}).encode()
+    assert ask(page, "/command", data=body, X_Goodparts="page")[0] == 204
+    assert watch.commands == [do]
+
+
+def test_commands_of_a_foreign_page_are_refused(page, watch):
+    body = b'{"do": "stop"}'
+    assert ask(page, "/command", data=body)[0] == 403
+    preflight = urllib.request.Request(
+        page.address + "/command",
+        method="OPTIONS",
+        headers={"Origin": "http://evil.example"},
+    )
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(preflight, timeout=5)
+    assert error.value.headers["Access-Control-Allow-Origin"] is None
+    assert ask(page, "/command")[0] == 404  # GET, as an image or a link would
+    assert watch.commands == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"do": "explode"}', 400),
+        (b'{"do": ["stop"]}', 400),
+        (b'["stop"]', 400),
+        (b"\xff", 400),
+        (b" " * 100_000, 413),
+    ],
+)
+def test_wrong_commands_are_refused(page, watch, body, status):
+    assert ask(page, "/command", data=body, X_Goodparts="page")[0] == status
+    assert watch.commands == []
+
+
+def test_foreign_host_names_are_refused(page, watch):
+    port = page.address.rpartition(":")[2]
+    for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example", ""):
+        body = b'{"do": "stop"}'
+        assert ask(page, "/state", Host=host)[0] == 400
+        answer = ask(page, "/command", data=body, X_Goodparts="page", Host=host)
+        assert answer[0] == 400
+    for host in (f"localhost:{port}", "127.0.0.1:9999", "[::1]:8080"):
+        assert ask(page, "/state", Host=host)[0] == 200
+    assert watch.commands == []
+
+
+def test_any_host_name_once_bound_to_the_network(watch):
+    page = serve(watch, host="0.0.0.0", port=0)
+    port = int(page.address.rpartition(":")[2])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET", "/state", headers={"Host": "line-3.factory"})
+    assert connection.getresponse().status == 200
+    connection.close()
+    page.stop()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/events/../secret.jpg",
+        "/events/%2e%2e/secret.jpg",
+        "/events/..%2fsecret.jpg",
+        "/events/secret.jpg",
+        f"/events/{EVENT}.mp4",
+        f"/events/{EVENT}.jpg%00",
+        f"/events/{EVENT}%0a.jpg",
+        f"/clips/{EVENT}.jpg",
+        f"/clips/{EVENT[:-1]}2.mp4",
+        f"/other/{EVENT}.jpg",
+        "/page.py",
+        "/../page.py",
+    ],
+)
+def test_nothing_else_is_served(page, path):
+    host, port = page.address.removeprefix("http://").split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=5)
+    connection.request("GET", path)  # as it stands, not tidied by urllib
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    assert answer.status == 404
+    assert b"secret" not in body
+
+
+def test_media_with_byte_ranges(page):
+    status, headers, body = ask(page, f"/clips/{EVENT}.mp4", Range="bytes=10-19")
+    assert (status, body) == (206, bytes(range(10, 20)))
+    assert headers["Content-Range"] == "bytes 10-19/100"
+    assert headers["Content-Type"] == "video/mp4"
+    assert ask(page, f"/clips/{EVENT}.mp4", Range="bytes=500-")[0] == 416
+    status, headers, body = ask(page, f"/events/{EVENT}.jpg")
+    assert (status, headers["Content-Type"], body) == (200, "image/jpeg", jpeg(1))
+
+
+def test_health_and_metrics(page, watch):
+    assert ask(page, "/healthz")[0] == 200
+    watch.healthy = False
+    status, _, body = ask(page, "/healthz")
+    assert (status, json.loads(body)) == (503, {"frames_per_s": 30.0})
+    _, headers, body = ask(page, "/metrics")
+    assert headers["Content-Type"].startswith("text/plain")
+    assert body == b"goodparts_frames_total 12\n"
+
+
+def test_a_taken_port_is_named(page, watch):
+    port = int(page.address.rpartition(":")[2])
+    with pytest.raises(InputError, match=f"port {port} .*in use.*--port"):
+        serve(watch, port=port)
+
+
+@pytest.mark.parametrize(("host", "port"), [("203.0.113.9", 0), ("127.0.0.1", 70_000)])
+def test_an_impossible_address_is_a_users_mistake(watch, host, port):
+    with pytest.raises(InputError, match=host):
+        serve(watch, host=host, port=port)
+
+
+def test_loopback_addresses():
+    loopback = ("127.0.0.1", "127.3.2.1", "::1", "localhost")
+    assert all(map(is_loopback, loopback))
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.5", "line-3", "")))
+
+
+def test_stop_with_open_connections_frees_the_port(watch):
+    page = serve(watch, port=0)
+    port = int(page.address.rpartition(":")[2])
+    idle, half, waiting, slow = (
+        socket.create_connection(("127.0.0.1", port)) for _ in range(4)
+    )
+    half.sendall(b"GET /state HTTP/1.1\r\nHost: local")
+    waiting.sendall(b"GET /picture?after=7 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    (watch.folder / "clips" / f"{EVENT}.mp4").write_bytes(bytes(50_000_000))
+    slow.sendall(f"GET /clips/{EVENT}.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    slow.recv(1000)  # and no more
+    page.stop()
+    assert not page.thread.is_alive()
+    serve(watch, port=port).stop()
+    for connection in (idle, half, waiting, slow):
+        connection.close()
+
+
+# ---- the page itself, in a browser ---------------------------------------------
+
+
+class Browser:
+    """Headless Chromium over its DevTools pipe: JSON ended by a zero byte."""
+
+    def __init__(self, folder):
+        # Chromium reads file 3 and writes file 4; bash puts the pipes there.
+        pipes = [*os.pipe(), *os.pipe()]
+        read_end, self._to, from_end, write_end = (
+            fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in pipes
+        )
+        for end in pipes:
+            os.close(end)
+        self._from = os.fdopen(from_end, "rb")
+        flags = (
+            "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+            "--disable-background-networking --disable-component-update "
+            "--disable-sync --disable-dev-shm-usage --remote-debugging-pipe"
+        ).split()
+        place = f'exec 3<&{read_end} 4>&{write_end}; exec "$@"'
+        command = ["bash", "-c", place, "bash", CHROMIUM, *flags]
+        self._process = subprocess.Popen(
+            [*command, f"--user-data-dir={folder}", "about:blank"],
+            pass_fds=(read_end, write_end),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(read_end)
+        os.close(write_end)
+        self._num_sent = 0
+        self._session = None
+        self.problems = []  # exceptions and refused contents of the page
+
+    def open(self, address, *, width=1280, height=800):
+        target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.send("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Log"):
+            self.send(f"{domain}.enable")
+        self.resize(width, height)
+        self.send("Page.navigate", url=address)
+
+    def resize(self, width, height):
+        size = {"width": width, "height": height, "deviceScaleFactor": 1}
+        self.send("Emulation.setDeviceMetricsOverride", **size, mobile=width < 800)
+
+    def send(self, method, **params):
+        self._num_sent += 1
+        message = {"id": self._num_sent, "method": method, "params": params}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._to, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._read()
+            if answer.get("id") == self._num_sent:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    def _read(self):
+        content = bytearray()
+        while (byte := self._from.read(1)) != b"\0":
+            assert byte, "Chromium has ended"
+            content += byte
+        message = json.loads(content)
+        if message.get("method") == "Runtime.exceptionThrown":
+            self.problems.append(message["params"]["exceptionDetails"])
+        elif message.get("method") == "Log.entryAdded":
+            if message["params"]["entry"]["source"] == "security":
+                self.problems.append(message["params"]["entry"]["text"])
+        return message
+
+    def value(self, expression):
+        answer = self.send(
+            "Runtime.evaluate", expression=expression, returnByValue=True
+        )
+        return answer["result"].get("value")
+
+    def text(self, selector):
+        """What is to be read there; empty where nothing is shown."""
+        return self.value(f"({READ})({selector!r})")
+
+    def wait(self, expression):
+        for _ in range(100):
+            if self.value(expression):
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"never true: {expression}")
+
+    def wait_text(self, selector, text):
+        self.wait(f"({READ})({selector!r}).includes({text!r})")
+
+    def click(self, selector):
+        """A press at the middle of it, on whatever lies on top there."""
+        box = self.value(
+            "(() => { const box = document.querySelector("
+            f"{selector!r}).getBoundingClientRect();"
+            "return [box.x + box.width / 2, box.y + box.height / 2]; })()"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            spot = {"x": box[0], "y": box[1], "button": "left", "clickCount": 1}
+            self.send("Input.dispatchMouseEvent", type=kind, **spot)
+
+    def press_space(self):
+        for kind in ("keyDown", "keyUp"):
+            self.send(
+                "Input.dispatchKeyEvent", type=kind, key=" ", code="Space", text=" "
+            )
+
+    def screenshot(self, path):
+        picture = self.send("Page.captureScreenshot", format="png")["data"]
+        path.write_bytes(base64.b64decode(picture))
+
+    def close(self):
+        os.close(self._to)  # Chromium ends with its pipe
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._from.close()
+
+
+@pytest.fixture
+def browser(tmp_path_factory):
+    if not CHROMIUM:
+        pytest.skip("Chromium is not installed: the page is not tried in a browser")
+    browser = Browser(tmp_path_factory.mktemp("chromium"))
+    yield browser
+    browser.close()
+    assert browser.problems == []
+
+
+@contextmanager
+def moving(watch):
+    """New pictures ten times a second, as a camera would give them."""
+    ended = threading.Event()
+
+    def run():
+        while not ended.wait(0.1):
+            watch.show_next()
+
+    camera = threading.Thread(target=run)
+    camera.start()
+    yield ended.set
+    ended.set()
+    camera.join()
+
+
+@pytest.mark.slow
+def test_alarm_is_shown_and_acknowledged_by_a_click(page, watch, browser):
+    watch.event_list = [event()]
+    with moving(watch):
+        browser.open(page.address)
+        browser.wait_text("#alarm", "No alarm")
+        browser.wait_text("#verdict", "ACCEPT")
+        assert browser.text("#acknowledge") == ""
+        since = datetime.now(UTC) - timedelta(seconds=5)
+        watch.facts["alarm"].update(state="alarm", since=since.isoformat(), event=EVENT)
+        watch.facts["verdict"].update(decision="reject", predicted="no_lid")
+        browser.wait_text("#alarm", "ALARM")
+        browser.wait_text("#verdict", "REJECT")
+        browser.press_space()
+        assert watch.commands == []
+        browser.click("#acknowledge")
+        browser.wait_text("#alarm", "No alarm")
+        assert watch.commands == ["acknowledge"]
+
+
+@pytest.mark.slow
+def test_stop_asks_first(page, watch, browser):
+    with moving(watch):
+        browser.open(page.address)
+        browser.wait_text("#stop", "Stop inspection")
+        browser.click("#stop")
+        browser.click("#confirm button[value=no]")
+        browser.wait("!document.querySelector('#confirm').open")
+        assert watch.commands == []
+        browser.click("#stop")
+        browser.click("#confirm button[value=stop]")
+        browser.wait_text("#alarm", "NOT INSPECTING")
+        browser.wait_text("#verdict", "parts pass unchecked")
+        assert browser.text("#stale") == "", "the picture goes on"
+        browser.click("#start")
+        browser.wait_text("#alarm", "No alarm")
+        assert watch.commands == ["stop", "start"]
+
+
+@pytest.mark.slow
+def test_an_old_picture_is_never_shown_as_live(page, watch, browser):
+    with moving(watch) as end:
+        browser.open(page.address)
+        browser.wait_text("#verdict", "ACCEPT")
+        assert browser.text("#stale") == ""
+        end()
+        watch.facts["capture"].update(state="reconnecting", last_error="refused")
+        browser.wait_text("#stale", "camera not reachable")
+        assert "NO VERDICT" in browser.text("#verdict")
+        assert "NOT INSPECTING" in browser.text("#alarm")
+    with moving(watch):
+        watch.facts["capture"].update(state="running", last_error=None)
+        browser.wait_text("#verdict", "ACCEPT")
+        assert browser.text("#stale") == ""
+    page.stop()
+    browser.wait_text("#stale", "Connection lost")
+    assert "NO VERDICT" in browser.text("#verdict")
+
+
+@pytest.mark.slow
+def test_an_old_picture_is_old_for_a_browser_that_comes_late(page, watch, browser):
+    watch.facts["verdict"]["age_s"] = 60.0
+    browser.open(page.address)
+    browser.wait_text("#stale", "No picture since 1 min")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("camera", ["reconnecting", "refused"])
+def test_without_a_verdict_nothing_looks_accepted(page, watch, browser, camera):
+    watch.facts["verdict"] = None
+    watch.facts["capture"].update(state=camera, last_error="1920 x 1080")
+    with moving(watch):
+        browser.open(page.address)
+        browser.wait_text("#alarm", "NOT INSPECTING")
+        assert "NO VERDICT" in browser.text("#verdict")
+        assert "1920 x 1080" in browser.text("main")
+
+
+@pytest.mark.slow
+def test_texts_are_shown_as_they_are(page, watch, browser):
+    watch.facts["bundle"] = watch.facts["source"] = EVIL
+    watch.facts["verdict"].update(reason=EVIL, predicted=EVIL)
+    watch.facts["capture"]["last_error"] = EVIL
+    watch.facts["log"]["problem"] = EVIL
+    output = {"name": EVIL, "state": "retrying", "last_error": EVIL, "num_waiting": 2}
+    watch.facts["outputs"] = [
+        output | {"num_sent": 0, "num_failed": 1, "num_dropped": 0}
+    ]
+    watch.event_list = [event(predicted=EVIL)]
+    with moving(watch):
+        browser.open(page.address)
+        for selector in (
+            "#verdict",
+            "#troubles .loud",
+            "#troubles .warning",
+            "#events",
+        ):
+            browser.wait_text(selector, EVIL)
+        browser.wait("document.querySelector('#events img').complete")
+        assert not browser.value("document.querySelector('img[onerror]') !== null")
+        assert browser.value("document.title") != "owned"
+
+
+@pytest.mark.slow
+def test_an_event_opens(page, watch, browser):
+    watch.event_list = [event()]
+    with moving(watch):
+        browser.open(page.address)
+        browser.wait_text("#events", "no_lid")
+        browser.click("#events button")
+        browser.wait("document.querySelector('#still').naturalWidth > 0")
+        watch.event_list = [event(clip=f"clips/{EVENT}.mp4")]
+        browser.wait(f"document.querySelector('#clip').src.endsWith('{EVENT}.mp4')")
+        browser.click("#event form button")
+        browser.wait("!document.querySelector('#event').open")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 768, 390])
+def test_nothing_is_wider_than_the_screen(page, watch, browser, width):
+    watch.event_list = [event(predicted="a_very_long_class_name_" * 4)]
+    watch.facts["alarm"].update(state="alarm", since="2026-11-21T12:34:56+00:00")
+    watch.facts["log"]["problem"] = "No space left on device: " + "/very/long" * 20
+    with moving(watch):
+        browser.open(page.address, width=width, height=844)
+        browser.wait_text("#events", "a_very_long")
+        browser.wait_text("#verdict", "ACCEPT")
+        assert browser.value("document.documentElement.scrollWidth") <= width
+        assert (
+            browser.value(
+                "document.querySelector('#acknowledge').getBoundingClientRect().right"
+            )
+            <= width
+        )
