@@ -80,7 +80,7 @@ def _quantise(run, out, dataset):
 
 def quantised_predictor(folder, config):
     """The int8 network of a folder as a `Predictor`."""
-    network = load_network((Path(folder) / NETWORK).read_bytes(), "int8")
+    network = load_network((Path(folder) / NETWORK).read_bytes())
     size = tuple(config["arguments"]["image_size"])
     classes, normal_class = config["classes"], config["normal_class"]
 

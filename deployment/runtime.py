@@ -5,7 +5,7 @@
     inspector = load_bundle("bottle.goodparts")
     verdict = inspector.inspect(image)  # uint8 RGB (height, width, 3) of any size
 
-NumPy, OpenCV, Pillow and ONNX Runtime (or OpenVINO) are all it needs.
+NumPy, OpenCV, Pillow and OpenVINO (or ONNX Runtime) are all it needs.
 """
 
 import io
@@ -114,11 +114,7 @@ def load_bundle(path, *, engine=None, num_threads=None):
             float(lines["reject_from"]),
             lines["least_probability"],
         )
-        load = {
-            "precision": about["precision"],
-            "engine": engine,
-            "num_threads": num_threads,
-        }
+        load = {"engine": engine, "num_threads": num_threads}
         classify = _load(about["model"], bundle, load)
     except KeyError as error:
         raise InputError(

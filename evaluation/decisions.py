@@ -13,6 +13,10 @@ from preprocessing.files import file_hash, read_json
 DECISIONS = ("accept", "reject", "inspect")
 UNLIKE = "unlike every class"
 LOW, HIGH, BETWEEN = "low score", "high score", "between the lines"
+CASES = (
+    np.array(["inspect", "accept", "reject", "inspect"]),
+    np.array([UNLIKE, LOW, HIGH, BETWEEN]),
+)
 
 
 class Decision(NamedTuple):
@@ -46,9 +50,9 @@ def decide_parts(decision, defect_scores, probabilities=None):
     is_unlike = np.zeros(scores.shape, bool)
     if decision.least_probability is not None:
         is_unlike = probabilities.max(axis=1) < decision.least_probability
-    cases = [is_unlike, scores < decision.accept_below, scores >= decision.reject_from]
-    decisions = np.select(cases, ["inspect", "accept", "reject"], "inspect")
-    return decisions, np.select(cases, [UNLIKE, LOW, HIGH], BETWEEN)
+    is_low, is_high = scores < decision.accept_below, scores >= decision.reject_from
+    case = np.where(is_unlike, 0, np.where(is_low, 1, np.where(is_high, 2, 3)))
+    return CASES[0][case], CASES[1][case]
 
 
 def read_decision(run):
