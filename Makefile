@@ -16,7 +16,7 @@ demo: setup ## the main job on the embedded data, several minutes on two cores
 	@$(PIPENV) run demo
 
 test: setup lint ## the tests, a few minutes; real data are used where REAL_DATA is set
-	@$(PIPENV) run pytest -m "not slow and not gpu"
+	@$(PIPENV) run pytest -n 2 --dist loadfile -m "not slow and not gpu"
 
 test-all: setup lint ## the slow ones too
 	@$(PIPENV) run pytest
@@ -42,6 +42,8 @@ bench: setup ## speed and quality figures into benchmarks/results
 	@$(PIPENV) run python3 benchmarks/ensembles.py
 	@$(PIPENV) run python3 benchmarks/decisions.py
 	@$(PIPENV) run python3 benchmarks/open_set.py
+	@$(PIPENV) run python3 benchmarks/live_runner.py --work runs/.live
+	@$(PIPENV) run python3 benchmarks/live_faults.py --work runs/.live
 
 .venv/.ready: Pipfile.lock pyproject.toml | $(PIPENV)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \

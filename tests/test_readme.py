@@ -1,15 +1,21 @@
 """Every command of the README is run here, on small parts, in the README's order."""
 
+import json
 import re
 import shlex
+import socket
 import subprocess
 import sys
 import time
 import tomllib
+import urllib.request
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
+from preprocessing.images import read_image, resize
 from preprocessing.synthetic import render_dataset
 
 ROOT = Path(__file__).parent.parent
@@ -54,7 +60,20 @@ def workplace(tmp_path_factory):
     """A folder as the README assumes it: the user's images are in my_parts/."""
     folder = tmp_path_factory.mktemp("work")
     render_dataset(folder / "my_parts", num_images=40, size=64)
+    film_parts(folder / "line.mp4", sorted((folder / "my_parts").rglob("*.png"))[:20])
     return folder
+
+
+def film_parts(path, pictures):
+    """A film of 320 x 240 with a picture in the middle of each frame."""
+    with av.open(path, "w") as film:
+        stream = film.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for picture in pictures:
+            image = np.full((240, 320, 3), 90, np.uint8)
+            image[20:220, 40:240] = resize(read_image(picture), (200, 200))
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
+        film.mux(stream.encode())
 
 
 @pytest.mark.slow
@@ -73,8 +92,28 @@ def test_every_command_of_the_readme_runs(workplace):
             continue  # the test above
         if "--resume" in command:
             kill_a_training(workplace)
+        if "rtsp://" in command:
+            watch_until_asked_to_stop(workplace, command)
+            continue
         result = run(workplace, command)
         assert result.returncode == 0, f"{command}\n{result.stderr[-3000:]}"
+
+
+def watch_until_asked_to_stop(folder, command):
+    """The page is there though no camera answers; SIGTERM ends it in good order."""
+    port = str(free_port())
+    words = [*as_process(command), "--port", port]
+    with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline().decode().endswith(f":{port}\n")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/state") as answer:
+            assert json.load(answer)["running"]
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 def kill_a_training(folder):

@@ -1,0 +1,129 @@
+"""The command as a user types it, in a process of its own."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bovw.train import train
+from deployment.export import export
+from live.event_log import verify
+from preprocessing.images import write_image
+from preprocessing.manifest import read_dataset
+
+ROOT = Path(__file__).parents[2]
+WATCH = [sys.executable, ROOT / "live" / "watch.py"]
+
+
+@pytest.fixture(scope="module")
+def bundle(washers, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bundle")
+    run = train(data=washers, runs=folder, image_size=(48, 48), num_words=10)
+    export(run, folder / "part.goodparts")
+    return folder / "part.goodparts"
+
+
+@pytest.fixture(scope="module")
+def parts(washers):
+    """Folder of images by class, in train."""
+    dataset = read_dataset(washers)
+    rows = dataset.rows("train")
+    return {
+        label: (dataset.folder / part["path"].iloc[0]).parent
+        for label, part in rows.groupby("label")
+    }
+
+
+def run(*arguments):
+    return subprocess.run(
+        [*WATCH, *map(str, arguments)], capture_output=True, text=True, timeout=60
+    )
+
+
+def lines_of(out):
+    return [json.loads(x) for x in (out / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_folder_is_inspected_to_its_end(bundle, parts, tmp_path):
+    found = run(bundle, "--source", parts["bad"], "--out", tmp_path / "live")
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.splitlines()[-1] == str(tmp_path / "live")
+    lines = lines_of(tmp_path / "live")
+    alarms = [line for line in lines if line["kind"] == "alarm"]
+    assert alarms and lines[-1]["kind"] == "stopped"
+    assert (tmp_path / "live" / "events" / f"{alarms[0]['event']}.jpg").is_file()
+    verify(tmp_path / "live" / "log.jsonl")
+
+
+def test_sigterm_ends_in_good_order_and_sigkill_leaves_the_log_whole(
+    bundle, parts, tmp_path
+):
+    """A page on a folder stays when the folder has ended, until it is asked to go."""
+    out = tmp_path / "live"
+    command = [*WATCH, bundle, "--source", parts["good"], "--out", out, "--port"]
+    for kind, status in ((signal.SIGKILL, -9), (signal.SIGTERM, 0)):
+        port = _free_port()
+        with subprocess.Popen(
+            [*command, str(port)], stdout=subprocess.DEVNULL
+        ) as process:
+            _wait_for(f"http://127.0.0.1:{port}/state")
+            process.send_signal(kind)
+            assert process.wait(20) == status
+        verify(out / "log.jsonl")
+    assert [line["kind"] for line in lines_of(out)].count("started") == 2
+
+
+def test_mistakes_are_one_line_and_leave_nothing(bundle, parts, tmp_path):
+    out = tmp_path / "live"
+    lossy = tmp_path / "mask.jpg"
+    write_image(lossy, np.zeros((8, 8), np.uint8))
+    for arguments, said in (
+        ([bundle, "--source", tmp_path / "none.mp4"], "There is no file or folder"),
+        ([tmp_path, "--source", parts["good"]], "is no bundle"),
+        ([bundle, "--source", parts["good"], "--roi", "1,2,3"], "must be x,y,width"),
+        ([bundle, "--source", parts["good"], "--alarm-after", "x"], "alarm-after"),
+        ([bundle, "--source", parts["good"], "--mask", lossy], "JPEG image"),
+        ([bundle, "--source", parts["good"], "--roi", "0,0,9999,9"], "--roi"),
+        ([bundle, "--source", "ftp://x/y"], "no camera address"),
+        ([bundle, "--source", parts["good"], "--port", "70000"], "0 to 65535"),
+    ):
+        found = run(*arguments, "--out", out)
+        assert found.returncode == 2, (arguments, found)
+        assert said in found.stderr and "Traceback" not in found.stderr
+
+
+def test_a_stop_command_gets_the_alarm(bundle, parts, tmp_path):
+    told = tmp_path / "told.json"
+    found = run(
+        bundle, "--source", parts["bad"], "--out", tmp_path / "live",
+        "--stop-command", f"{sys.executable} -c "
+        f"\"import sys; open('{told}', 'w').write(sys.stdin.read())\"",
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    assert json.loads(told.read_text())["kind"] == "alarm"
+
+
+def _free_port():
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def _wait_for(address):
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(address, timeout=1) as answer:
+                state = json.load(answer)
+        except OSError:
+            state = {"capture": {"state": ""}}
+        if state["capture"]["state"] == "ended":
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{address} does not answer")
