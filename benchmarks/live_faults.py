@@ -248,7 +248,7 @@ def disk_full(work):
             verify(watched.out / "log.jsonl")
             row |= {
                 "false_alarms": None, "alarms": len(shown),
-                "received": len(set(shown) & set(alarms)), "note": problem,
+                "received": len(set(shown) & set(alarms)), "note": problem.rpartition(": ")[2],
             }  # fmt: skip
     finally:
         subprocess.run(["umount", place], check=True)

@@ -64,7 +64,7 @@ class Inspection:
         self._commands = queue.SimpleQueue()
         self._seen, self._refusal, self._capture_state = None, None, None
         self._scores = deque(maxlen=NUM_SCORES)
-        self._encoded = (None, b"")
+        self._encoded = None, b"", None
 
     def run(self, look=None):
         """Inspects until the end.
@@ -218,7 +218,7 @@ class Inspection:
             "source": self.source,
             "running": self._is_on and not self._ends.is_set(),
             "capture": capture,
-            "verdict": self._verdict(now),
+            "verdict": _verdict(self._seen),
             "lines": {
                 "accept_below": _finite(decision.accept_below),
                 "reject_from": _finite(decision.reject_from),
@@ -244,28 +244,18 @@ class Inspection:
             "log": self.folder.log_state(),
         }
 
-    def _verdict(self, now):
-        seen = self._seen
-        if seen is None or seen.verdict is None:
-            return None
-        verdict = seen.verdict
-        return {
-            "decision": verdict.decision,
-            "reason": verdict.reason,
-            "defect_score": verdict.defect_score,
-            "predicted": verdict.predicted,
-            "number": seen.frame.number,
-            "age_s": round(now - seen.frame.captured_at, 3),
-        }
-
     def picture(self):
-        """`(number, JPEG)` of the newest frame with the region outlined, or None."""
+        """`(number, JPEG, verdict)` of the newest frame, region outlined, or None.
+
+        The verdict is that of `state`, on this very frame.
+        """
         seen = self._seen
         if seen is None:
             return None
         number = seen.frame.number
         if self._encoded[0] != number:
-            self._encoded = number, as_jpeg(outlined(seen.frame.image, seen.box))
+            jpeg = as_jpeg(outlined(seen.frame.image, seen.box))
+            self._encoded = number, jpeg, _verdict(seen)
         return self._encoded
 
     def events(self):
@@ -292,6 +282,21 @@ class Inspection:
         return self.measures.exposed(
             self.capture.status(), self.alarm.state, outboxes, self.folder.log_state()
         )
+
+
+def _verdict(seen):
+    """The verdict of a `Seen` as JSON knows it, or None."""
+    if seen is None or seen.verdict is None:
+        return None
+    verdict = seen.verdict
+    return {
+        "decision": verdict.decision,
+        "reason": verdict.reason,
+        "defect_score": verdict.defect_score,
+        "predicted": verdict.predicted,
+        "number": seen.frame.number,
+        "age_s": round(time.monotonic() - seen.frame.captured_at, 3),
+    }
 
 
 def _finite(value):

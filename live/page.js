@@ -16,6 +16,7 @@ let state = null;
 let stateAt = -Infinity; // seconds on this page's clock
 let pictureNumber = -1;
 let pictureAt = -Infinity;
+let pictureVerdict = null;
 let commandProblem = null;
 
 const now = () => performance.now() / 1000;
@@ -81,7 +82,7 @@ function showFreshness() {
     setText("stale-text", stale[1]);
   }
   const blind = blindness(stale);
-  showVerdict(blind ? null : state.verdict, blind);
+  showVerdict(blind ? null : pictureVerdict ?? state.verdict, blind);
   showAlarm(blind);
 }
 
@@ -244,7 +245,9 @@ async function refreshPicture() {
   camera.getContext("2d").drawImage(bitmap, 0, 0);
   bitmap.close();
   pictureNumber = Number(answer.headers.get("X-Picture-Number"));
+  pictureVerdict = JSON.parse(answer.headers.get("X-Verdict")); // that of this picture
   pictureAt = now();
+  if (state) showFreshness();
 }
 
 async function repeat(task, milliseconds) {

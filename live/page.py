@@ -200,11 +200,15 @@ def _picture_response(picture):
 
 
 def _picture_headers(picture):
-    """`no-cache`: a browser may keep it, but asks each time whether it is current."""
+    """The verdict on this very picture goes with it.
+
+    `no-cache`: a browser may keep it, but asks each time whether it is current.
+    """
     number = str(picture[0])
     return {
         "ETag": f'"{number}"',
         "X-Picture-Number": number,
+        "X-Verdict": json.dumps(picture[2]),
         "Cache-Control": "no-cache",
     }
 

@@ -196,7 +196,8 @@ def test_state_is_json_and_the_picture_has_the_frame_number(inspect):
     state = json.loads(json.dumps(inspection.state(), allow_nan=False))
     assert state["verdict"]["decision"] == "reject"
     assert state["verdict"]["number"] == 1
-    number, content = inspection.picture()
+    number, content, verdict = inspection.picture()
+    assert verdict["decision"] == "reject" and verdict["number"] == number
     assert number == 1 and content[:2] == b"\xff\xd8"
     assert b'goodparts_frames_total{decision="reject"} 1.0' in inspection.metrics()
     ok, facts = inspection.health()

@@ -51,7 +51,9 @@ class FakeWatch:
 
     def picture(self):
         self.num_pictures_asked += 1
-        return None if self.jpeg is None else (self.number, self.jpeg)
+        return None if self.jpeg is None else (
+            self.number, self.jpeg, self.facts["verdict"],
+        )  # fmt: skip
 
     def command(self, do):
         self.commands.append(do)
