@@ -99,6 +99,7 @@ def _read_about(path):
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         own, version = about.pop("sha256"), about["format"]
+        about["files"].items()
         is_whole = own == _own_hash(about)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is damaged: {error}. {ORDER}") from error

@@ -4,6 +4,8 @@ OpenVINO is a tenth faster in 32-bit floats on an idle processor, and several ti
 in 8-bit integers; where it is not installed, ONNX Runtime does the work.
 """
 
+import contextlib
+import importlib.metadata
 import os
 
 import numpy as np
@@ -11,6 +13,7 @@ import numpy as np
 from preprocessing.command import InputError
 
 PRECISIONS = ("fp32", "int8")
+EXTERNAL = b"\n\x08location"  # as protobuf writes the key of a tensor kept elsewhere
 
 
 def load_network(content, *, engine=None, num_threads=None):
@@ -27,14 +30,25 @@ def load_network(content, *, engine=None, num_threads=None):
         `(classes,)`.
 
     Raises:
-        InputError: If neither engine is installed.
+        InputError: If the engine is not installed, or weights lie in another file.
     """
+    if EXTERNAL in content:
+        raise InputError("The network keeps weights outside of its file. Export again.")
     for name in ENGINES if engine is None else [engine]:
         try:
             return ENGINES[name](content, num_threads or os.cpu_count())
         except ModuleNotFoundError as error:
             if error.name != name:
                 raise
+    wanted = engine or " or ".join(ENGINES)
+    raise InputError(f"The bundle needs {wanted} to run here: pip install {wanted}.")
+
+
+def engine_in_use():
+    """Name and version of the engine that runs where none is named."""
+    for name in ENGINES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return {"name": name, "version": importlib.metadata.version(name)}
     raise InputError(f"Nothing runs ONNX here: pip install {' or '.join(ENGINES)}.")
 
 

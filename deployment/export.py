@@ -16,13 +16,13 @@ from pathlib import Path
 
 from bovw.train import load_bag
 from deployment.bundle import SUFFIX, seal
-from deployment.engines import PRECISIONS
+from deployment.cost import check_cost, cost_of_int8
+from deployment.engines import PRECISIONS, engine_in_use
+from deployment.lines import decision_of, lines_of
 from deployment.networks import FORMATS, export_network, load_exported
 from deployment.parity import check_parity
 from deployment.quantised import NETWORK, quantised_predictor, quantised_run
 from deployment.runtime import Inspector, load_bundle
-from evaluation.decisions import decide_parts, json_number, read_decision
-from evaluation.predictions import probabilities_of
 from evaluation.runs import member_folders, partial_folder, read_run
 from evaluation.wording import counted, percent
 from models import load_predictor
@@ -69,44 +69,19 @@ def export(run_folder, out, *, precision="fp32"):
             "normal_class": run.config["normal_class"],
             "images": "uint8 RGB; resized by area when shrinking, else bilinear",
             "precision": precision,
-            "decision": _lines(source),
+            "decision": lines_of(source, run),
+            "engine": engine_in_use(),
             "model": model,
         }
         seal(partial, about)
-        found = {"parity": check_parity(original, load_bundle(partial), dataset)}
+        found = {}
         if precision == "int8":
             found["cost"] = cost_of_int8(run, source)
+            check_cost(found["cost"]["validate"])
+        found["parity"] = check_parity(original, load_bundle(partial), dataset)
         seal(partial, about | found)
         os.rename(partial, out)
     return found
-
-
-def cost_of_int8(run, quantised):
-    """What is lost by 8 bits, on the tables of the run and of its `quantised_run`.
-
-    Returns:
-        By split, the macro-F1 of both with their intervals, and the number of images
-        decided otherwise.
-    """
-    costs = {}
-    for split in ("validate", "test"):
-        decisions = [_decisions(each, split) for each in (run, quantised)]
-        costs[split] = {
-            "num_images": len(decisions[0]),
-            "num_decided_otherwise": int((decisions[0] != decisions[1]).sum()),
-            **{
-                name: each.metrics[split]["metrics"]["macro_f1"]
-                for name, each in (("fp32", run), ("int8", quantised))
-            },
-        }
-    return costs
-
-
-def _decisions(run, split):
-    table = run.predictions
-    table = table[table["split"] == split].sort_values("sample_id")
-    probabilities = probabilities_of(table, run.config["classes"])
-    return decide_parts(read_decision(run), table["defect_score"], probabilities)[0]
 
 
 def export_keras(run_folder, out, *, name):
@@ -134,7 +109,7 @@ def export_keras(run_folder, out, *, name):
         export_network(run.folder, written, FORMATS[name])
         original = load_predictor(run.folder)
         inspector = Inspector(
-            out.name, "", original.classes, original.normal_class, read_decision(run),
+            out.name, "", original.classes, original.normal_class, decision_of(run),
             _resized(load_exported(written, name), original.image_size),
         )  # fmt: skip
         parity = check_parity(original, inspector, dataset)
@@ -200,26 +175,6 @@ def _write_model(run, folder, prefix, precision):
     raise InputError(f"{run.name} is of the family {family}, which has no export.")
 
 
-def _lines(run):
-    decision = read_decision(run)
-    drawn = run.folder / "decision.json"
-    return {
-        "accept_below": json_number(decision.accept_below),
-        "reject_from": json_number(decision.reject_from),
-        "least_probability": decision.least_probability,
-        "drawn_by": read_json(drawn)["command"] if drawn.is_file() else "threshold",
-        "false_rejects": _false_rejects(run),
-    }
-
-
-def _false_rejects(run):
-    """Share of good images rejected on validate, with one more of either kind."""
-    labels = run.predictions.query("split == 'validate'").sort_values("sample_id")
-    is_good = (labels["label"] == run.config["normal_class"]).to_numpy()
-    rejected = _decisions(run, "validate")[is_good] == "reject"
-    return float((rejected.sum() + 1) / (rejected.size + 2))
-
-
 def _origin(run):
     keys = ("model", "dataset", "manifest_sha256", "seed", "git_commit", "versions")
     return {"name": run.name, **{key: run.config[key] for key in keys}}
@@ -263,12 +218,13 @@ def main():
     for split, cost in found.get("cost", {}).items():
         print(
             f"{split}: macro-F1 {percent(cost['int8'])} in int8, "
-            f"{percent(cost['fp32'])} before; {cost['num_decided_otherwise']} of "
-            f"{counted(cost['num_images'], 'image')} decided otherwise"
+            f"{percent(cost['fp32'])} before; {cost['num_otherwise']} of "
+            f"{counted(cost['num_images'], 'image')} decided or named otherwise"
         )
+    original = "its run in int8" if found.get("cost") else "the original"
     print(
-        f"decides all {counted(parity['num_images'], 'validate image')} as the "
-        f"original does; probabilities differ by {parity['max_difference']:.1g} at most"
+        f"decides all {counted(parity['num_images'], 'validate image')} as {original} "
+        f"does; probabilities differ by {parity['max_difference']:.1g} at most"
     )
     print(arguments.out)
 

@@ -30,6 +30,8 @@ def check_parity(original, inspector, dataset):
             TOLERANCE; it names the parts.
     """
     rows = dataset.rows("validate")
+    if rows.empty:
+        raise InputError(f"{dataset.folder} has no validate images to check on.")
     paths = [dataset.folder / path for path in rows["path"]]
     order = [original.classes.index(name) for name in inspector.classes]
     apart, largest = [], 0.0
@@ -43,7 +45,7 @@ def check_parity(original, inspector, dataset):
             verdict = inspector.inspect(image)
             difference = float(np.abs(verdict.probabilities - wanted).max())
             largest = max(largest, difference)
-            if verdict.decision != decision or difference > TOLERANCE:
+            if verdict.decision != decision or not difference <= TOLERANCE:
                 apart.append(
                     f"{sample} ({decision}, exported {verdict.decision}, "
                     f"apart by {difference:.2g})"

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from deployment.engines import load_network
 from deployment.networks import export_network, quantise
@@ -16,7 +17,7 @@ from evaluation.decide_run import decide_run
 from evaluation.predictions import Predictor, classifier_prediction, predict_rows
 from evaluation.runs import member_folders, read_run, write_results
 from preprocessing.datasets import ImageStore
-from preprocessing.files import read_json, write_json
+from preprocessing.files import read_json, write_csv, write_json
 from preprocessing.images import resize_batch
 from preprocessing.manifest import is_copy
 
@@ -39,14 +40,21 @@ def quantised_run(run, folder, dataset):
     """
     made = read_run(_make(run, Path(folder), dataset))
     if (run.folder / "decision.json").is_file():
-        decide_run(made.folder, **read_json(run.folder / "decision.json")["asked"])
+        record = read_json(run.folder / "decision.json")
+        asked = record["asked"]
+        if record["costs"] is not None:  # as they were, wherever the table is now
+            asked["cost"] = Path(folder) / "costs.csv"
+            costs = pd.DataFrame.from_dict(record["costs"], orient="index")
+            write_csv(asked["cost"], costs.rename_axis("class").reset_index())
+        decide_run(made.folder, **asked)
     return made
 
 
 def _make(run, folder, dataset):
     if "members" in run.config:
         members = [
-            _make(read_run(member), folder, dataset) for member in member_folders(run)
+            _make(read_run(member), folder / str(number), dataset)
+            for number, member in enumerate(member_folders(run))
         ]
         combiner = run.config["arguments"]["combine"]
         seed = run.config["seed"]

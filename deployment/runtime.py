@@ -70,7 +70,7 @@ class Inspector(NamedTuple):
             image: uint8 RGB `(height, width, 3)`, of any size.
 
         Raises:
-            ValueError: If it is anything else.
+            ValueError: If it is anything else, or the answer is no number.
         """
         image = np.asarray(image)
         if (
@@ -84,6 +84,10 @@ class Inspector(NamedTuple):
                 f"{image.dtype} {image.shape}."
             )
         probabilities = np.asarray(self.classify(image), np.float64)
+        if not np.isfinite(probabilities).all():
+            raise ValueError(
+                f"The model of {self.name} gave an answer that is no number."
+            )
         score = 1.0 - probabilities[self.classes.index(self.normal_class)]
         decided, reasons = decide_parts(self.decision, [score], probabilities[None])
         return Verdict(
@@ -114,6 +118,8 @@ def load_bundle(path, *, engine=None, num_threads=None):
             float(lines["reject_from"]),
             lines["least_probability"],
         )
+        if about["precision"] == "int8":  # engines round it in their own ways
+            engine = engine or about["engine"]["name"]
         load = {"engine": engine, "num_threads": num_threads}
         classify = _load(about["model"], bundle, load)
     except KeyError as error:

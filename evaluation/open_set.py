@@ -18,6 +18,7 @@ import numpy as np
 from evaluation.guarantees import AVERAGE, allowed_errors
 
 MAX_UNLIKE = 0.01
+MARGIN = 0.001  # of the floor, so that no decision hangs on the last digit
 
 
 def probability_floor(probabilities, groups, max_unlike=MAX_UNLIKE):
@@ -35,5 +36,7 @@ def probability_floor(probabilities, groups, max_unlike=MAX_UNLIKE):
     names, index = np.unique(np.asarray(groups, str), return_inverse=True)
     lowest = np.ones(names.size)
     np.minimum.at(lowest, index, probabilities.max(axis=1))
-    allowed = allowed_errors(names.size, max_unlike, AVERAGE)
-    return float(np.sort(lowest)[max(0, allowed)])
+    allowed = max(0, allowed_errors(names.size, max_unlike, AVERAGE))
+    lowest = np.sort(lowest)
+    below = lowest[allowed - 1] if allowed else 0.0
+    return float(max(lowest[allowed] - MARGIN, (below + lowest[allowed]) / 2))

@@ -50,6 +50,9 @@ def test_a_changed_line_of_bundle_json_is_refused(bundle):
     (bundle / ABOUT).write_text(json.dumps(about)[:40])
     with pytest.raises(InputError, match="is damaged"):
         read_bundle(bundle)
+    write_json(bundle / ABOUT, about | {"files": [1]})
+    with pytest.raises(InputError, match="is damaged"):
+        read_bundle(bundle)
     write_json(bundle / ABOUT, [1])
     with pytest.raises(InputError, match="is damaged"):
         read_bundle(bundle)

@@ -4,11 +4,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from bovw.train import train as train_bovw
 from classification.train import train as train_network
 from deployment import parity
+from deployment.cost import check_cost, cost_of_int8
+from deployment.engines import load_network
 from deployment.export import export, export_keras
 from deployment.runtime import load_bundle
 from ensemble.train import train as train_ensemble
@@ -69,7 +72,9 @@ def images_of_test(washers):
 @pytest.mark.parametrize("name", ["network", "bovw", "ensemble"])
 def test_a_bundle_decides_as_its_run(runs, bundles, washers, name):
     inspector, original = load_bundle(bundles[name]), load_predictor(runs[name])
-    decision = read_decision(read_run(runs[name]))
+    decision = inspector.decision
+    lines = read_decision(read_run(runs[name]))
+    assert decision[:2] == lines[:2]
     for path in images_of_test(washers):
         image = read_image(path)
         answer = original.predict(image[None])
@@ -118,16 +123,66 @@ def test_int8_is_fitted_again_and_says_what_it_costs(runs, washers, tmp_path):
     found = export(runs["ensemble"], out, precision="int8")
     about = read_json(out / "bundle.json")
     assert about["precision"] == "int8"
-    assert found["cost"]["validate"]["int8"]["value"] > 0
+    cost = found["cost"]["validate"]
+    assert abs(cost["int8"]["value"] - cost["fp32"]["value"]) < 0.1
     assert about["cost"]["test"]["num_images"] == len(images_of_test(washers))
-    fp32 = read_json(runs["ensemble"] / "decision.json")
-    assert about["decision"]["accept_below"] != fp32["accept_below"]
+    assert about["engine"]["name"] == "openvino"
     network = out / "0" / "network.onnx"
     if not network.is_file():
         network = out / "1" / "network.onnx"
     assert b"QuantizeLinear" in network.read_bytes()
     verdict = load_bundle(out).inspect(read_image(images_of_test(washers)[0]))
     assert verdict.probabilities.sum() == pytest.approx(1)
+
+
+def test_int8_that_answers_otherwise_is_refused(runs):
+    """Two runs that differ stand for a network and a ruined copy of it."""
+    network, words = (read_run(runs[name]) for name in ("network", "bovw"))
+    cost = cost_of_int8(network, words)["validate"]
+    tables = [
+        run.predictions.query("split == 'validate'").set_index("sample_id")
+        for run in (network, words)
+    ]
+    named = (tables[0]["predicted"] != tables[1]["predicted"]).sum()
+    assert 0 < named <= cost["num_otherwise"] <= cost["num_images"]
+    with pytest.raises(InputError, match="decided or named otherwise, more than 5%"):
+        check_cost(cost)
+    same = cost_of_int8(network, network)["validate"]
+    assert same["num_otherwise"] == 0
+    check_cost(same)
+
+
+def test_the_gate_of_int8_is_asked(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr("deployment.cost.MAX_OTHERWISE", -1.0)
+    with pytest.raises(InputError, match="In int8 .* Nothing was written"):
+        export(runs["network"], tmp_path / "b.goodparts", precision="int8")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_number_does_not_pass(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "deployment.runtime.class_probabilities",
+        lambda bag, images: np.full((len(images), 2), np.nan),
+    )
+    with pytest.raises((InputError, ValueError), match="no number"):
+        export(runs["bovw"], tmp_path / "b.goodparts")
+
+
+def test_weights_outside_the_file_are_refused():
+    tensor = onnx.TensorProto(data_location=onnx.TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value="weights.bin")
+    with pytest.raises(InputError, match="outside of its file"):
+        load_network(tensor.SerializeToString())
+
+
+def test_without_lines_a_part_unlike_every_class_goes_to_inspection(bundles, runs):
+    decision = load_bundle(bundles["network"]).decision
+    assert (
+        decision.accept_below
+        == decision.reject_from
+        == read_run(runs["network"]).threshold
+    )
+    assert 0 < decision.least_probability < 1
 
 
 def test_an_export_that_decides_otherwise_is_refused(runs, tmp_path, monkeypatch):
@@ -138,9 +193,7 @@ def test_an_export_that_decides_otherwise_is_refused(runs, tmp_path, monkeypatch
         runtime, "resize", lambda image, size: 255 - honest(image, size)
     )
     out = tmp_path / "wrong.goodparts"
-    with pytest.raises(
-        InputError, match="does not decide as the original.*washers|bad/"
-    ):
+    with pytest.raises(InputError, match="not decide as the original: .*(good|bad)/"):
         export(runs["network"], out)
     assert not out.exists() and not list(tmp_path.iterdir())
 
