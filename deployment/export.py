@@ -14,6 +14,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 from bovw.train import load_bag
 from deployment.bundle import SUFFIX, seal
 from deployment.cost import check_cost, cost_of_int8
@@ -23,13 +25,14 @@ from deployment.networks import FORMATS, export_network, load_exported
 from deployment.parity import check_parity
 from deployment.quantised import NETWORK, quantised_predictor, quantised_run
 from deployment.runtime import Inspector, load_bundle
+from deployment.views import MAX_VIEWS, learn_views
 from evaluation.runs import member_folders, partial_folder, read_run
 from evaluation.wording import counted, percent
 from models import load_predictor
 from preprocessing.command import InputError, run_command
 from preprocessing.files import read_json
-from preprocessing.images import resize
-from preprocessing.manifest import read_dataset, table_hash
+from preprocessing.images import read_image, resize
+from preprocessing.manifest import is_copy, read_dataset, table_hash
 
 
 def export(run_folder, out, *, precision="fp32"):
@@ -70,6 +73,7 @@ def export(run_folder, out, *, precision="fp32"):
             "images": "uint8 RGB; resized by area when shrinking, else bilinear",
             "precision": precision,
             "decision": lines_of(source, run),
+            "views": _write_views(source, dataset, partial),
             "engine": engine_in_use(),
             "model": model,
         }
@@ -178,6 +182,23 @@ def _write_model(run, folder, prefix, precision):
 def _origin(run):
     keys = ("model", "dataset", "manifest_sha256", "seed", "git_commit", "versions")
     return {"name": run.name, **{key: run.config[key] for key in keys}}
+
+
+def _write_views(run, dataset, folder):
+    """Writes views.npz; its name, or None where `decide` was told to ask nothing."""
+    if decision_of(run).least_probability is None:
+        return None
+    images = {}
+    for split in ("train", "validate"):
+        rows = dataset.rows(split)
+        good = rows[(rows["label"] == dataset.normal_class) & ~is_copy(rows)]
+        if split == "train":
+            drawn = np.linspace(0, len(good) - 1, min(MAX_VIEWS, len(good)))
+            good = good.iloc[drawn.astype(int)]
+        images[split] = [dataset.folder / path for path in good["path"]]
+    learnt = learn_views(*(map(read_image, paths) for paths in images.values()))
+    np.savez_compressed(folder / "views.npz", **learnt._asdict())
+    return "views.npz"
 
 
 def _open_dataset(run):

@@ -18,6 +18,7 @@ from bovw.bag import class_probabilities, read_bag
 from bovw.descriptors import Settings
 from deployment.bundle import read_bundle
 from deployment.engines import load_network
+from deployment.views import UNKNOWN, Views, is_unknown
 from ensemble.combiners import COMBINERS, combine_members
 from evaluation.decisions import Decision, decide_parts
 from preprocessing.command import InputError
@@ -52,6 +53,7 @@ class Inspector(NamedTuple):
         normal_class: The class of good parts.
         decision: `evaluation.decisions.Decision`.
         classify: From an image to probabilities `(classes,)`.
+        views: `deployment.views.Views` of good parts; None asks for none.
         false_rejects: Share of good images that are rejected, as validate bounds it.
     """
 
@@ -61,6 +63,7 @@ class Inspector(NamedTuple):
     normal_class: str
     decision: Decision
     classify: Callable[[np.ndarray], np.ndarray]
+    views: Views | None = None
     false_rejects: float = 0.01
 
     def inspect(self, image):
@@ -90,6 +93,8 @@ class Inspector(NamedTuple):
             )
         score = 1.0 - probabilities[self.classes.index(self.normal_class)]
         decided, reasons = decide_parts(self.decision, [score], probabilities[None])
+        if decided[0] == "accept" and self.views and is_unknown(image, self.views):
+            decided, reasons = ["inspect"], [UNKNOWN]
         return Verdict(
             str(decided[0]),
             str(reasons[0]),
@@ -128,8 +133,17 @@ def load_bundle(path, *, engine=None, num_threads=None):
         ) from error
     return Inspector(
         bundle.path.name, about["sha256"], about["classes"], about["normal_class"],
-        decision, classify, lines["false_rejects"],
+        decision, classify, _views(about, bundle), lines["false_rejects"],
     )  # fmt: skip
+
+
+def _views(about, bundle):
+    if about["views"] is None:
+        return None
+    with np.load(
+        io.BytesIO(bundle.files[about["views"]]), allow_pickle=False
+    ) as arrays:
+        return Views(**arrays)
 
 
 def _load(model, bundle, load):

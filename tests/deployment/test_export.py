@@ -14,6 +14,7 @@ from deployment.cost import check_cost, cost_of_int8
 from deployment.engines import load_network
 from deployment.export import export, export_keras
 from deployment.runtime import load_bundle
+from deployment.views import UNKNOWN
 from ensemble.train import train as train_ensemble
 from evaluation.decide_run import decide_run
 from evaluation.decisions import decide_parts, read_decision
@@ -183,6 +184,19 @@ def test_without_lines_a_part_unlike_every_class_goes_to_inspection(bundles, run
         == read_run(runs["network"]).threshold
     )
     assert 0 < decision.least_probability < 1
+
+
+def test_a_hand_over_a_good_part_is_not_accepted(bundles, washers):
+    inspector = load_bundle(bundles["network"])
+    accepts = inspector._replace(decision=inspector.decision._replace(accept_below=2.0))
+    accepts = accepts._replace(
+        decision=accepts.decision._replace(reject_from=2.0, least_probability=None)
+    )
+    image = read_image(images_of_test(washers)[-1]).copy()
+    assert accepts.inspect(image).decision == "accept"
+    image[: len(image) // 2] = (220, 170, 140)
+    verdict = accepts.inspect(image)
+    assert (verdict.decision, verdict.reason) == ("inspect", UNKNOWN)
 
 
 def test_an_export_that_decides_otherwise_is_refused(runs, tmp_path, monkeypatch):

@@ -1,0 +1,61 @@
+"""Good parts as the camera sees them, small: what looks like none of them is inspected.
+
+A classifier names a class for anything, a hand before the camera too. A view is an
+image shrunk to SIDE x SIDE; one that is farther from every good view of `train` than
+any good image of `validate` is unknown, and is not accepted. Made for a fixed camera:
+where good parts look ever different the limit is wide, and does little.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+SIDE = 12
+MAX_VIEWS = 1000
+UNKNOWN = "unlike every good part seen"
+
+
+class Views(NamedTuple):
+    """Good views, `(views, SIDE * SIDE * 3)` float32 of 0 to 1, and the limit.
+
+    `lengths` are the squared lengths of the views, kept to save time.
+    """
+
+    views: np.ndarray
+    lengths: np.ndarray
+    limit: np.ndarray
+
+
+def shrink(image):
+    """A view of uint8 RGB `(height, width, 3)` as a vector."""
+    small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return small.reshape(-1).astype(np.float32) / 255
+
+
+def distance(image, learnt):
+    """Root mean square difference of an image to the nearest of `Views`, 0 to 1."""
+    view = shrink(image)
+    squared = (learnt.lengths - 2 * (learnt.views @ view)).min() + view @ view
+    return float(np.sqrt(max(squared, 0) / view.size))
+
+
+def learn_views(train_images, validate_images):
+    """Views of good parts.
+
+    Args:
+        train_images, validate_images: Good images, uint8 RGB of any size; iterables.
+
+    Returns:
+        `Views`; on average at most one of n + 1 good parts to come is farther than the
+        limit, n those of `validate`, if they come as these did.
+    """
+    views = np.stack([shrink(image) for image in train_images])
+    learnt = Views(views, (views**2).sum(axis=1), np.float64(0))
+    limit = max(distance(image, learnt) for image in validate_images)
+    return learnt._replace(limit=np.float64(limit * 1.001))
+
+
+def is_unknown(image, learnt):
+    """Whether an image is farther from every view than the limit."""
+    return distance(image, learnt) > learnt.limit
