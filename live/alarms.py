@@ -77,6 +77,27 @@ class Alarm:
         self._doubtful = deque(maxlen=rule.num_frames)
         self.gap()
 
+    def restore(self, events, at):
+        """Takes up what an earlier run left open; alarms stay until acknowledged.
+
+        Args:
+            events: `Event`s without an acknowledgement, the oldest first.
+            at: datetime with a zone, of now.
+
+        Returns:
+            Changes: those that had not ended have now, as nobody saw how.
+        """
+        changes = []
+        for event in events:
+            self.event = event
+            if not event.ended:
+                self._set(ended=_iso(at))
+                changes.append(self._change("ended", at))
+            if event.kind == "alarm":
+                self._ended.append(self.event)
+        self.event = self._ended.pop() if self._ended else None
+        return changes
+
     @property
     def state(self):
         """ "clear", "alarm" or "attention"."""

@@ -10,6 +10,9 @@ sensor has noise, but an encoder can remove it). Both look alike, so:
 the same picture is handed out for `frozen_after` seconds and then no more; the
 stream is restarted once (state "frozen"); if the picture still does not change, the
 state is "still" and the stream is left alone, until it does change.
+
+A picture that waited unseen because decoding does not keep up is dropped; if that
+goes on, the stream is begun again at what is new.
 """
 
 import threading
@@ -20,11 +23,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from live.sources import SourceLost, is_same_picture, open_source, to_rgb
+from live import sources
+from live.sources import SourceLost, is_same_picture, to_rgb
 
 FROZEN_AFTER = 5.0  # seconds
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds between two tries to connect
-HEALTHY_AFTER = 10.0  # seconds of new pictures that make up for what was before
+LATE = 1.0  # seconds behind the camera from which a picture is dropped
+LATE_FOR = 2.0  # seconds of late pictures after which the stream is begun again
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 2.0  # seconds between two tries to connect
+HEALTHY_PICTURES = 10  # of a connection, after which the next pause is the first
+HEALTHY_AFTER = 10.0  # seconds of new pictures that make up for one that stood still
 STOP_WITHIN = 2.0  # seconds to wait for a thread that may hang in a read
 FILE_QUEUE = 4  # frames read ahead of a file or folder
 RATE_OVER = 60  # frames over which the rate is measured
@@ -41,7 +48,8 @@ class Frame(NamedTuple):
         image: uint8 RGB, contiguous, `(height, width, 3)` as the source had it: its
             size may change from frame to frame.
         number: From 0 over the whole run; frames that were dropped or damaged count.
-        captured_at: `time.monotonic()` when it had been received whole.
+        captured_at: `time.monotonic()` when it had been received whole, or would
+            have been if it had not waited to be read.
         media_time: Seconds in the file or stream, or None.
     """
 
@@ -82,9 +90,12 @@ class Capture:
         self._num_frames = self._num_dropped = self._num_bad = 0
         self._num_reconnects = 0
         self._last_error = self._size = self._fault = None
+        self._broken = None  # why a camera's picture could not be converted
         # Of the thread alone:
         self._last = None  # the newest picture that was not as the one before
         self._was_restarted = False  # for a picture that did not change
+        self._num_whole = 0  # pictures of this connection
+        self._late_since = None
 
     def start(self):
         """Starts the thread.
@@ -96,7 +107,7 @@ class Capture:
             InputError: If a file, folder or address cannot be used. A camera that
                 does not answer is none: see `status()["last_error"]`.
         """
-        self._source = open_source(self._text, read_timeout=self.frozen_after)
+        self._source = sources.open_source(self._text, read_timeout=self.frozen_after)
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         self._thread.start()
         return self
@@ -122,7 +133,13 @@ class Capture:
                 raise EndOfSource(f"{self._source.name} has no more frames.")
             number, picture = self._waiting.popleft()
             self._changed.notify_all()
-        image = to_rgb(picture.pixels)
+        try:
+            image = to_rgb(picture.pixels)
+        except Exception as fault:  # told by `status` if it is a camera's
+            if not self._source.is_live:
+                raise
+            self._broken = fault
+            return None
         return Frame(image, number, picture.captured_at, picture.media_time)
 
     def status(self):
@@ -191,27 +208,35 @@ class Capture:
         """Connects, takes pictures, and connects again after a loss; until stopped."""
         pause = FIRST_PAUSE
         while not self._stopping.is_set():
-            began = time.monotonic()
+            self._num_whole = 0
             try:
-                self._take_pictures(began)
+                self._take_pictures(time.monotonic())
+            except Frozen as lost:
+                self._note_loss("frozen", str(lost))
             except SourceLost as lost:
-                state = "frozen" if isinstance(lost, Frozen) else "reconnecting"
-                with self._changed:
-                    self._set_state(state)
-                    self._last_error = str(lost)
-            if self._arrivals and self._arrivals[-1] - began > HEALTHY_AFTER:
+                self._note_loss("reconnecting", str(lost))
+            except Exception as fault:  # told by `status`; a camera may come back
+                self._note_loss("reconnecting", f"{type(fault).__name__}: {fault}")
+            if self._num_whole >= HEALTHY_PICTURES:
                 pause = FIRST_PAUSE
             self._stopping.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
             with self._changed:
                 self._num_reconnects += not self._stopping.is_set()
 
+    def _note_loss(self, state, text):
+        with self._changed:
+            self._set_state(state)
+            self._last_error = sources.without_secrets(text)
+
     def _take_pictures(self, began):
-        last_at = None
+        last_at = self._late_since = self._broken = None
         with closing(self._source.receive()) as everything:
             for received in everything:
                 if self._stopping.is_set():
                     return
+                if self._broken:
+                    raise self._broken
                 now = time.monotonic()
                 with self._changed:
                     self._count(received)
@@ -220,7 +245,25 @@ class Capture:
                     raise Frozen(f"no whole picture for {self.frozen_after:g} s")
                 if received.picture:
                     last_at = now
-                    self._judge(received.picture, now - began)
+                    self._num_whole += 1
+                    if not self._is_late(received.picture, now):
+                        self._judge(received.picture, now - began)
+
+    def _is_late(self, picture, now):
+        """Drops a picture that shows what was; ends a stream of nothing else."""
+        age = now - picture.captured_at
+        if age <= LATE:
+            self._late_since = None
+            return False
+        with self._changed:
+            self._num_dropped += 1
+        self._late_since = self._late_since or now
+        if now - self._late_since > LATE_FOR:
+            raise SourceLost(
+                f"lags behind the camera by {age:.1f} s: this computer or the network "
+                "is too slow for it; set it to a smaller picture or fewer a second"
+            )
+        return True
 
     def _judge(self, picture, connected_for):
         """Hands a picture on unless it has been the same for too long."""

@@ -1,5 +1,6 @@
 """What an event looked like: a clip with the seconds around it, and a thumbnail."""
 
+import contextlib
 import hashlib
 import os
 import queue
@@ -28,6 +29,7 @@ MAX_CLIPS_WAITING = 3
 JPEG = (cv2.IMWRITE_JPEG_QUALITY, 85)
 MILLISECOND = Fraction(1, 1000)
 THUMBNAIL_WIDTH = 320
+MAX_THUMBNAILS = 5000  # some 20 kB each
 
 
 class _Picture(NamedTuple):
@@ -240,6 +242,8 @@ class ClipRecorder:
 def write_thumbnail(path, image):
     """Writes uint8 RGB as a JPEG at most 320 pixels wide; whole or not at all.
 
+    The newest 5,000 of the folder are kept, by their names: ids begin with the time.
+
     Returns:
         sha256 of the file's bytes as hexadecimal text.
 
@@ -248,14 +252,23 @@ def write_thumbnail(path, image):
     """
     content = _jpeg(_narrow(image, THUMBNAIL_WIDTH))
     write_bytes(path, content)
+    names = sorted(name for name in os.listdir(path.parent) if name.endswith(".jpg"))
+    for name in names[:-MAX_THUMBNAILS]:
+        if name != path.name:
+            (path.parent / name).unlink(missing_ok=True)
     return hashlib.sha256(content).hexdigest()
 
 
 def _be_nice():
-    """Inspection goes first; on Linux a priority belongs to a thread."""
+    """Inspection goes first; on Linux a priority belongs to a thread.
+
+    A process may be nicer already, and only the privileged may take that back.
+    """
     if sys.platform == "linux":
         thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, 10)
+        with contextlib.suppress(OSError):
+            niceness = max(10, os.getpriority(os.PRIO_PROCESS, thread))
+            os.setpriority(os.PRIO_PROCESS, thread, niceness)
 
 
 def _narrow(image, max_width):
@@ -300,7 +313,9 @@ def _write_clip(path, pictures):
     options = {"movflags": "+faststart"}
     with (
         atomic_path(path) as temporary,
-        av.open(temporary, "w", format="mp4", container_options=options) as container,
+        av.open(
+            f"file:{temporary}", "w", format="mp4", container_options=options
+        ) as container,
     ):
         stream = container.add_stream("libx264", options={"preset": "veryfast"})
         stream.height, stream.width = first.size

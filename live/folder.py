@@ -4,13 +4,11 @@ import json
 import threading
 from pathlib import Path
 
+from live.alarms import Event
 from live.clips import ClipRecorder, write_thumbnail
 from live.event_log import EventLog
 
 NUM_EVENTS = 200  # that the page lists
-KEPT = (
-    "began", "ended", "acknowledged", "num_frames", "predicted", "max_score",
-)  # fmt: skip
 
 
 class Folder:
@@ -37,6 +35,15 @@ class Folder:
                 if "event" in line:
                     self._remember(line)
 
+    def open_events(self):
+        """`Event`s that an earlier run left without an end or acknowledgement."""
+        return [
+            Event(**{key: event[key] for key in Event._fields})
+            for event in self._events.values()
+            if not event["acknowledged"]
+            and (event["kind"] == "alarm" or not event["ended"])
+        ]
+
     def log(self, kind, **fields):
         """Writes a line; returns it, or None if it was lost."""
         line = self._log.append(kind, **fields)
@@ -51,9 +58,9 @@ class Folder:
 
     def _remember(self, change):
         with self._lock:
-            event = self._events.setdefault(change["event"], {"id": change["event"]})
-            event["kind"] = change["event_kind"]
-            event.update({key: change[key] for key in KEPT if key in change})
+            event = self._events.setdefault(change["event"], {})
+            event.update({key: change[key] for key in Event._fields if key in change})
+            event |= {"id": change["event"], "kind": change["event_kind"]}
             while len(self._events) > NUM_EVENTS:
                 del self._events[next(iter(self._events))]
 
@@ -86,10 +93,11 @@ class Folder:
         return self.path / kind / f"{event_id}{'.jpg' if kind == 'events' else '.mp4'}"
 
     def log_state(self):
-        problem = self._log.problem or self._thumbnail_problem or self.clips.problem
+        """Path, lines, `problem` (no event is written down), `warning` (no picture)."""
         return {
             "path": str(self._log.path), "num_lines": self._log.num_lines,
-            "problem": problem,
+            "problem": self._log.problem,
+            "warning": self._thumbnail_problem or self.clips.problem,
         }  # fmt: skip
 
     def close(self):

@@ -1,8 +1,9 @@
-"""Tells from an H.264 stream itself that a frame of it was lost on the way.
+"""What a stream itself tells of frames that are lost, damaged or late.
 
-A decoder fills such a gap with copies and goes on without a word: the pictures up
-to the next key frame are wrong. RTSP over TCP hides what a camera left out, so the
-frame numbers in the slice headers are the only witness.
+A decoder fills the gap of a lost frame with copies and goes on without a word: the
+pictures up to the next key frame are wrong. RTSP over TCP hides what a camera left
+out, so the frame numbers in the slice headers of H.264 are the only witness. Nor
+does anybody tell how long a frame waited to be read: only its time stamp does.
 """
 
 import re
@@ -11,6 +12,59 @@ START_CODE = re.compile(b"\0\0\1")
 HEAD = 400  # bytes of a NAL unit that hold all that is read here
 PLAIN_PROFILES = (66, 77, 88)  # without the chroma fields of the high profiles
 SLICE, KEY_SLICE, PARAMETERS = 1, 5, 7
+JUMP = 1.0  # seconds back that mean that the camera set its clock
+DRIFT = 0.002  # seconds a second by which clocks may differ; 29.97 for 30 is 0.001
+
+
+class Damage:
+    """Damage reaches every frame up to the next key frame, as does the beginning."""
+
+    def __init__(self):
+        self.is_open = True
+        self.since = self.problem = None
+
+    def begin(self, since, problem):
+        self.is_open, self.since, self.problem = True, since, problem
+
+    def reaches(self, frame):
+        is_later = None in (self.since, frame.pts) or frame.pts > self.since
+        if frame.key_frame and is_later and not frame.is_corrupt:
+            self.is_open = False
+        return self.is_open
+
+
+class StreamClock:
+    """Tells since when a picture was there to be read, by its media time.
+
+    What decoding does not keep up with waits unseen in the network: its arrival is
+    late, its media time is not. The least `arrival - media_time` is that of a picture
+    that did not wait; what a picture has more than it, it waited. The least rises
+    slowly, since the clocks of camera and computer are not the same.
+    """
+
+    def __init__(self):
+        self.least = None  # of arrival - media_time, seconds
+        self.last = None  # arrival and media time of the picture before
+        self.waited = 0.0
+
+    def captured_at(self, arrival, media_time):
+        """When the picture came or would have come, never after `arrival`.
+
+        Args:
+            arrival: `time.monotonic()` when it was read.
+            media_time: Seconds in the stream, or None: it waited as the last one did.
+        """
+        if media_time is None:
+            return arrival - self.waited
+        offset = arrival - media_time
+        if self.last is None or media_time < self.last[1] - JUMP:
+            self.least = offset
+        else:
+            drift = DRIFT * (arrival - self.last[0])
+            self.least = min(offset, self.least + drift)
+        self.last = arrival, media_time
+        self.waited = offset - self.least
+        return arrival - self.waited
 
 
 class FrameNumbers:

@@ -34,6 +34,7 @@ class Measures:
         self._gauges = {
             name: Gauge(f"goodparts_{name}", text, labels, registry=self._registry)
             for name, text, labels in (
+                ("inspecting", "1 while frames are judged, 0 when switched off.", []),
                 ("alarm", "1 for the state of the alarm.", ["state"]),
                 ("capture_up", "1 while the source gives frames.", []),
                 ("capture_dropped", "Frames dropped for newer ones.", []),
@@ -80,9 +81,10 @@ class Measures:
             "latency_p99_ms": round(float(highest), 1),
         }
 
-    def exposed(self, capture, alarm_state, outboxes, log):
+    def exposed(self, capture, alarm_state, outboxes, log, *, is_on):
         """The text that Prometheus reads, as bytes."""
         gauges = self._gauges
+        gauges["inspecting"].set(is_on)
         for name in ALARM_STATES:
             gauges["alarm"].labels(name).set(name == alarm_state)
         gauges["capture_up"].set(capture["state"] == "running")

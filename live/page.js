@@ -62,7 +62,7 @@ function blindness(stale) {
   if (state.capture.state === "refused") {
     return `Frames cannot be judged: ${state.capture.last_error}`;
   }
-  return state.verdict ? null : "No frame has been judged yet";
+  return pictureVerdict ? null : "This picture has not been judged";
 }
 
 function ruleText(rule) {
@@ -82,7 +82,7 @@ function showFreshness() {
     setText("stale-text", stale[1]);
   }
   const blind = blindness(stale);
-  showVerdict(blind ? null : pictureVerdict ?? state.verdict, blind);
+  showVerdict(blind ? null : pictureVerdict, blind);
   showAlarm(blind);
 }
 
@@ -91,7 +91,8 @@ function showVerdict(verdict, blind) {
   byId("verdict").className = decision;
   setShape("verdict", decision);
   setText("verdict-word", WORDS[decision] ?? "NO VERDICT");
-  setText("verdict-text", blind ?? (verdict.reason || verdict.predicted || ""));
+  const cause = [verdict?.predicted, verdict?.reason].filter(Boolean).join(" · ");
+  setText("verdict-text", blind ?? cause);
   const score = verdict ? verdict.defect_score.toFixed(2) : "";
   if (byId("verdict-score").dataset.score === score) return;
   byId("verdict-score").dataset.score = score;
@@ -143,8 +144,8 @@ function outputFacts(output) {
 
 function showTroubles() {
   const loud = state.log.problem && `EVENTS ARE NOT BEING RECORDED: ${state.log.problem}`;
-  const warnings = [commandProblem, ...state.outputs.map(outputTrouble)].filter(Boolean);
-  const texts = [loud, ...warnings].filter(Boolean);
+  const quiet = [commandProblem, state.log.warning, ...state.outputs.map(outputTrouble)];
+  const texts = [loud, ...quiet].filter(Boolean);
   const list = byId("troubles");
   if ([...list.children].map((item) => item.textContent).join() === texts.join()) return;
   const item = (text) => element("li", text === loud ? "loud" : "warning", text);
@@ -197,13 +198,13 @@ function showState() {
 // No key of its own acknowledges or stops: somebody leans on a tablet or scrolls by
 // the space bar, and an alarm is gone unseen. Tab and space reach every button.
 
-async function command(button, name) {
+async function command(button, name, event) {
   button.disabled = true;
   try {
     const answer = await fetch("/command", {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-Goodparts": "page" },
-      body: JSON.stringify({ do: name }),
+      body: JSON.stringify({ do: name, event }),
       signal: AbortSignal.timeout(5000),
     });
     commandProblem = answer.ok ? null : `"${name}" was refused: ${await answer.text()}`;
@@ -215,7 +216,9 @@ async function command(button, name) {
   button.disabled = false;
 }
 
-byId("acknowledge").addEventListener("click", (press) => command(press.target, "acknowledge"));
+byId("acknowledge").addEventListener("click", (press) => {
+  command(press.target, "acknowledge", state.alarm.event); // the one that is shown
+});
 byId("start").addEventListener("click", (press) => command(press.target, "start"));
 byId("stop").addEventListener("click", () => {
   byId("confirm").returnValue = "no";

@@ -19,8 +19,8 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from preprocessing.command import InputError
@@ -36,7 +36,7 @@ ASSETS = {
     "page_events.js": "text/javascript",
     "page.js": "text/javascript",
 }
-LOOPBACK_NAMES = ["localhost", "127.0.0.1", "::1", "[::1]"]
+HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:/@]+))(?::[0-9]+)?", re.IGNORECASE)
 LONGEST_WAIT_S = 1.0  # of a browser for a newer picture
 LONGEST_COMMAND = 1000  # bytes
 NO_STORE = {"Cache-Control": "no-store"}
@@ -69,12 +69,12 @@ class Page(NamedTuple):
 def serve(watch, *, host="127.0.0.1", port=8080):
     """Serves the page of `watch` in a thread of its own.
 
-    Bound to a loopback address, only requests to a loopback name are answered.
-    Any other address lets everybody who reaches it see the pictures and start and
-    stop inspection: warn the user (`is_loopback`).
+    Only requests to this machine's own names are answered, see `is_own_name`. An
+    address that is no loopback one lets everybody who reaches it see the pictures and
+    start and stop inspection: warn the user (`is_loopback`).
 
     Args:
-        watch: Offers `state()`, `events()`, `picture()`, `command(do)`,
+        watch: Offers `state()`, `events()`, `picture()`, `command(do, event_id)`,
             `media(kind, id)`, `metrics()` and `health()`; called from threads.
         host: Address to listen at.
         port: 0 takes a free one.
@@ -89,7 +89,7 @@ def serve(watch, *, host="127.0.0.1", port=8080):
     name = f"[{host}]" if ":" in host else host
     stopping = threading.Event()
     config = uvicorn.Config(
-        make_app(watch, stopping, only_loopback=is_loopback(host)),
+        make_app(watch, stopping, host=host),
         headers=SECURITY_HEADERS,
         server_header=False,
         access_log=False,
@@ -115,7 +115,26 @@ def is_loopback(host):
         return host == "localhost"
 
 
-def make_app(watch, stopping, *, only_loopback=True):
+def is_own_name(name, *, host):
+    """Whether requests for `name` may be answered by a page that listens at `host`.
+
+    A site can let its own name lead to this machine (DNS rebinding); a browser then
+    takes what is read here for that site's. It cannot do so with an address, nor with
+    the names that only this machine has: those are answered, others are not.
+    """
+    name, own = name.lower(), socket.gethostname().lower()
+    if is_loopback(name) or is_loopback(host):
+        return is_loopback(name)
+    if name in (own, f"{own}.local", host.lower()):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def make_app(watch, stopping, *, host="127.0.0.1"):
     """The routes as a Starlette application; `stopping` ends waiting requests."""
     app = Starlette(
         routes=[
@@ -130,17 +149,27 @@ def make_app(watch, stopping, *, only_loopback=True):
             Route("/", _asset),
             Route("/{name}", _asset),
         ],
-        middleware=[
-            Middleware(
-                TrustedHostMiddleware,
-                allowed_hosts=LOOPBACK_NAMES if only_loopback else ["*"],
-                www_redirect=False,
-            )
-        ],
+        middleware=[Middleware(_only_own_names, host=host)],
     )
     app.state.watch = watch
     app.state.stopping = stopping
     return app
+
+
+def _only_own_names(app, host):
+    async def guarded(scope, receive, send):
+        asked = HOST.fullmatch(Request(scope).headers.get("host", ""))
+        if asked and is_own_name(asked[1] or asked[2], host=host):
+            await app(scope, receive, send)
+            return
+        answer = PlainTextResponse(
+            "This name of the machine is not known here. Open the page by its address, "
+            "or start it with this name as --host.",
+            400,
+        )
+        await answer(scope, receive, send)
+
+    return guarded
 
 
 def _listen(host, port):
@@ -217,10 +246,14 @@ async def _command(request):
     """Starts, stops or acknowledges; only for the page itself.
 
     A page of another site cannot send the header X-Goodparts without asking
-    first, and that question is not answered.
+    first, and that question is not answered. An acknowledgement names the `event`
+    that was on the page, so that it never closes one that nobody saw.
     """
     if "x-goodparts" not in request.headers:
         raise HTTPException(403, "The header X-Goodparts is missing.")
+    origin = request.headers.get("origin")
+    if origin and origin.partition("://")[2] != request.headers["host"]:
+        raise HTTPException(403, "This command comes from another site's page.")
     length = request.headers.get("content-length", "")
     if not length.isdecimal() or int(length) > LONGEST_COMMAND:
         raise HTTPException(413)
@@ -228,10 +261,14 @@ async def _command(request):
         content = json.loads(await request.body())
     except ValueError:
         content = None
-    do = content.get("do") if isinstance(content, dict) else None
+    content = content if isinstance(content, dict) else {}
+    do, event_id = content.get("do"), content.get("event")
     if do not in COMMANDS:
         raise HTTPException(400, f'{{"do": one of {COMMANDS}}} is expected.')
-    await run_in_threadpool(request.app.state.watch.command, do)
+    if event_id is not None and not EVENT_ID.fullmatch(str(event_id)):
+        raise HTTPException(400, '"event" must be the id of an event.')
+    shown = event_id if do == "acknowledge" else None
+    await run_in_threadpool(request.app.state.watch.command, do, shown)
     return Response(status_code=204, headers=NO_STORE)
 
 

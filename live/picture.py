@@ -1,6 +1,7 @@
 """The picture of the page and of the window."""
 
 import os
+import time
 
 import cv2
 
@@ -8,6 +9,7 @@ from preprocessing.command import InputError
 
 OUTLINE = (255, 255, 255), (0, 0, 0)  # white on black shows on every part
 QUALITY = 80
+STALE_S = 2.0  # an older picture is no live view
 
 
 def outlined(image, box):
@@ -52,10 +54,14 @@ class Window:
         cv2.destroyAllWindows()
 
     def show(self, seen):
-        """Shows a `Seen`; False when q was pressed."""
+        """Shows a `Seen`, or that none comes; False when q was pressed."""
+        if seen is None:
+            return cv2.waitKey(1) & 0xFF != ord("q")
         picture = cv2.cvtColor(outlined(seen.frame.image, seen.box), cv2.COLOR_RGB2BGR)
         words = "not judged"
-        if seen.verdict is not None:
+        if time.monotonic() - seen.frame.captured_at > STALE_S:
+            words = "no new frame"
+        elif seen.verdict is not None:
             words = f"{seen.verdict.decision} {seen.verdict.defect_score:.3f}".upper()
         for colour, thickness in zip(OUTLINE[::-1], (4, 2), strict=True):
             place = 10, picture.shape[0] - 12

@@ -5,6 +5,7 @@ pictures that are handed on are converted. Pictures that are damaged, or that bu
 on a damaged or lost one, are left out and counted.
 """
 
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -16,19 +17,32 @@ import av
 import cv2
 import numpy as np
 
-from live.lost_frames import FrameNumbers
+from live.lost_frames import Damage, FrameNumbers, StreamClock
 from preprocessing.command import InputError
 from preprocessing.images import is_image, read_image
 
 OPEN_TIMEOUT = 5.0  # seconds to connect and learn what the stream is
+MISSING_END = 1.0  # seconds at the end of a video file that tell that it is cut off
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 STREAM_OPTIONS = {
     "rtsp_transport": "tcp",
     "allowed_media_types": "video",
     "fpsprobesize": "0",  # do not watch 20 frames only to guess their rate
+    "reorder_queue_size": "10",  # packets; without a queue no lost one is noticed
 }
+# FFmpeg says only in its log that packets were lost: it is read, and not shown.
+LOST_PACKETS = "RTP: missed"
+DOUBTFUL = 3  # coded pictures from such a message on that the loss may be in
+av.logging.set_level(av.logging.WARNING)
+av.logging.set_skip_repeated(False)
+logging.getLogger("libav").addHandler(logging.NullHandler())
+# Codecs in which a lost or damaged picture of a camera is recognised.
+LIVE_CODECS = ("h264", "hevc", "mjpeg")
+INVENTS_TIMES = av.format.Flags.no_timestamps.value  # a format without time stamps
 # The pictures of a decoder that conceals errors look whole: it is to refuse instead.
 STRICT = {"err_detect": "explode"}
+LOGIN = re.compile(r"(\w+://)(?:\S*@)?([^\s?]*)(\?\S*)?")
+PASSWORD = re.compile(r"(?i)((?:pass\w*?|pwd|psw|token|secret)=)[^\s&/;?]+")
 EXPECTED = (
     "Expected rtsp://..., http(s)://..., a device number such as 0, a video file or a "
     "folder of images."
@@ -47,7 +61,7 @@ class Picture(NamedTuple):
     """
 
     pixels: av.VideoFrame | np.ndarray  # an array is RGB already
-    captured_at: float  # time.monotonic() when it had been received whole
+    captured_at: float  # time.monotonic() when it came, or would have without a queue
     media_time: float | None  # seconds in the file or stream
 
 
@@ -96,6 +110,7 @@ def open_source(text, *, read_timeout=5.0):
     if text.isdecimal():
         return Source(f"device {text}", True, lambda: _read_device(int(text)))
     if "://" in text:
+        name = without_secrets(re.sub(r"\s", "%20", text))
         _check_url(text, name)
         timeout = (OPEN_TIMEOUT, read_timeout)
         return Source(name, True, lambda: _read_stream(text, timeout))
@@ -108,12 +123,15 @@ def open_source(text, *, read_timeout=5.0):
 
 
 def without_secrets(text):
-    """The text of a URL without `user:password@` and query values; others as is."""
-    return re.sub(
-        r"(\w+://)(?:[^/\s]*@)?([^\s?]*)(\?\S*)?",
-        lambda found: found[1] + found[2] + ("?..." if found[3] else ""),
-        text,
+    """The text without what is or may be a password: for the screen and the log.
+
+    Of a URL neither `user:password@` (up to the last @, whatever it holds) nor the
+    query is left; of any text no value of `password=`, `pwd=` and the like.
+    """
+    text = LOGIN.sub(
+        lambda found: found[1] + found[2] + ("?..." if found[3] else ""), text
     )
+    return PASSWORD.sub(r"\1...", text)
 
 
 def to_rgb(pixels):
@@ -232,24 +250,68 @@ def _read_device(number):
 
 def _read_stream(url, timeout):
     try:
-        with av.open(url, options=STREAM_OPTIONS, timeout=timeout) as container:
+        with (
+            av.logging.Capture(local=True) as messages,
+            av.open(url, options=STREAM_OPTIONS, timeout=timeout) as container,
+        ):
             yield Received()  # connected
-            yield from _decode(container)
+            _check_codec(container)
+            yield from _decode(container, messages)
     except (av.FFmpegError, OSError) as error:
         raise SourceLost(_reason(error)) from None
     raise SourceLost("the camera ended the stream")
 
 
+def _check_codec(container):
+    for stream in container.streams.video[:1]:
+        name = stream.codec_context.name if stream.codec_context else "an unknown codec"
+        if name not in LIVE_CODECS:
+            raise SourceLost(
+                f"the camera sends {name}, in which damaged pictures cannot be "
+                "recognised; set it to H.264, H.265 or MJPEG"
+            )
+
+
 def _read_video(path):
+    reached = 0.0
     try:
         with av.open(f"file:{path}") as container:
-            yield from _decode(container)
+            seconds = _seconds(container)
+            for received in _decode(container):
+                if received.picture:
+                    reached = _end(received.picture.pixels) or reached
+                elif received.problem:
+                    received = received._replace(problem=f"{path}: {received.problem}")
+                yield received
     except (av.FFmpegError, OSError) as error:
         yield Received(num_bad=1, problem=f"{path} breaks off: {_reason(error)}")
+    else:
+        if reached < seconds - MISSING_END:
+            problem = f"{path} has no picture after {reached:.1f} of {seconds:.1f} s"
+            yield Received(num_bad=1, problem=problem)
 
 
-def _decode(container):
-    """Yields the whole pictures; after damage none until the next key frame."""
+def _end(frame):
+    """When the next picture is due, in seconds of the video."""
+    return frame.time and frame.time + float((frame.duration or 0) * frame.time_base)
+
+
+def _seconds(container):
+    """When the video ends by what the file says of itself; 0 if it does not."""
+    stream = container.streams.video[0]
+    if stream.duration:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    is_alone = len(container.streams) == 1  # else the sound may be longer
+    return (container.duration or 0) / av.time_base if is_alone else 0.0
+
+
+def _decode(container, messages=None):
+    """Yields the whole pictures; after damage none until the next key frame.
+
+    Args:
+        container: What was opened.
+        messages: FFmpeg's log of a live stream, as it grows; None for a file.
+    """
     if not container.streams.video:
         raise SourceLost("the stream holds no video")
     stream = container.streams.video[0]
@@ -260,11 +322,21 @@ def _decode(container):
     is_h264 = decoder.name == "h264"
     numbers = FrameNumbers(decoder.extradata) if is_h264 else None
     damage = Damage()
+    is_live = messages is not None
+    has_times = is_live and not container.format.flags & INVENTS_TIMES
+    clock, doubtful = StreamClock(), 0
     for packet in container.demux():  # of all streams: sound alone must not block
         at = time.monotonic()
         if packet.stream is not stream:
             yield Received()
             continue
+        if messages:
+            is_lost = any(LOST_PACKETS in text for _, _, text in messages)
+            doubtful = DOUBTFUL if is_lost else doubtful
+            messages.clear()
+        if doubtful:
+            doubtful -= 1
+            damage.begin(packet.pts, "a part of the stream was lost on the way")
         if numbers and packet.size and numbers.is_gap(bytes(packet)):
             damage.begin(packet.pts, "a frame was lost on the way")
         try:
@@ -279,26 +351,10 @@ def _decode(container):
             if damage.reaches(frame):
                 yield Received(num_bad=1, problem=damage.problem)
             else:
-                yield Received(Picture(frame, at, frame.time))
+                sent_at = clock.captured_at(at, frame.time if has_times else None)
+                yield Received(Picture(frame, sent_at, frame.time))
         if not frames:
             yield Received()
-
-
-class Damage:
-    """Damage reaches every frame up to the next key frame, as does the beginning."""
-
-    def __init__(self):
-        self.is_open = True
-        self.since = self.problem = None
-
-    def begin(self, since, problem):
-        self.is_open, self.since, self.problem = True, since, problem
-
-    def reaches(self, frame):
-        is_later = None in (self.since, frame.pts) or frame.pts > self.since
-        if frame.key_frame and is_later and not frame.is_corrupt:
-            self.is_open = False
-        return self.is_open
 
 
 def _reason(error):

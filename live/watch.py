@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from deployment.runtime import load_bundle
@@ -19,11 +20,13 @@ from live.alarms import Alarm
 from live.capture import Capture
 from live.folder import Folder
 from live.inspection import Inspection
-from live.outputs import Outbox, parse_output, parse_stop_command
+from live.outputs import Outbox, stop_all
 from live.page import is_loopback, serve
 from live.picture import Window
 from live.sources import open_source
-from preprocessing.command import run_command
+from live.targets import parse_output, parse_stop_command
+from live.view import View
+from preprocessing.command import InputError, run_command
 from preprocessing.region import parse_roi
 
 PORT = 8080
@@ -53,44 +56,59 @@ def watch(
     Raises:
         InputError: If something is not as it has to be, before anything is inspected.
     """
-    inspector = load_bundle(bundle)
-    opened = open_source(source)
-    if port is None:
-        port = PORT if opened.is_live else 0
-    with contextlib.ExitStack() as stack:
-        capture = Capture(source)
+    ends = threading.Event()
+    with _ending(ends), contextlib.ExitStack() as stack:
+        inspector = load_bundle(bundle)
+        opened = open_source(source)
+        if port is None:
+            port = PORT if opened.is_live else 0
+        try:
+            rule = parse_rule(rule, inspector.false_rejects)
+        except argparse.ArgumentTypeError as error:
+            raise InputError(f"--alarm-after {rule} {error}") from error
+        outboxes = [Outbox(target) for target in sends]
+        stops = [Outbox(stop_command)] if stop_command else []
+        stack.callback(_stop_sending, outboxes + stops)
         folder = Folder(out, bundle_sha256=inspector.sha256, tell=_print_line)
         stack.callback(_close, folder)
-        alarm = Alarm(parse_rule(rule, min(inspector.false_rejects, 0.29)))
-        outboxes = [stack.enter_context(_outbox(target)) for target in sends]
-        stops = [stack.enter_context(_outbox(stop_command))] if stop_command else []
+        capture = Capture(source)
         inspection = Inspection(
-            inspector, capture, folder, alarm, roi=roi, mask=mask, outboxes=outboxes,
-            stop_outboxes=stops, source=opened.name,
+            inspector, capture, folder, Alarm(rule), roi=roi, mask=mask,
+            outboxes=outboxes, stop_outboxes=stops, source=opened.name,
+            keeps_shape=opened.is_live or Path(source).is_file(), ends=ends,
         )  # fmt: skip
-        page = None
         if port:
-            page = serve(inspection, host=host, port=port)
+            page = serve(View(inspection), host=host, port=port)
             stack.callback(page.stop)
-            print(f"page: {page.address}", flush=True)
-        if page and not is_loopback(host):
-            print(f"Everybody who reaches {host} can see it and stop inspection.")
+            _say(f"page: {page.address}")
+            if not is_loopback(host):
+                _say(f"Everybody who reaches {host} can see it and stop inspection.")
         shown = stack.enter_context(Window(inspector.name)) if window else None
+        _say(_about_alarms(rule, inspector.false_rejects))
         capture.start()
         stack.callback(capture.stop)
-        stack.enter_context(_ending(inspection))
         inspection.run(shown.show if shown else None)
-        if page and not inspection.is_ending:
-            print("The recording has ended; the page stays until Ctrl-C.", flush=True)
+        if port and not ends.is_set():
+            _say("The recording has ended; the page stays until Ctrl-C.")
             inspection.wait()
-        return inspection.measures.counts()
+        status = capture.status()
+        return inspection.measures.counts() | {"unreadable": status["num_bad"]}
+
+
+def _about_alarms(rule, false_rejects):
+    frames = rule.frames_between_false_alarms(false_rejects)
+    return (
+        f"alarm after {rule.text}: one false alarm in {frames:,.0f} good frames on "
+        f"average, if frames were independent (validate: {false_rejects:.1%} of good "
+        "ones rejected)"
+    )
 
 
 @contextlib.contextmanager
-def _ending(inspection):
-    """Ctrl-C and SIGTERM end the inspection in good order while the block runs."""
+def _ending(ends):
+    """Ctrl-C and SIGTERM set `ends` while the block runs; the loop then ends."""
     kinds = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(kind, lambda *_: inspection.stop()) for kind in kinds]
+    before = [signal.signal(kind, lambda *_: ends.set()) for kind in kinds]
     try:
         yield
     finally:
@@ -98,15 +116,10 @@ def _ending(inspection):
             signal.signal(kind, handler)
 
 
-@contextlib.contextmanager
-def _outbox(target):
-    outbox = Outbox(target)
-    try:
-        yield outbox
-    finally:
-        left = outbox.stop()
+def _stop_sending(outboxes):
+    for name, left in stop_all(outboxes).items():
         if left:
-            print(f"{left} events were not sent to {target.name}.", file=sys.stderr)
+            print(f"{left} events were not sent to {name}.", file=sys.stderr)
 
 
 def _close(folder):
@@ -117,6 +130,12 @@ def _close(folder):
             f"{folder.log_state()['problem']}",
             file=sys.stderr,
         )
+
+
+def _say(text):
+    """Prints; a terminal that is gone or full does not end an inspection."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, flush=True)
 
 
 def _print_line(line):
@@ -132,7 +151,7 @@ def _print_line(line):
             for key, value in line.items()
             if key not in hidden and value not in (None, "")
         ]
-    print("  ".join(map(str, about)), flush=True)
+    _say("  ".join(map(str, about)))
 
 
 def _rule(text):
@@ -172,8 +191,13 @@ def main():
         stop_command=arguments.stop_command, host=arguments.host, port=arguments.port,
         window=arguments.window,
     )  # fmt: skip
-    print(", ".join(f"{count} {name}" for name, count in counts.items()))
-    print(arguments.out)
+    _say(", ".join(f"{count} {name}" for name, count in counts.items()))
+    _say(arguments.out)
+    if counts["unreadable"] and not open_source(arguments.source).is_live:
+        raise InputError(
+            f"{counts['unreadable']} of the recording could not be read: see the line "
+            f"`source ended` in {arguments.out}/log.jsonl. The rest was judged."
+        )
 
 
 def _port(text):

@@ -163,7 +163,7 @@ def read_frames(video):
         InputError: If the file is no video, damaged, or ends too early.
     """
     try:
-        with av.open(str(video)) as container:
+        with av.open(f"file:{video}") as container:
             if not container.streams.video:
                 raise InputError("it has no pictures. Give a video.")
             stream = container.streams.video[0]
@@ -211,7 +211,7 @@ def _check_end(container, stream, first, end, video):
 def _mend(video):
     mended = video.with_name(f"{video.stem}_mended.mkv")
     return "Copy it again, or mend what can be mended: " + shlex.join(
-        ["ffmpeg", "-i", str(video), "-an", str(mended)]
+        ["ffmpeg", "-i", f"file:{video}", "-an", f"file:{mended}"]
     )
 
 

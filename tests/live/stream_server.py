@@ -25,6 +25,16 @@ SIZE = (368, 640)  # height, width
 BLOCK = 16
 BITS = 32
 TICKS_PER_S = 10_000
+X26 = "tune=zerolatency speed-preset={} key-int-max=15 bitrate=4000 "
+ENCODERS = {  # the packets of H.265 are so small that many make a picture
+    "h264": f"x264enc {X26.format('veryfast')} ! video/x-h264,profile=main "
+    "! h264parse config-interval=-1 ! rtph264pay",
+    "h264 split": f"x264enc {X26.format('veryfast')} ! video/x-h264,profile=main "
+    "! rtph264pay config-interval=-1",
+    "h265": f"x265enc {X26.format('ultrafast')} "
+    "! h265parse config-interval=-1 ! rtph265pay mtu=120",
+    "mpeg4": "avenc_mpeg4 bitrate=4000000 ! rtpmp4vpay config-interval=1",
+}
 COLOURS = ((200, 30, 30), (30, 200, 30), (30, 30, 200), (200, 200, 30))
 
 
@@ -96,13 +106,12 @@ class RtspServer:
             shown in a loop; None for drawn pictures. Files need ffmpeg.
         size: Height and width.
         rate: Frames a second.
-        splits_key_frames: Sends parameter sets between the slices of a key frame,
-            as some cameras do: decoders then show half of it, grey.
+        codec: A name of ENCODERS. "h264 split" has parameter sets between the slices
+            of a key frame, as some cameras do: decoders then show half of it, grey.
     """
 
-    def __init__(self, frames=None, *, size=SIZE, rate=30, splits_key_frames=False):
-        self.frames, self.size, self.rate = frames, size, rate
-        self.splits_key_frames = splits_key_frames
+    def __init__(self, frames=None, *, size=SIZE, rate=30, codec="h264"):
+        self.frames, self.size, self.rate, self.codec = frames, size, rate, codec
         self.port = free_port()
         self.url = f"rtsp://127.0.0.1:{self.port}/camera"
         self.process = None
@@ -111,7 +120,7 @@ class RtspServer:
         command = [SYSTEM_PYTHON, __file__, str(self.port), str(self.rate)]
         command += [str(length) for length in self.size]
         command += [str(self.frames)] if self.frames else []
-        command += ["--splits-key-frames"] if self.splits_key_frames else []
+        command += ["--codec", self.codec]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.process.stdout.readline()  # "ready"
         return self
@@ -311,7 +320,7 @@ def read_all(source, count):
     return content
 
 
-def serve(port, rate, size, *, frames, splits_key_frames):
+def serve(port, rate, size, *, frames, codec):
     """Runs the RTSP server until it is killed."""
     import gi
 
@@ -321,17 +330,13 @@ def serve(port, rate, size, *, frames, splits_key_frames):
 
     Gst.init(None)
     height, width = size
-    payload = "h264parse config-interval=-1 ! rtph264pay"
-    if splits_key_frames:
-        payload = "rtph264pay config-interval=-1"
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_shared(True)
     factory.set_launch(
         "( appsrc name=source is-live=true format=time do-timestamp=true "
         f'caps="video/x-raw,format=(string)RGB,width={width},height={height},'
         f'framerate={rate}/1" ! videoconvert ! video/x-raw,format=I420 ! '
-        "x264enc tune=zerolatency speed-preset=veryfast key-int-max=15 bitrate=4000 "
-        f"! video/x-h264,profile=main ! {payload} name=pay0 pt=96 )"
+        f"{ENCODERS[codec]} name=pay0 pt=96 )"
     )
     pictures = file_pictures(frames, size) if frames else drawn_pictures(size)
     sources = []
@@ -388,12 +393,12 @@ if __name__ == "__main__":
     parser.add_argument("height", type=int)
     parser.add_argument("width", type=int)
     parser.add_argument("frames", nargs="?")
-    parser.add_argument("--splits-key-frames", action="store_true")
+    parser.add_argument("--codec", choices=ENCODERS)
     given = parser.parse_args()
     serve(
         given.port,
         given.rate,
         (given.height, given.width),
         frames=given.frames,
-        splits_key_frames=given.splits_key_frames,
+        codec=given.codec,
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from live import sources
 from live.capture import FILE_QUEUE, Capture, EndOfSource
 from preprocessing.command import InputError
 from preprocessing.images import write_image
@@ -80,6 +81,96 @@ def test_folder_gives_every_frame_and_waits_for_the_caller(folder):
         0,
     )
     assert "5.png" in status["last_error"]
+
+
+def test_broken_images_of_a_folder_are_counted_and_named_at_its_end(tmp_path):
+    for number in range(5):
+        write_image(tmp_path / f"{number}.jpg", server.draw(number, SIZE))
+    content = (tmp_path / "1.jpg").read_bytes()
+    (tmp_path / "1.jpg").write_bytes(content[: len(content) // 2])
+    (tmp_path / "3.jpg").write_bytes(b"garbage")
+    with Capture(tmp_path) as capture:
+        assert [frame.number for frame in take(capture, 3)] == [0, 2, 4]
+        with pytest.raises(EndOfSource):
+            capture.next(PATIENCE)
+        status = capture.status()
+    assert status["num_bad"] == 2 and "3.jpg" in status["last_error"]
+
+
+def script(monkeypatch, *connections):
+    """Puts cameras that give these things, one list a connection, in the place of all.
+
+    A number is a picture of that age in seconds, an exception is raised.
+    """
+    waiting = [list(connection) for connection in connections]
+
+    def receive():
+        for what in waiting.pop(0):
+            if isinstance(what, Exception):
+                raise what
+            at = time.monotonic() - what
+            pixels = server.draw(server.now_number(), SIZE)
+            yield sources.Received(sources.Picture(pixels, at, None))
+            time.sleep(0.01)
+        time.sleep(PATIENCE if not waiting else 0)
+
+    source = sources.Source("rtsp://camera", True, receive)
+    monkeypatch.setattr(sources, "open_source", lambda text, read_timeout: source)
+    return Capture("rtsp://me:secret@camera")
+
+
+def test_old_pictures_are_dropped_and_lead_to_a_new_connection(monkeypatch):
+    monkeypatch.setattr("live.capture.LATE_FOR", 0.1)
+    with script(monkeypatch, [5.0] * 100, [0.0, 5.0, 0.0]) as capture:
+        frames = take(capture, 1)
+        wait_for(lambda: capture.status()["num_frames"] > 12)
+        status = capture.status()
+        frames += take(capture, 1)
+    assert all(frame.number > 10 for frame in frames)
+    assert "lags behind the camera by 5.0 s" in status["last_error"]
+    assert status["num_reconnects"] == 1 and status["state"] == "running"
+    assert status["num_dropped"] >= 11
+
+
+def test_unexpected_fault_of_a_camera_is_told_and_survived(monkeypatch):
+    fault = ZeroDivisionError("at rtsp://me:secret@camera")
+    with script(monkeypatch, [fault], [0.0, fault], [0.0]) as capture:
+        wait_for(lambda: capture.status()["last_error"])
+        status = capture.status()
+        assert status["state"] == "reconnecting"
+        assert status["last_error"] == "ZeroDivisionError: at rtsp://camera"
+        take(capture, 2)
+        assert capture.status()["num_reconnects"] == 2
+
+
+def test_picture_of_a_camera_that_cannot_be_converted_ends_nothing(monkeypatch):
+    first, pixels = [ValueError("odd pixels")], sources.to_rgb
+
+    def to_rgb(picture):
+        if first:
+            raise first.pop()
+        return pixels(picture)
+
+    monkeypatch.setattr("live.capture.to_rgb", to_rgb)
+    with script(monkeypatch, [0.0] * 1000, [0.0]) as capture:
+        assert capture.next(PATIENCE) is None
+        wait_for(lambda: capture.status()["state"] == "reconnecting")
+        assert capture.status()["last_error"] == "ValueError: odd pixels"
+        wait_for(lambda: capture.status()["num_reconnects"])
+        drain(capture)
+
+
+@pytest.mark.parametrize(
+    ("num_whole", "pauses"), [(3, [0.5, 1, 2, 2, 2]), (30, [0.5] * 5)]
+)
+def test_pause_grows_only_without_pictures(monkeypatch, num_whole, pauses):
+    waited = []
+    lost = [0.0] * num_whole + [sources.SourceLost("gone")]
+    capture = script(monkeypatch, *[lost] * 5, [0.0])
+    monkeypatch.setattr(capture._stopping, "wait", waited.append)
+    with capture:
+        wait_for(lambda: len(waited) == 5)
+    assert waited == pauses
 
 
 def test_mistake_is_raised_by_start(tmp_path):

@@ -311,6 +311,54 @@ def test_fault_of_a_thread_is_said(recorder, monkeypatch):
     assert "has ended" in record.problem
 
 
+def test_out_with_a_colon_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    record = ClipRecorder(Path("12:30"))
+    feed(record, [grey(50)], at=0)
+    record.start_event("one", 0)
+    record.stop()
+    assert (record.problem, times(tmp_path / "12:30" / "one.mp4")) == (None, [0])
+
+
+@pytest.mark.parametrize("already, expected", [(0, 10), (15, 15), (19, 19)])
+def test_threads_only_ever_become_nicer(
+    recorder, tmp_path, monkeypatch, already, expected
+):
+    """As under `nice -n 15`: only the privileged may lower a nice value."""
+    asked = []
+
+    def set_priority(which, thread, niceness):
+        asked.append(niceness)
+        raise PermissionError
+
+    monkeypatch.setattr(os, "getpriority", lambda which, thread: already)
+    monkeypatch.setattr(os, "setpriority", set_priority)
+    record = recorder()
+    record.add(grey(50), 0.0)
+    record.start_event("one", 0)
+    record.stop()
+    assert asked == [expected] * 2
+    assert (record.problem, times(tmp_path / "clips" / "one.mp4")) == (None, [0])
+
+
+def test_oldest_thumbnails_go_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(clips, "MAX_THUMBNAILS", 2)
+    (tmp_path / "notes.txt").write_text("mine")
+    for event_id in ("20261121T235959-0002", "20261122T000000-0003", "20200101T0-0004"):
+        write_thumbnail(tmp_path / f"{event_id}.jpg", grey(50))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "20200101T0-0004.jpg",  # a clock that was put back: the new one stays
+        "20261121T235959-0002.jpg",
+        "20261122T000000-0003.jpg",
+        "notes.txt",
+    ]
+    write_thumbnail(tmp_path / "20261123T000000-0005.jpg", grey(50))
+    assert sorted(path.name for path in tmp_path.glob("*.jpg")) == [
+        "20261122T000000-0003.jpg",
+        "20261123T000000-0005.jpg",
+    ]
+
+
 def test_thumbnail_is_small_and_known_by_its_hash(tmp_path):
     path = tmp_path / "events" / "one.jpg"
     image = plain(220, 20, 30, size=(600, 800))

@@ -14,11 +14,12 @@ from live.capture import EndOfSource, Frame
 from live.event_log import verify
 from live.folder import Folder
 from live.inspection import Inspection
+from live.view import View
 from preprocessing.command import InputError
 from preprocessing.region import parse_roi
 
 SIZE = (40, 60)
-GOOD, BAD, ODD = 20, 220, 120  # grey of a frame; the inspector reads it
+GOOD, BAD, ODD, NOTHING = 20, 220, 120, 121  # grey of a frame; the inspector reads it
 
 DECISION = Decision(0.4, 0.6, 0.5)
 
@@ -32,7 +33,7 @@ class FakeCapture:
 
     def __init__(self, script):
         self.script, self.number, self.size = list(script), -1, SIZE
-        self.state = "running"
+        self.state, self.num_bad = "running", 0
 
     def next(self, timeout):
         while self.script:
@@ -54,8 +55,8 @@ class FakeCapture:
     def status(self):
         return {
             "state": self.state, "num_frames": self.number + 1, "num_dropped": 0,
-            "num_bad": 0, "num_reconnects": 0, "last_error": None, "frames_per_s": 30.0,
-            "size": list(self.size),
+            "num_bad": self.num_bad, "num_reconnects": 0, "last_error": None,
+            "frames_per_s": 30.0, "size": list(self.size),
         }  # fmt: skip
 
 
@@ -77,6 +78,8 @@ def grey_inspector():
     def classify(image):
         if image[0, 0, 0] == ODD:
             return np.array([0.34, 0.33, 0.33])
+        if image[0, 0, 0] == NOTHING:
+            return np.full(3, np.nan)
         bad = image[0, 0, 0] / 255
         return np.array([bad, 1 - bad, 0.0])
 
@@ -86,23 +89,26 @@ def grey_inspector():
 @pytest.fixture
 def inspect(tmp_path):
     """Runs a script; gives the inspection, its outboxes and the lines of its log."""
+    folders = {}
 
-    def run(script, *, rule="3", roi=None, name="live", look=None):
+    def run(script, *, rule="3", roi=None, name="live", look=None, **options):
+        if name in folders:
+            folders[name].close()
         capture, outboxes = FakeCapture(script), [FakeOutbox(), FakeOutbox()]
-        folder = Folder(tmp_path / name, bundle_sha256="sha")
+        folders[name] = Folder(tmp_path / name, bundle_sha256="sha")
         inspection = Inspection(
-            grey_inspector(), capture, folder, Alarm(parse_rule(rule)), source="fake",
-            roi=roi and parse_roi(roi), outboxes=outboxes[:1],
-            stop_outboxes=outboxes[1:],
+            grey_inspector(), capture, folders[name], Alarm(parse_rule(rule)),
+            source="fake", roi=roi and parse_roi(roi), outboxes=outboxes[:1],
+            stop_outboxes=outboxes[1:], **options,
         )  # fmt: skip
-        try:
-            inspection.run(look)
-        finally:
-            assert folder.close() == 0
+        inspection.run(look)
+        folders[name].clips.stop()
         text = (tmp_path / name / "log.jsonl").read_text()
         return inspection, outboxes, [json.loads(line) for line in text.splitlines()]
 
-    return run
+    yield run
+    for folder in folders.values():
+        assert folder.close() == 0
 
 
 def kinds(lines):
@@ -120,10 +126,10 @@ def test_an_alarm_is_logged_sent_filmed_and_listed(inspect, tmp_path):
     assert [event["kind"] for event in stop.sent] == ["alarm"]
     assert len({event["id"] for event in hook.sent}) == 2
     assert hook.sent[0]["log_sha256"] == alarm["sha256"]
-    (event,) = inspection.events()
+    (event,) = View(inspection).events()
     assert event["num_frames"] == 4 and event["acknowledged"] is None
-    assert inspection.media("events", event["id"]).is_file()
-    assert event["clip"] and inspection.media("clips", event["id"]).is_file()
+    assert View(inspection).media("events", event["id"]).is_file()
+    assert event["clip"] and View(inspection).media("clips", event["id"]).is_file()
     assert verify(tmp_path / "live" / "log.jsonl").num_lines == len(lines)
     assert inspection.measures.counts() == {
         "frames": 12, "accept": 8, "reject": 4, "inspect": 0, "refused": 0,
@@ -188,26 +194,28 @@ def test_stop_start_and_acknowledge(inspect):
         "source ended", "stopped",
     ]  # fmt: skip
     assert inspection.measures.counts()["frames"] == 6
-    assert inspection.events()[0]["acknowledged"]
+    assert View(inspection).events()[0]["acknowledged"]
 
 
 def test_state_is_json_and_the_picture_has_the_frame_number(inspect):
     inspection, _, _ = inspect([GOOD, BAD], roi="10,10,20,20")
-    state = json.loads(json.dumps(inspection.state(), allow_nan=False))
+    state = json.loads(json.dumps(View(inspection).state(), allow_nan=False))
     assert state["verdict"]["decision"] == "reject"
     assert state["verdict"]["number"] == 1
-    number, content, verdict = inspection.picture()
+    number, content, verdict = View(inspection).picture()
     assert verdict["decision"] == "reject" and verdict["number"] == number
     assert number == 1 and content[:2] == b"\xff\xd8"
-    assert b'goodparts_frames_total{decision="reject"} 1.0' in inspection.metrics()
-    ok, facts = inspection.health()
+    assert (
+        b'goodparts_frames_total{decision="reject"} 1.0' in View(inspection).metrics()
+    )
+    ok, facts = View(inspection).health()
     assert ok and facts["alarm"] == "clear"
 
 
 def test_events_of_an_earlier_run_are_listed(inspect):
     inspect([BAD] * 3, name="same")
     inspection, _, lines = inspect([GOOD], name="same")
-    assert len(inspection.events()) == 1
+    assert len(View(inspection).events()) == 1
     assert kinds(lines).count("started") == 2
 
 
@@ -218,4 +226,87 @@ def test_a_disk_that_fails_does_not_stop_the_inspection(inspect, monkeypatch):
     monkeypatch.setattr("live.folder.write_thumbnail", full)
     inspection, (hook, _), _ = inspect([BAD] * 5)
     assert hook.sent[0]["kind"] == "alarm" and hook.sent[0]["thumbnail_sha256"] is None
-    assert "No space left" in inspection.state()["log"]["problem"]
+    assert "No space left" in View(inspection).state()["log"]["warning"]
+
+
+def test_without_a_region_a_camera_keeps_its_shape_too(inspect):
+    script = [GOOD, (60, 40), BAD, BAD, BAD, SIZE, GOOD]
+    inspection, _, lines = inspect(script, keeps_shape=True)
+    assert inspection.measures.counts()["refused"] == 3 and "alarm" not in kinds(lines)
+    inspection, _, lines = inspect(script, name="folder")
+    assert inspection.measures.counts()["refused"] == 0 and "alarm" in kinds(lines)
+
+
+def test_a_camera_that_begins_in_another_shape_is_waited_for(inspect):
+    script = [(60, 40), BAD, BAD, BAD, SIZE, GOOD]
+    inspection, _, _ = inspect(script, roi="10,10,20,20@60x40")
+    assert inspection.measures.counts()["refused"] == 3
+    assert inspection.measures.counts()["accept"] == 1
+
+
+def test_an_alarm_outlives_a_restart_until_it_is_acknowledged(inspect):
+    inspect([BAD] * 3, name="same")
+    states = []
+    inspection, _, lines = inspect(
+        [GOOD], name="same", look=lambda seen: states.append(seen)
+    )
+    assert inspection.alarm.state == "alarm"
+    assert kinds(lines)[-4:] == ["started", "ended", "source ended", "stopped"]
+    inspection.command("acknowledge")
+    inspection._obey()
+    assert inspection.alarm.state == "clear"
+    assert View(inspection).events()[0]["acknowledged"]
+
+
+def test_an_alarm_that_nobody_saw_is_not_acknowledged(inspect):
+    inspection, _, _ = inspect([BAD] * 3 + [GOOD] * 3 + [BAD] * 3)
+    newest, first = (event["id"] for event in View(inspection).events())
+    for event, state in ((first, "alarm"), (newest, "clear")):
+        inspection.command("acknowledge", event)
+        inspection._obey()
+        assert inspection.alarm.state == state
+
+
+def test_damage_in_the_stream_joins_no_two_runs(inspect):
+    capture = []
+
+    def look(seen):
+        if seen.frame.number == 1:
+            capture[0].num_bad += 1
+
+    original = FakeCapture.__init__
+
+    def init(self, script):
+        original(self, script)
+        capture[:] = [self]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FakeCapture, "__init__", init)
+        _, _, lines = inspect([BAD] * 4, look=look)
+    assert "alarm" not in kinds(lines)
+
+
+def test_an_answer_that_is_no_number_is_no_verdict(inspect):
+    inspection, _, lines = inspect([GOOD, NOTHING, NOTHING, BAD])
+    assert kinds(lines).count("frames refused") == 1
+    assert inspection.measures.counts()["refused"] == 2
+
+
+def test_a_terminal_that_is_gone_does_not_stop_the_inspection(monkeypatch, capsys):
+    from live.watch import _print_line
+
+    def gone(*words, **options):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("builtins.print", gone)
+    _print_line({"time": "2026-11-21T12:00:00", "kind": "stopped"})
+
+
+def test_switched_off_is_not_healthy(inspect):
+    inspection, _, _ = inspect([GOOD])
+    assert View(inspection).health()[0]
+    inspection.command("stop")
+    inspection._obey()
+    ok, facts = View(inspection).health()
+    assert not ok and facts["inspecting"] is False
+    assert b"goodparts_inspecting 0.0" in View(inspection).metrics()

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import pytest
 
-from live.page import ASSETS, is_loopback, serve
+from live.page import ASSETS, is_loopback, is_own_name, serve
 from preprocessing.command import InputError
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -41,6 +41,7 @@ class FakeWatch:
         self.healthy = True
         self.num_pictures_asked = 0
         self.facts = facts()
+        self.judges_pictures = True
         self.event_list = []
 
     def state(self):
@@ -51,12 +52,11 @@ class FakeWatch:
 
     def picture(self):
         self.num_pictures_asked += 1
-        return None if self.jpeg is None else (
-            self.number, self.jpeg, self.facts["verdict"],
-        )  # fmt: skip
+        verdict = self.facts["verdict"] if self.judges_pictures else None
+        return None if self.jpeg is None else (self.number, self.jpeg, verdict)
 
-    def command(self, do):
-        self.commands.append(do)
+    def command(self, do, event_id):
+        self.commands.append((do, event_id))
         if do == "acknowledge":
             self.facts["alarm"] = {**self.facts["alarm"], "state": "clear"}
         else:
@@ -111,7 +111,12 @@ def facts():
         "rate": {"frames_per_s": 29.9, "latency_p50_ms": 9.2, "latency_p99_ms": 21.0},
         "scores": [[2.0, 0.03, "accept"], [1.0, 0.5, "inspect"], [0.1, 0.9, "reject"]],
         "outputs": [],
-        "log": {"path": "events.jsonl", "num_lines": 4, "problem": None},
+        "log": {
+            "path": "events.jsonl",
+            "num_lines": 4,
+            "problem": None,
+            "warning": None,
+        },
     }
 
 
@@ -228,7 +233,14 @@ def test_a_new_run_that_counts_from_zero_is_shown(page):
 def test_commands(page, watch, do):
     body = json.dumps({"do": do}).encode()
     assert ask(page, "/command", data=body, X_Goodparts="page")[0] == 204
-    assert watch.commands == [do]
+    assert watch.commands == [(do, None)]
+
+
+def test_acknowledgement_says_what_was_seen(page, watch):
+    for do in ("acknowledge", "stop"):
+        body = json.dumps({"do": do, "event": EVENT}).encode()
+        assert ask(page, "/command", data=body, X_Goodparts="page")[0] == 204
+    assert watch.commands == [("acknowledge", EVENT), ("stop", None)]
 
 
 def test_commands_of_a_foreign_page_are_refused(page, watch):
@@ -252,6 +264,9 @@ def test_commands_of_a_foreign_page_are_refused(page, watch):
         (b'{"do": "explode"}', 400),
         (b'{"do": ["stop"]}', 400),
         (b'["stop"]', 400),
+        (b'{"do": "acknowledge", "event": "../../x"}', 400),
+        (b'{"do": "acknowledge", "event": ["20261121T123456-0001"]}', 400),
+        (b'{"do": "acknowledge", "event": 7}', 400),
         (b"\xff", 400),
         (b" " * 100_000, 413),
     ],
@@ -273,14 +288,40 @@ def test_foreign_host_names_are_refused(page, watch):
     assert watch.commands == []
 
 
-def test_any_host_name_once_bound_to_the_network(watch):
+def test_foreign_host_names_are_refused_on_the_network_too(watch):
+    """A foreign page may let its own name lead here: DNS rebinding."""
     page = serve(watch, host="0.0.0.0", port=0)
-    port = int(page.address.rpartition(":")[2])
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    connection.request("GET", "/state", headers={"Host": "line-3.factory"})
-    assert connection.getresponse().status == 200
-    connection.close()
+    port = page.address.rpartition(":")[2]
+    body, own = b'{"do": "stop"}', socket.gethostname()
+    for host in ("evil.example", f"evil.example:{port}", f"{own}.evil.example", "a@b"):
+        assert ask(page, "/state", Host=host)[0] == 400
+        answer = ask(
+            page, "/command", data=body, X_Goodparts="page", Host=host,
+            Origin=f"http://{host}",
+        )  # fmt: skip
+        assert answer[0] == 400
+    assert watch.commands == []
+    for host in (f"192.168.1.5:{port}", "[fe80::1]:80", "localhost", own.upper()):
+        assert ask(page, "/state", Host=host)[0] == 200
     page.stop()
+
+
+def test_own_names():
+    assert is_own_name("line-3.factory", host="line-3.factory")
+    assert is_own_name(f"{socket.gethostname()}.local", host="0.0.0.0")
+    assert not is_own_name("line-3.factory", host="0.0.0.0")
+    assert not is_own_name("192.168.1.5", host="127.0.0.1")
+
+
+def test_commands_of_a_foreign_origin_are_refused(page, watch):
+    body, port = b'{"do": "stop"}', page.address.rpartition(":")[2]
+    foreign = ("null", "http://evil.example", "http://127.0.0.1:1", "//")
+    for origin in (*foreign, f"http://localhost:{port}", page.address):
+        status, _, _ = ask(
+            page, "/command", data=body, X_Goodparts="page", Origin=origin
+        )
+        assert status == (204 if origin == page.address else 403)
+    assert watch.commands == [("stop", None)]
 
 
 @pytest.mark.parametrize(
@@ -533,7 +574,7 @@ def test_alarm_is_shown_and_acknowledged_by_a_click(page, watch, browser):
         assert watch.commands == []
         browser.click("#acknowledge")
         browser.wait_text("#alarm", "No alarm")
-        assert watch.commands == ["acknowledge"]
+        assert watch.commands == [("acknowledge", EVENT)]
 
 
 @pytest.mark.slow
@@ -552,7 +593,7 @@ def test_stop_asks_first(page, watch, browser):
         assert browser.text("#stale") == "", "the picture goes on"
         browser.click("#start")
         browser.wait_text("#alarm", "No alarm")
-        assert watch.commands == ["stop", "start"]
+        assert watch.commands == [("stop", None), ("start", None)]
 
 
 @pytest.mark.slow
@@ -592,6 +633,34 @@ def test_without_a_verdict_nothing_looks_accepted(page, watch, browser, camera):
         browser.wait_text("#alarm", "NOT INSPECTING")
         assert "NO VERDICT" in browser.text("#verdict")
         assert "1920 x 1080" in browser.text("main")
+
+
+@pytest.mark.slow
+def test_no_verdict_outlives_its_picture(page, watch, browser):
+    """The state still has a verdict; the picture that is shown was not judged."""
+    with moving(watch):
+        browser.open(page.address)
+        browser.wait_text("#verdict", "ACCEPT")
+        watch.judges_pictures = False
+        browser.wait_text("#verdict", "NO VERDICT")
+        assert "NOT INSPECTING" in browser.text("#alarm")
+        watch.judges_pictures = True
+        browser.wait_text("#verdict", "ACCEPT")
+
+
+@pytest.mark.slow
+def test_a_lost_log_is_loud_and_a_lost_clip_is_not(page, watch, browser):
+    watch.facts["verdict"].update(predicted="no_lid", reason="high score")
+    with moving(watch):
+        browser.open(page.address)
+        browser.wait_text("#verdict", "no_lid · high score")
+        watch.facts["log"]["warning"] = "There is no clip a.mp4: no space"
+        browser.wait_text("#troubles .warning", "There is no clip a.mp4")
+        assert browser.text("#troubles .loud") == ""
+        assert "4 lines" in browser.text("#facts")
+        watch.facts["log"]["problem"] = "no space"
+        browser.wait_text("#troubles .loud", "EVENTS ARE NOT BEING RECORDED: no space")
+        assert "not written" in browser.text("#facts")
 
 
 @pytest.mark.slow

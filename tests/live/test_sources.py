@@ -1,7 +1,10 @@
+import contextlib
+import http.server
 import importlib.util
 import random
 import shutil
 import subprocess
+import threading
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import numpy as np
 import pytest
 
 from live import sources
-from live.lost_frames import FrameNumbers
+from live.lost_frames import FrameNumbers, StreamClock
 from live.sources import SourceLost, is_same_picture, open_source, to_rgb
 from preprocessing.command import InputError
 from preprocessing.images import write_image
@@ -30,9 +33,9 @@ SIZE = (96, 288)
 NUMBERS = [17 * number for number in range(60)]
 
 
-def encode(numbers, **options):
-    """H.264 packets, one for a picture, in Annex B form."""
-    encoder = av.CodecContext.create("libx264", "w")
+def encode(numbers, *, codec="libx264", **options):
+    """Packets, one for a picture; of H.264 in Annex B form."""
+    encoder = av.CodecContext.create(codec, "w")
     encoder.height, encoder.width = SIZE
     encoder.pix_fmt = "yuv420p"
     encoder.framerate, encoder.time_base = Fraction(30), Fraction(1, 30)
@@ -100,6 +103,16 @@ def test_mistakes_are_told_at_once(tmp_path):
         ("rtsp://user:sec@ret@camera/a", "rtsp://camera/a"),
         ("http://camera/a?user=me&pwd=secret", "http://camera/a?..."),
         ("ftp://me:secret@camera", "ftp://camera"),
+        ("rtsp://user:se/cr?e#t@camera/a", "rtsp://camera/a"),
+        (
+            "rtsp://cam/user=me_password=secret_ch=1.sdp",
+            "rtsp://cam/user=me_password=...",
+        ),
+        ("rtsp://camera/PWD=secret&channel=1", "rtsp://camera/PWD=...&channel=1"),
+        (
+            "say --passwd=secret http://me:secret@a/b x@y",
+            "say --passwd=... http://a/b x@y",
+        ),
         ("videos/a@b?c.mp4", "videos/a@b?c.mp4"),
     ],
 )
@@ -107,9 +120,12 @@ def test_no_secret_is_shown(text, shown):
     assert sources.without_secrets(text) == shown
 
 
-def test_no_secret_in_an_error():
+@pytest.mark.parametrize(
+    "text", ["ftp://user:secret@camera/video", "ftp://user:my secret@camera/video"]
+)
+def test_no_secret_in_an_error(text):
     with pytest.raises(InputError) as error:
-        open_source("ftp://user:secret@camera/video")
+        open_source(text)
     assert "secret" not in str(error.value) and "user" not in str(error.value)
 
 
@@ -177,11 +193,23 @@ def test_no_picture_after_a_lost_frame_is_handed_on(tmp_path, packets, suffix):
     assert num_bad == 58 - len(expected)
 
 
-def write_video(path, packets):
-    """Puts H.264 packets in a file of any form, as they are."""
-    raw = path.with_name("raw.h264")
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "h264"])
+def test_truncated_video_is_told(tmp_path, packets, suffix):
+    path = tmp_path / f"video.{suffix}"
+    write_video(path, packets, **{"movflags": "+faststart"} if suffix == "mp4" else {})
+    assert read(path)[1] == 0
+    path.write_bytes(path.read_bytes()[:-2500])
+    problems = [received.problem for received in open_source(path).receive()]
+    assert str(path) in [problem for problem in problems if problem][-1]
+    images, num_bad = read(path)
+    assert 0 < len(images) < 60 and num_bad > 0
+
+
+def write_video(path, packets, *, raw_suffix="h264", **options):
+    """Puts packets in a file of any form, as they are."""
+    raw = path.with_name(f"raw.{raw_suffix}")
     raw.write_bytes(b"".join(packets))
-    with av.open(raw) as source, av.open(path, "w") as file:
+    with av.open(raw) as source, av.open(path, "w", options=options) as file:
         stream = file.add_stream_from_template(source.streams.video[0])
         for time, packet in enumerate(source.demux()):
             if packet.size:
@@ -259,3 +287,78 @@ def test_device_gives_rgb_and_is_lost_when_it_stops(monkeypatch):
         next(received)
     with pytest.raises(SourceLost, match="no camera number 7"):
         next(open_source("7").receive())
+
+
+@contextlib.contextmanager
+def web_server(folder):
+    """The address of files that are given as a camera gives a stream."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *request):
+            super().__init__(*request, directory=folder)
+
+        def log_message(self, *words):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{web.server_port}"
+        web.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "words"),
+    [
+        ("mpeg4", "m4v", "sends mpeg4, .* set it to H.264, H.265 or MJPEG"),
+        ("mpeg2video", "m2v", "sends mpeg2video"),
+        ("libx264", "h264", "ended the stream"),
+    ],
+)
+def test_camera_whose_damage_is_not_seen_is_refused(tmp_path, codec, suffix, words):
+    options = {} if codec == "libx264" else {"tune": "", "threads": "1"}
+    packets = encode(NUMBERS, codec=codec, **options)
+    write_video(tmp_path / "camera.ts", packets, raw_suffix=suffix)
+    pictures = []
+    with web_server(tmp_path) as address, pytest.raises(SourceLost, match=words):
+        for received in open_source(f"{address}/camera.ts").receive():
+            pictures += [received.picture] if received.picture else []
+    assert len(pictures) == (60 if codec == "libx264" else 0)
+
+
+def clocked(*pictures):
+    """How long each of the pictures `(arrival, media time)` waited, in seconds."""
+    clock = StreamClock()
+    return [round(at - clock.captured_at(at, media), 2) for at, media in pictures]
+
+
+def test_picture_is_as_old_as_it_waited_to_be_read():
+    slow = clocked(*((100 + second / 16, second / 30) for second in range(160)))
+    assert slow[0] == 0 and slow[-1] == pytest.approx(159 / 16 - 159 / 30, abs=0.03)
+    stalled = clocked((10, 0), (10.1, 0.1), (13.2, 0.2), (13.2, 3.1), (13.3, 3.3))
+    assert stalled == pytest.approx([0, 0, 3, 0.1, 0], abs=0.02)
+
+
+def test_burst_of_the_beginning_is_not_held_against_what_follows():
+    assert clocked((10, 0), (10, 0.5), (10, 1), (10.5, 1.5), (11.5, 2)) == [
+        *(0, 0, 0, 0),
+        0.5,
+    ]
+
+
+def test_clock_that_is_set_or_wrong_or_missing_is_survived():
+    assert clocked((10, 50), (11, 51), (12, 5), (13, 6), (14.5, 7)) == [0] * 4 + [0.5]
+    assert clocked((10, 5), (11, 6), (12, 3600), (13, 3601)) == [0] * 4
+    assert clocked((10, None), (11, None), (12, 7), (13, None)) == [0] * 4
+    assert clocked((10, 5), (12, 6), (12, None)) == [0, 1, 1]
+    days = clocked(*((second * 1.001, second) for second in range(0, 200_000, 10)))
+    assert max(days) < 0.05
+
+
+def test_invented_times_of_jpegs_over_http_make_no_picture_old():
+    with server.MjpegServer(size=SIZE, rate=10) as camera:
+        for received in open_source(camera.url).receive():
+            if picture := received.picture:
+                drawn = server.read_code(to_rgb(picture.pixels))
+                assert server.age_of(drawn, picture.captured_at) < 60, "before drawing"
+                if picture.media_time > 0.4:
+                    break

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from live.capture import Capture
+from live.lost_frames import FrameNumbers
 
 
 def load(name):
@@ -97,6 +98,19 @@ def test_cut_connections(camera):
     wire.close()
 
 
+def test_slow_decoder_gives_no_old_picture(camera, monkeypatch):
+    slow = time.sleep
+    monkeypatch.setattr(FrameNumbers, "is_gap", lambda *packet: slow(1 / 16))
+    with Capture(camera.url) as capture:
+        frames = []
+        while capture.status()["num_reconnects"] < 2:
+            frames += take(capture, 1)
+            drawn = server.read_code(frames[-1].image)
+            assert server.age_of(drawn, frames[-1].captured_at) < 1, "older than told"
+        assert "lags behind the camera" in capture.status()["last_error"]
+        assert capture.status()["num_dropped"] > 0
+
+
 @pytest.mark.parametrize("fault", ["lose", "corrupt"])
 def test_no_picture_of_a_bad_wire_is_torn(camera, fault):
     wire = server.FaultyWire(camera.port)
@@ -112,9 +126,30 @@ def test_no_picture_of_a_bad_wire_is_torn(camera, fault):
     wire.close()
 
 
+def test_no_picture_of_h265_is_torn():
+    with server.RtspServer(rate=20, codec="h265") as camera:
+        wire = server.FaultyWire(camera.port)
+        with Capture(camera.url.replace(str(camera.port), str(wire.port))) as capture:
+            take(capture, 10)
+            wire.lose = 0.01
+            take(capture, 40)
+            assert wire.num_faults > 3 and capture.status()["num_bad"] > 0
+            wire.lose = 0.0
+            take(capture, 40)
+        wire.close()
+
+
+def test_camera_of_a_codec_that_hides_damage_is_refused():
+    with server.RtspServer(codec="mpeg4") as camera, Capture(camera.url) as capture:
+        until = time.monotonic() + PATIENCE
+        while not capture.status()["last_error"] and time.monotonic() < until:
+            assert capture.next(0.1) is None
+        assert "sends mpeg4, in which damaged" in capture.status()["last_error"]
+
+
 def test_camera_that_breaks_its_key_frames_is_not_believed():
     """Parameter sets between the slices of one picture: decoders show half of it."""
-    with server.RtspServer(splits_key_frames=True) as camera:
+    with server.RtspServer(codec="h264 split") as camera:
         with Capture(camera.url, frozen_after=2) as capture:
             assert capture.next(8) is None
             assert capture.status()["num_bad"] > 0

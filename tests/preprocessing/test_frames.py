@@ -1,6 +1,7 @@
 import struct
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -63,6 +64,15 @@ def test_every_frame_in_order_and_red_stays_red(tmp_path, video, capsys):
     assert "40 frames read, 0 near-duplicates left out, 40 images" in (
         capsys.readouterr().out
     )
+
+
+def test_name_with_a_colon_is_no_protocol(tmp_path, video, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    video.rename("12:30.mp4")
+    assert extract_frames("12:30.mp4", "out").num_kept == 40
+    with pytest.raises(InputError, match="-i file:13:30.mp4 -an file:13:30_mended"):
+        Path("13:30.mp4").write_bytes(b"no video")
+        extract_frames("13:30.mp4", "out")
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])

@@ -1,0 +1,202 @@
+"""Where events go: a webhook, an MQTT broker, a command that stops the line."""
+
+import base64
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from http.client import HTTPException
+from time import monotonic
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+TIMEOUT_S = 10  # of one attempt
+SEND_SYNTAX = (
+    "http://HOST/PATH, https://HOST/PATH or mqtt://[USER:PASSWORD@]HOST[:PORT]/TOPIC"
+)
+
+
+class Target(NamedTuple):
+    """A receiver of events.
+
+    `deliver(content)` takes the JSON bytes and returns when they have arrived. It
+    raises OSError when another attempt may help, `Refused` when none will.
+    """
+
+    name: str  # to show: without passwords and tokens
+    deliver: Callable
+    longest_pause_s: float = 30
+    patience_s: float | None = None  # events older than this are given up
+
+
+class Refused(Exception):
+    """The receiver does not want this event, and will not want it later."""
+
+
+def parse_output(text):
+    """argparse type of `--send`: a webhook or an MQTT topic.
+
+    A webhook gets a POST with the event as JSON; any status of 2xx means that it
+    arrived. An MQTT topic gets it with QoS 1; the broker's acknowledgement counts.
+    Both are tried until they answer. A webhook that answers 3xx or 4xx (408 and 429
+    aside) has refused the event.
+
+    Of `http://me:12/34@host/` a URL's rules make the host `me` and the port 12, and
+    the rest of the password would be shown as the path: an `@` is taken for the end
+    of a password only.
+
+    Returns:
+        Target.
+    """
+    try:
+        parts = urlsplit(text)
+        parts.port, (parts.hostname or "").encode("idna")  # both raise ValueError
+    except ValueError:
+        parts = urlsplit("")
+    is_plain = text.isascii() and text.isprintable() and " " not in text
+    if parts.hostname and is_plain and text.count("@") == parts.netloc.count("@"):
+        topic = unquote(parts.path[1:])
+        wrong = set("#?") & set(text) or set("#+") & set(topic)  # `+`, `#`: wildcards
+        if parts.scheme in ("http", "https"):
+            return _webhook(parts)
+        if parts.scheme == "mqtt" and topic and topic.isprintable() and not wrong:
+            return _broker(parts, topic)
+    raise ArgumentTypeError(
+        f"must be {SEND_SYNTAX}; in a password / is written %2F, and @ anywhere else "
+        f"than before the host %40. Received: {_shown(text)!r}."
+    )
+
+
+def parse_stop_command(text):
+    """argparse type of `--stop-command`: a program that stops the line.
+
+    It is run without a shell, gets the event as JSON on its standard input, and has
+    10 s to end with status 0. A line that stops long after the defect only stops
+    good parts: a failing command is tried again for 60 s, then the event is given
+    up, and `last_error` says so.
+
+    Returns:
+        Target.
+    """
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{error}. Received: {text!r}.") from None
+    if not words or shutil.which(words[0]) is None:
+        raise ArgumentTypeError(
+            "must be a program and its arguments; the program must exist and be "
+            f"executable. Received: {text!r}."
+        )
+    return Target(
+        f"stop command {os.path.basename(words[0])}",
+        lambda content: _run(words, content),
+        longest_pause_s=2,
+        patience_s=60,
+    )
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirected POST would arrive as a GET without the event."""
+
+    def redirect_request(self, *arguments):
+        return None
+
+
+def _webhook(parts):
+    """Target for the parts of a URL; its user and password become a header."""
+    place = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="")
+    headers = {"Content-Type": "application/json", "User-Agent": "goodparts"}
+    if parts.username:
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+    opener = urllib.request.build_opener(_NoRedirect)
+
+    def deliver(content):
+        request = urllib.request.Request(place.geturl(), content, headers)
+        try:
+            opener.open(request, timeout=TIMEOUT_S).close()
+        except urllib.error.HTTPError as error:
+            error.close()
+            if 300 <= error.code < 500 and error.code not in (408, 429):
+                raise Refused(f"{error.code} {error.reason}") from None
+            raise OSError(f"{error.code} {error.reason}") from None
+        except urllib.error.URLError as error:
+            raise OSError(str(error.reason)) from error
+        except HTTPException as error:
+            raise OSError(f"no proper answer ({error!r})") from error
+
+    path = re.sub(r"/[^/]{20,}", "/...", place.path)  # many services' tokens
+    query = "..." if place.query else ""
+    return Target(place._replace(path=path, query=query).geturl(), deliver)
+
+
+def _broker(parts, topic):
+    if importlib.util.find_spec("paho") is None:
+        raise ArgumentTypeError("mqtt:// needs the Python package paho-mqtt.")
+    user, password = (unquote(text or "") for text in (parts.username, parts.password))
+    port = parts.port or 1883
+
+    def deliver(content):
+        from paho.mqtt import client as mqtt  # only where it is used
+
+        client = mqtt.Client(
+            mqtt.CallbackAPIVersion.VERSION2, reconnect_on_failure=False
+        )
+        client.connect_timeout = TIMEOUT_S
+        if user:
+            client.username_pw_set(user, password)
+        client.connect(parts.hostname, port)
+        try:
+            _publish(client, topic, content)
+        finally:
+            client.disconnect()
+
+    return Target(f"mqtt://{parts.hostname}:{port}/{topic}", deliver)
+
+
+def _publish(client, topic, content):
+    """Returns when the broker has acknowledged; raises OSError when it does not."""
+    from paho.mqtt.client import error_string
+
+    answers = []
+    client.on_connect = lambda *arguments: answers.append(arguments[3])
+    ends, message = monotonic() + TIMEOUT_S, None
+    while message is None or not message.is_published():
+        fault = client.loop(0.2)
+        if not fault and message is None and client.is_connected():
+            message = client.publish(topic, content, qos=1)
+            fault = message.rc
+        if fault:
+            raise OSError(str(answers[0]) if answers else error_string(fault))
+        if monotonic() > ends:
+            raise TimeoutError(f"no acknowledgement within {TIMEOUT_S} s")
+
+
+def _run(words, content):
+    """Runs a program in a group of its own, so that a late one ends with its kin."""
+    with subprocess.Popen(
+        words,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            process.communicate(content, TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise TimeoutError(f"not done within {TIMEOUT_S} s") from None
+    if process.returncode:
+        raise OSError(f"exit status {process.returncode}")
+
+
+def _shown(text):
+    """A wrong address; nobody knows which part of it is a password, if there is one."""
+    scheme, slashes, _ = text.partition("//")
+    return f"{scheme if slashes else ''}//..." if set("@?") & set(text) else text
