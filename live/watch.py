@@ -97,10 +97,11 @@ def watch(
 
 def _about_alarms(rule, false_rejects):
     frames = rule.frames_between_false_alarms(false_rejects)
+    often = f"{frames:,.0f}" if frames < 1e6 else "more than a million"
     return (
-        f"alarm after {rule.text}: one false alarm in {frames:,.0f} good frames on "
-        f"average, if frames were independent (validate: {false_rejects:.1%} of good "
-        "ones rejected)"
+        f"alarm after {rule.text}: one false alarm in {often} good frames on average, "
+        f"if frames were independent and {false_rejects:.1%} of them rejected, which is "
+        "the most to be expected from validate"
     )
 
 
