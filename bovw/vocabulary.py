@@ -15,6 +15,7 @@ NUM_WORDS = 200
 MAX_IMAGES = 500  # that the words are learnt from
 MAX_DESCRIPTORS = 100_000  # of all these images together
 WEIGHTINGS = ("l2", "tf-idf")
+TWIN_DISTANCE = 1e-3  # of words; descriptors have a length of about 1 before whitening
 
 
 class Vocabulary(NamedTuple):
@@ -82,7 +83,21 @@ def learn_vocabulary(
     )  # fmt: skip
     with threadpool_limits(1):  # sums of threads would come in any order
         words = k_means.fit((values - centre) / scale).cluster_centers_
-    return Vocabulary(centre, scale, words.astype(np.float32), np.ones(len(words)))
+    words = _apart(words).astype(np.float32)
+    return Vocabulary(centre, scale, words, np.ones(len(words)))
+
+
+def _apart(words):
+    """The words without those that lie where an earlier one does.
+
+    Many places of an image can be alike to the last digit, as a blackened border, and
+    k-means may put several words there; which of them is nearest would be luck.
+    """
+    words = words.astype(np.float64)
+    lengths = (words**2).sum(axis=1)
+    squares = lengths[:, None] + lengths - 2 * words @ words.T
+    is_twin = np.tril(squares < TWIN_DISTANCE**2, -1).any(axis=1)
+    return words[~is_twin]
 
 
 def nearest_words(descriptors, vocabulary, features):

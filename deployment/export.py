@@ -202,7 +202,13 @@ def _write_views(run, dataset, folder):
 
 
 def _open_dataset(run):
-    dataset = read_dataset(run.config["dataset_folder"])
+    try:
+        dataset = read_dataset(run.config["dataset_folder"])
+    except InputError as error:
+        raise InputError(
+            f"{run.name} was trained on {run.config['dataset_folder']}, on whose "
+            f"validate images the export is checked: put that back. ({error})"
+        ) from error
     if table_hash(dataset.manifest) != run.config["manifest_sha256"]:
         raise InputError(
             f"The data set {dataset.folder} was changed after {run.name} was trained: "

@@ -24,7 +24,8 @@ from typing import NamedTuple
 import numpy as np
 
 from live import sources
-from live.sources import SourceLost, is_same_picture, to_rgb
+from live.pixels import is_same_picture, to_rgb
+from live.sources import SourceLost
 
 FROZEN_AFTER = 5.0  # seconds
 LATE = 1.0  # seconds behind the camera from which a picture is dropped

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 from live.alarms import Event
@@ -28,6 +29,7 @@ class Folder:
         self._log = EventLog(self.path / "log.jsonl", bundle_sha256=bundle_sha256)
         self.clips = ClipRecorder(self.path / "clips")
         self._tell, self._thumbnail_problem = tell, None
+        self._told_problem = None
         self._events, self._lock = {}, threading.Lock()
         with open(self.path / "log.jsonl", "rb") as file:
             for line in file:
@@ -49,7 +51,17 @@ class Folder:
         line = self._log.append(kind, **fields)
         if line:
             self._tell(line)
+        self._tell_problem()
         return line
+
+    def _tell_problem(self):
+        """Tells when the log cannot be written, and when it can again; once each."""
+        problem = self._log.problem
+        if (problem is None) != (self._told_problem is None):
+            time = datetime.now(UTC).isoformat()
+            said = problem or "written again, nothing is lost"
+            self._tell({"time": time, "kind": "EVENT LOG", "state": said})
+        self._told_problem = problem
 
     def change(self, change):
         """Writes a change of the alarm and remembers it for the list of events."""
@@ -67,6 +79,7 @@ class Folder:
     def flush(self):
         if self._log.num_waiting:
             self._log.flush()
+            self._tell_problem()
 
     def thumbnail(self, event_id, image):
         """Writes the thumbnail of an event; returns its sha256, None if it failed."""

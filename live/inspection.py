@@ -189,7 +189,8 @@ class Inspection:
         if before is not None:
             self.alarm.gap()
         if state != "ended" and (before is None or before[0] != state):
-            self.folder.log("camera", state=state, error=status["last_error"])
+            error = None if state == "running" else status["last_error"]
+            self.folder.log("camera", state=state, error=error)
 
     def _obey(self):
         """Carries out the commands that other threads have given."""

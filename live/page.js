@@ -44,7 +44,11 @@ function staleness() {
   }
   const { capture } = state;
   if (capture.state === "ended") {
-    return ["The source has ended", "Every frame of it has been inspected."];
+    const bad = capture.num_bad;
+    const text = bad
+      ? `${count(bad)} of its frames could not be read: ${capture.last_error ?? ""}`
+      : "Every frame of it has been inspected.";
+    return ["The source has ended", text];
   }
   const age = frameAge();
   const known = state.verdict || !(capture.state in CAMERA_TROUBLE);
@@ -68,8 +72,8 @@ function blindness(stale) {
 function ruleText(rule) {
   const [defective, among] = rule.split("/");
   if (!/^[0-9/]+$/.test(rule)) return `rule ${rule}`;
-  if (among) return `raised by ${defective} defective of ${among} frames`;
-  return `raised by ${defective} defective in a row`;
+  if (among) return `(${defective} defective of ${among} frames would raise one)`;
+  return `(${defective} defective frames in a row would raise one)`;
 }
 
 // ---- drawing ---------------------------------------------------------------------
@@ -133,6 +137,9 @@ function showAlarm(blind) {
 function outputTrouble(output) {
   if (!output.last_error) return null;
   const waiting = output.num_waiting ? `, ${count(output.num_waiting)} waiting` : "";
+  if (output.name.startsWith("stop command")) {
+    return `THE LINE WAS NOT STOPPED: ${output.name}: ${output.last_error}`;
+  }
   return `Messages to ${output.name} do not arrive${waiting}: ${output.last_error}`;
 }
 

@@ -77,6 +77,8 @@ def watch(
             outboxes=outboxes, stop_outboxes=stops, source=opened.name,
             keeps_shape=opened.is_live or Path(source).is_file(), ends=ends,
         )  # fmt: skip
+        if not port:
+            _say(f"no page; --port {PORT} gives one")
         if port:
             page = serve(View(inspection), host=host, port=port)
             stack.callback(page.stop)
@@ -100,8 +102,8 @@ def _about_alarms(rule, false_rejects):
     often = f"{frames:,.0f}" if frames < 1e6 else "more than a million"
     return (
         f"alarm after {rule.text}: one false alarm in {often} good frames on average, "
-        f"if frames were independent and {false_rejects:.1%} of them rejected, which is "
-        "the most to be expected from validate"
+        f"if frames were independent and {false_rejects:.1%} of them rejected (the "
+        "most to be expected from validate)"
     )
 
 

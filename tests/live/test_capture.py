@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from live import pixels as pixels_of
 from live import sources
 from live.capture import FILE_QUEUE, Capture, EndOfSource
 from preprocessing.command import InputError
@@ -144,7 +145,7 @@ def test_unexpected_fault_of_a_camera_is_told_and_survived(monkeypatch):
 
 
 def test_picture_of_a_camera_that_cannot_be_converted_ends_nothing(monkeypatch):
-    first, pixels = [ValueError("odd pixels")], sources.to_rgb
+    first, pixels = [ValueError("odd pixels")], pixels_of.to_rgb
 
     def to_rgb(picture):
         if first:

@@ -15,7 +15,8 @@ import pytest
 
 from live import sources
 from live.lost_frames import FrameNumbers, StreamClock
-from live.sources import SourceLost, is_same_picture, open_source, to_rgb
+from live.pixels import is_same_picture, to_rgb
+from live.sources import SourceLost, open_source
 from preprocessing.command import InputError
 from preprocessing.images import write_image
 

@@ -1,0 +1,47 @@
+"""Pixels of a decoded picture: as RGB, and whether two are the same."""
+
+import numpy as np
+
+
+def to_rgb(pixels):
+    """The picture as contiguous uint8 RGB `(height, width, 3)`, turned upright.
+
+    Video that says it was filmed on its side is turned by its quarter turns.
+
+    Args:
+        pixels: A frame of PyAV of any pixel format, or an RGB array.
+    """
+    if isinstance(pixels, np.ndarray):
+        return pixels
+    image = pixels.to_ndarray(format="rgb24", threads=1)
+    return np.ascontiguousarray(np.rot90(image, round(pixels.rotation / 90)))
+
+
+def is_same_picture(first, second):
+    """Whether two pictures are equal in every byte."""
+    if isinstance(first, np.ndarray):
+        return np.array_equal(first, second)
+    if _form(first) != _form(second):
+        return False
+    return all(map(_is_same_plane, first.planes, second.planes, _row_bytes(first)))
+
+
+def _form(frame):
+    return frame.width, frame.height, frame.rotation, frame.format.name
+
+
+def _row_bytes(frame):
+    """Bytes of a row of each plane that are pixels; what pads it may be anything."""
+    parts = frame.format.components
+    return [
+        sum(plane.width * -(-part.bits // 8) for part in parts if part.plane == number)
+        for number, plane in enumerate(frame.planes)
+    ]
+
+
+def _is_same_plane(first, second, row_bytes):
+    rows = (
+        np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[:, :row_bytes]
+        for plane in (first, second)
+    )
+    return np.array_equal(*rows)
