@@ -144,7 +144,9 @@ class MemoryCapture:
         return Frame(image, self.number, time.monotonic(), None)
 
     def status(self):
-        return {"state": "running", "last_error": None}
+        return {
+            "state": "running", "last_error": None, "num_reconnects": 0, "num_bad": 0,
+        }  # fmt: skip
 
 
 def latency(work):

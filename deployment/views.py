@@ -11,8 +11,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-SIDE = 12
-MAX_VIEWS = 1000
+SIDE, SAMPLES = 12, 4
+MAX_VIEWS = 300
 UNKNOWN = "unlike every good part seen"
 
 
@@ -29,14 +29,18 @@ class Views(NamedTuple):
 
 def shrink(image):
     """A view of uint8 RGB `(height, width, 3)` as a vector."""
-    small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    size = (SIDE * SAMPLES, SIDE * SAMPLES)  # means of samples: a tenth of the time
+    small = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
+    small = cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return small.reshape(-1).astype(np.float32) / 255
 
 
 def distance(image, learnt):
     """Root mean square difference of an image to the nearest of `Views`, 0 to 1."""
     view = shrink(image)
-    squared = (learnt.lengths - 2 * (learnt.views @ view)).min() + view @ view
+    # no matrix product: its threads would keep the network's from the processor
+    products = np.einsum("ij,j->i", learnt.views, view)
+    squared = (learnt.lengths - 2 * products).min() + view @ view
     return float(np.sqrt(max(squared, 0) / view.size))
 
 
