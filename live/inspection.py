@@ -83,7 +83,7 @@ class Inspection:
                 if frame is not None:
                     self._take(frame)
                 if look is not None and look(self.seen) is False:
-                    break
+                    self._ends.set()
         except EndOfSource:
             status = self.capture.status()
             about = {"unreadable": status["num_bad"], "error": status["last_error"]}
