@@ -200,7 +200,7 @@ def events(work, rule):
     """Every fault of the film once, over RTSP at 30 frames/s, each acknowledged."""
     dataset, _ = prepare(work)
     truth = film_line(dataset, work / "film").set_index("number")
-    seen, alarms = [], []
+    seen, alarms, last = [], [], [None]
     bundle = load_bundle(work / "line.goodparts")
     with (
         SERVER["RtspServer"](work / "film", size=(480, 640), rate=30) as camera,
@@ -214,6 +214,9 @@ def events(work, rule):
         )  # fmt: skip
 
         def look(shown):
+            if shown is None or (seen and shown.frame.number == last[0]):
+                return
+            last[0] = shown.frame.number
             number = number_of(shown.frame.image)
             is_round = len(seen) > 100 and number < seen[-1][0]
             seen.append((number, shown.verdict.decision, shown.verdict.predicted))
@@ -222,7 +225,8 @@ def events(work, rule):
                 alarms.append((event.id, len(seen) - 1))
             if event and event.ended:
                 inspection.command("acknowledge")
-            return not is_round
+            if is_round:
+                inspection.stop()
 
         inspection.run(look)
     seen.pop()  # of the second round
