@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-SIDE, SAMPLES = 12, 4
+SIDE, SAMPLES = 8, 4
 MAX_VIEWS = 300
 UNKNOWN = "unlike every good part seen"
 
