@@ -106,34 +106,30 @@ def good_film(work):
     return folder
 
 
-def camera_gone(work, times=3):
+def camera_away(work, what, begin, end, *, settle, lasts, times=3):
+    """The camera is gone or frozen; what is on its way is judged while it settles."""
     with RTSP(good_film(work), size=SIZE) as camera:
-        with Watched(work, camera.url, name="gone") as watched:
+        with Watched(work, camera.url, name="away") as watched:
             found = []
             for _ in range(times):
-                camera.kill()
-                time.sleep(2)
+                begin(camera)
+                time.sleep(settle)
                 before = watched.judged()
-                time.sleep(FAULT_S - 4)
-                found.append([watched.judged() - before])
-                camera.start()
-                found[-1].append(watched.recovery())
-            return _row("camera killed and started again", watched, found)
+                time.sleep(lasts)
+                meanwhile = watched.judged() - before
+                end(camera)
+                found.append([meanwhile, watched.recovery()])
+            return _row(what, watched, found)
 
 
-def camera_frozen(work, times=3):
-    with RTSP(good_film(work), size=SIZE) as camera:
-        with Watched(work, camera.url, name="frozen") as watched:
-            found = []
-            for _ in range(times):
-                camera.freeze()
-                time.sleep(1)
-                before = watched.judged()
-                time.sleep(FAULT_S)
-                found.append([watched.judged() - before])
-                camera.thaw()
-                found[-1].append(watched.recovery())
-            return _row("camera frozen for 9 s", watched, found)
+def camera_gone(work):
+    what = "camera killed and started again"
+    return camera_away(work, what, RTSP.kill, RTSP.start, settle=2, lasts=4)
+
+
+def camera_frozen(work):
+    what = "camera frozen for 9 s"
+    return camera_away(work, what, RTSP.freeze, RTSP.thaw, settle=1, lasts=8)
 
 
 def wire(work, fault, share):

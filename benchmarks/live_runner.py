@@ -326,7 +326,7 @@ def runtime(work):
              "max_difference": float(f"{np.abs(answers - expected).max():.2g}"),
              "answers_changed": int((answers.argmax(1) != expected.argmax(1)).sum()),
              "of_images": len(images), "file_mb": round(file.stat().st_size / 1e6, 1),
-             **_start(name, work, images[0])}
+             **_start(name, work)}
         )  # fmt: skip
     return found
 
@@ -343,7 +343,7 @@ print(int(next(x for x in lines if x.startswith("VmHWM")).split()[1]) // 1024)
 """
 
 
-def _start(name, work, image):
+def _start(name, work):
     """Seconds from the start of Python's work to the first verdict, and memory."""
     engines = {"ONNX Runtime": "onnxruntime", "OpenVINO": "openvino"}
     engine = next((x for key, x in engines.items() if name.startswith(key)), None)

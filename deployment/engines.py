@@ -16,14 +16,13 @@ PRECISIONS = ("fp32", "int8")
 EXTERNAL = b"\n\x08location"  # as protobuf writes the key of a tensor kept elsewhere
 
 
-def load_network(content, *, engine=None, num_threads=None):
+def load_network(content, *, engine=None):
     """Loads a network.
 
     Args:
         content: Bytes of an ONNX file; one input `(batch, height, width, 3)`, one
             output `(batch, classes)`.
         engine: A key of ENGINES; the first that is installed if None.
-        num_threads: All cores if None.
 
     Returns:
         A function from one image, uint8 RGB of the network's size, to probabilities
@@ -36,7 +35,7 @@ def load_network(content, *, engine=None, num_threads=None):
         raise InputError("The network keeps weights outside of its file. Export again.")
     for name in ENGINES if engine is None else [engine]:
         try:
-            return ENGINES[name](content, num_threads or os.cpu_count())
+            return ENGINES[name](content, len(os.sched_getaffinity(0)))
         except ModuleNotFoundError as error:
             if error.name != name:
                 raise

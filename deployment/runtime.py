@@ -104,12 +104,12 @@ class Inspector(NamedTuple):
         )
 
 
-def load_bundle(path, *, engine=None, num_threads=None):
+def load_bundle(path, *, engine=None):
     """Loads a bundle, checked.
 
     Args:
         path: Folder `<name>.goodparts`.
-        engine, num_threads: See `engines.load_network`.
+        engine: See `engines.load_network`.
 
     Raises:
         InputError: If it is no bundle, or not as it was exported.
@@ -125,8 +125,7 @@ def load_bundle(path, *, engine=None, num_threads=None):
         )
         if about["precision"] == "int8":  # engines round it in their own ways
             engine = engine or about["engine"]["name"]
-        load = {"engine": engine, "num_threads": num_threads}
-        classify = _load(about["model"], bundle, load)
+        classify = _load(about["model"], bundle, engine)
     except KeyError as error:
         raise InputError(
             f"{bundle.path}/bundle.json lacks {error}. Export again."
@@ -146,19 +145,19 @@ def _views(about, bundle):
         return Views(**arrays)
 
 
-def _load(model, bundle, load):
+def _load(model, bundle, engine):
     """A function from an image to probabilities, for each kind of model."""
     kinds = {"network": _load_network, "bovw": _load_bag, "ensemble": _load_ensemble}
-    return kinds[model["kind"]](model, bundle, load)
+    return kinds[model["kind"]](model, bundle, engine)
 
 
-def _load_network(model, bundle, load):
-    network = load_network(bundle.files[model["file"]], **load)
+def _load_network(model, bundle, engine):
+    network = load_network(bundle.files[model["file"]], engine=engine)
     size = tuple(model["image_size"])
     return lambda image: network(resize(image, size))
 
 
-def _load_bag(model, bundle, load):
+def _load_bag(model, bundle, engine):
     settings = model["settings"]
     settings = Settings(
         tuple(settings["image_size"]), settings["features"], settings["points"]
@@ -170,8 +169,8 @@ def _load_bag(model, bundle, load):
     return lambda image: class_probabilities(bag, image[None])[0]
 
 
-def _load_ensemble(model, bundle, load):
-    members = [_load(member, bundle, load) for member in model["members"]]
+def _load_ensemble(model, bundle, engine):
+    members = [_load(member, bundle, engine) for member in model["members"]]
     with np.load(io.BytesIO(bundle.files[model["file"]]), allow_pickle=False) as arrays:
         learnt = dict(arrays)
     classes = bundle.about["classes"]

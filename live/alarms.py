@@ -53,7 +53,6 @@ class Alarm:
 
     Args:
         rule: Rule of `parse_rule`.
-        latch: False lets an alarm go when it has ended.
 
     Example:
         >>> from datetime import datetime
@@ -66,9 +65,8 @@ class Alarm:
         '20261121T120000-0001'
     """
 
-    def __init__(self, rule, *, latch=True):
+    def __init__(self, rule):
         self.rule = rule
-        self.latch = latch
         self.event = None  # the open Event
         self._ended = deque(maxlen=MOST_ENDED)  # alarms to be acknowledged with it
         self._num_events = 0
@@ -186,7 +184,7 @@ class Alarm:
         change = self._change("ended", at)
         if over:
             self.gap()
-        if attention or not self.latch:
+        if attention:
             self.event = None
         return [change]
 

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
+from live.picture import as_jpeg
 from preprocessing.files import atomic_path, write_bytes
 from preprocessing.images import resize
 
@@ -26,7 +27,6 @@ MAX_WIDTH = 1920  # wider frames are reduced: 4K would take a core while it is w
 MAX_BYTES = 64_000_000  # of the seconds before, and of what one clip has to write yet
 MAX_FRAMES_WAITING = 4  # as they came from the camera, so not many
 MAX_CLIPS_WAITING = 3
-JPEG = (cv2.IMWRITE_JPEG_QUALITY, 85)
 MILLISECOND = Fraction(1, 1000)
 THUMBNAIL_WIDTH = 320
 MAX_THUMBNAILS = 5000  # some 20 kB each
@@ -250,7 +250,7 @@ def write_thumbnail(path, image):
     Raises:
         OSError: If the disk is full or the folder cannot be written.
     """
-    content = _jpeg(_narrow(image, THUMBNAIL_WIDTH))
+    content = as_jpeg(_narrow(image, THUMBNAIL_WIDTH))
     write_bytes(path, content)
     names = sorted(name for name in os.listdir(path.parent) if name.endswith(".jpg"))
     for name in names[:-MAX_THUMBNAILS]:
@@ -278,12 +278,6 @@ def _narrow(image, max_width):
     return resize(image, (max(1, round(height * max_width / width)), max_width))
 
 
-def _jpeg(image):
-    return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), JPEG)[
-        1
-    ].tobytes()
-
-
 def _picture(image, captured_at, caption):
     """Even height and width, as H.264 asks: an odd row or column is cut off."""
     image = _narrow(image, MAX_WIDTH)
@@ -291,7 +285,7 @@ def _picture(image, captured_at, caption):
     image = image[:height, :width]
     if caption is not None:
         image = _with_caption(image, caption)
-    return _Picture(captured_at, image.shape[:2], _jpeg(image))
+    return _Picture(captured_at, image.shape[:2], as_jpeg(image))
 
 
 def _with_caption(image, caption):

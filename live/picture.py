@@ -8,7 +8,7 @@ import cv2
 from preprocessing.command import InputError
 
 OUTLINE = (255, 255, 255), (0, 0, 0)  # white on black shows on every part
-QUALITY = 80
+QUALITY = 85
 STALE_S = 2.0  # an older picture is no live view
 
 

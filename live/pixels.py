@@ -2,19 +2,16 @@
 
 import numpy as np
 
+from preprocessing import frames
+
 
 def to_rgb(pixels):
     """The picture as contiguous uint8 RGB `(height, width, 3)`, turned upright.
 
-    Video that says it was filmed on its side is turned by its quarter turns.
-
     Args:
         pixels: A frame of PyAV of any pixel format, or an RGB array.
     """
-    if isinstance(pixels, np.ndarray):
-        return pixels
-    image = pixels.to_ndarray(format="rgb24", threads=1)
-    return np.ascontiguousarray(np.rot90(image, round(pixels.rotation / 90)))
+    return pixels if isinstance(pixels, np.ndarray) else frames.to_rgb(pixels)
 
 
 def is_same_picture(first, second):

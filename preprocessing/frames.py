@@ -217,7 +217,7 @@ def _mend(video):
 
 def to_rgb(frame):
     """A decoded frame as uint8 RGB, `(height, width, 3)`, turned to stand upright."""
-    image = frame.to_ndarray(format="rgb24")
+    image = frame.to_ndarray(format="rgb24", threads=1)
     quarter_turns = round(frame.rotation / 90) % 4  # counter-clockwise
     return np.ascontiguousarray(np.rot90(image, quarter_turns))
 

@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from stream_server import free_port
 
 from preprocessing.images import read_image, resize
 from preprocessing.synthetic import render_dataset
@@ -109,11 +109,6 @@ def watch_until_asked_to_stop(folder, command):
             assert json.load(answer)["running"]
         process.terminate()
         assert process.wait(20) == 0
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def kill_a_training(folder):

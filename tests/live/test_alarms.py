@@ -192,14 +192,6 @@ def test_alarm_latches_until_acknowledged():
     assert alarm.acknowledge(at(61)) == []
 
 
-def test_without_latch_it_clears_after_good_frames():
-    alarm = Alarm(parse_rule("3"), latch=False)
-    assert feed(alarm, "bbbggbgg") == [(2, "alarm", "alarm")]
-    assert feed(alarm, "g", 8) == [(8, "ended", "alarm")]
-    assert alarm.state == "clear"
-    assert feed(alarm, "bbb", 9) == [(11, "alarm", "alarm")]
-
-
 def test_fault_that_persists_alarms_again_after_acknowledgement():
     alarm = Alarm(parse_rule("3"))
     feed(alarm, "bbbb")
@@ -281,10 +273,9 @@ def test_cusum_starts_anew_after_an_event():
 @given(
     st.text("gbi", max_size=80),
     st.sampled_from(["2", "3", "2/4", "cusum:100"]),
-    st.booleans(),
 )
-def test_every_event_is_opened_once_and_ended_after_it(frames, rule, latch):
-    alarm, state = Alarm(parse_rule(rule), latch=latch), "clear"
+def test_every_event_is_opened_once_and_ended_after_it(frames, rule):
+    alarm, state = Alarm(parse_rule(rule)), "clear"
     for number, letter in enumerate(frames):
         for _, kind, event_kind in feed(alarm, letter, number):
             if kind in ("alarm", "attention"):
@@ -292,8 +283,7 @@ def test_every_event_is_opened_once_and_ended_after_it(frames, rule, latch):
                 state = "open"
             else:
                 assert state == "open"
-                latched = latch and event_kind == "alarm"
-                state = "ended" if latched else "clear"
+                state = "ended" if event_kind == "alarm" else "clear"
         assert (alarm.state == "clear") == (state == "clear")
         if alarm.event:
             assert bool(alarm.event.ended) == (state == "ended")

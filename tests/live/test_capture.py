@@ -1,8 +1,7 @@
-import importlib.util
 import time
-from pathlib import Path
 
 import pytest
+import stream_server as server
 
 from live import pixels as pixels_of
 from live import sources
@@ -10,16 +9,6 @@ from live.capture import FILE_QUEUE, Capture, EndOfSource
 from preprocessing.command import InputError
 from preprocessing.images import write_image
 
-
-def load(name):
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-server = load("stream_server")
 SIZE = (96, 288)
 PATIENCE = 20  # seconds in which anything here happens, however busy the machine
 

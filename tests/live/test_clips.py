@@ -207,7 +207,7 @@ def test_seconds_before_are_bounded_in_bytes(recorder, monkeypatch):
 def test_add_never_waits(recorder, monkeypatch):
     """A thread that hangs costs frames, at most a handful of them in memory."""
     go_on = threading.Event()
-    monkeypatch.setattr(clips, "_jpeg", lambda image: go_on.wait(10) and b"")
+    monkeypatch.setattr(clips, "as_jpeg", lambda image: go_on.wait(10) and b"")
     record = recorder()
     for index in range(100):
         record.add(grey(1), float(index))

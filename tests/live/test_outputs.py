@@ -12,6 +12,7 @@ import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from stream_server import free_port
 
 from live import outputs, targets
 from live.outputs import Outbox, stop_all
@@ -23,12 +24,6 @@ def until(condition, wait_s=10):
     while not condition() and time.monotonic() < ends:
         time.sleep(0.01)
     assert condition()
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def events(number):

@@ -1,17 +1,16 @@
 import contextlib
 import http.server
-import importlib.util
 import random
 import shutil
 import subprocess
 import threading
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
+import stream_server as server
 
 from live import sources
 from live.lost_frames import FrameNumbers, StreamClock
@@ -20,16 +19,6 @@ from live.sources import SourceLost, open_source
 from preprocessing.command import InputError
 from preprocessing.images import write_image
 
-
-def load(name):
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-server = load("stream_server")
 SIZE = (96, 288)
 NUMBERS = [17 * number for number in range(60)]
 

@@ -1,24 +1,13 @@
 """Faults of a real RTSP camera on loopback; needs gst-rtsp-server of the system."""
 
-import importlib.util
 import time
-from pathlib import Path
 
 import pytest
+import stream_server as server
 
 from live.capture import Capture
 from live.lost_frames import FrameNumbers
 
-
-def load(name):
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-server = load("stream_server")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(bool(server.why_no_rtsp()), reason=str(server.why_no_rtsp())),

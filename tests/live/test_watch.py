@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stream_server import free_port
 
 from bovw.train import train
 from deployment.export import export
@@ -68,7 +69,7 @@ def test_sigterm_ends_in_good_order_and_sigkill_leaves_the_log_whole(
     out = tmp_path / "live"
     command = [*WATCH, bundle, "--source", parts["good"], "--out", out, "--port"]
     for kind, status in ((signal.SIGKILL, -9), (signal.SIGTERM, 0)):
-        port = _free_port()
+        port = free_port()
         with subprocess.Popen(
             [*command, str(port)], stdout=subprocess.DEVNULL
         ) as process:
@@ -107,13 +108,6 @@ def test_a_stop_command_gets_the_alarm(bundle, parts, tmp_path):
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
     assert json.loads(told.read_text())["kind"] == "alarm"
-
-
-def _free_port():
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def _wait_for(address):
