@@ -59,13 +59,17 @@ def main():
         "--inspect-share", type=share, help="share of images that can be inspected"
     )
     parser.add_argument(
-        "--confidence", type=confidence, default=CONFIDENCE,
+        "--confidence",
+        type=confidence,
+        default=CONFIDENCE,
         help="of the promises; `average` promises less and needs fewer groups",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--max-unlike", type=share, default=MAX_UNLIKE,
+        "--max-unlike",
+        type=share,
+        default=MAX_UNLIKE,
         help="share of known parts inspected as unlike every class; 0 for none",
-    )  # fmt: skip
+    )
     arguments = vars(parser.parse_args())
     run = read_run(arguments.pop("run"))
     ways = ("max_miss", "max_false_reject", "cost", "inspect_share")

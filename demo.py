@@ -63,9 +63,18 @@ def main_job(
     for grouping in groupings:
         data_name = name if len(groupings) == 1 else f"{name}-{grouping}"
         run_step(
-            "folders", source, "--name", data_name, "--grouping", grouping,
-            "--out", out, "--seed", seed, *options,
-        )  # fmt: skip
+            "folders",
+            source,
+            "--name",
+            data_name,
+            "--grouping",
+            grouping,
+            "--out",
+            out,
+            "--seed",
+            seed,
+            *options,
+        )
         data = Path(out) / data_name
         run_step("boxes", data)
         recipe = ()
@@ -115,9 +124,12 @@ def main():
     parser.add_argument("--data", help="folder of images; the embedded set if left out")
     parser.add_argument("--name", help="of the data set; the folder's name if left out")
     parser.add_argument(
-        "--grouping", nargs="+", choices=GROUPINGS, default=["near_duplicates"],
+        "--grouping",
+        nargs="+",
+        choices=GROUPINGS,
+        default=["near_duplicates"],
         help="how to split; several are compared side by side",
-    )  # fmt: skip
+    )
     parser.add_argument("--normal-class", help="the class of good parts")
     parser.add_argument("--out", default="dataset", help="folder of all data sets")
     parser.add_argument("--runs", default="runs", help="folder of all run folders")

@@ -65,9 +65,13 @@ def open_inspector(model):
     decision = read_decision(run)
     predictor = load_predictor(run.folder)
     return Inspector(
-        run.name, "", list(predictor.classes), predictor.normal_class, decision,
+        run.name,
+        "",
+        list(predictor.classes),
+        predictor.normal_class,
+        decision,
         lambda image: predictor.predict(image[None]).probabilities[0],
-    )  # fmt: skip
+    )
 
 
 def is_bundle(path):

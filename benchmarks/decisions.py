@@ -26,8 +26,12 @@ from preprocessing.command import progress, run_command
 NUM_TRIALS = 1000
 POPULATION = 200_000  # groups
 CASES = [  # groups, images in each, promise
-    (40, 1, 0.1), (40, 6, 0.2), (100, 1, 0.05), (100, 6, 0.1), (300, 2, 0.01),
-]  # fmt: skip
+    (40, 1, 0.1),
+    (40, 6, 0.2),
+    (100, 1, 0.05),
+    (100, 6, 0.1),
+    (300, 2, 0.01),
+]
 
 
 def saturated(random, shape):
@@ -56,14 +60,21 @@ DISTRIBUTIONS = {  # of scores `(groups, images)`; the lowest of a group is its 
 
 def miss_line(scores, others, max_rate, confidence):
     """`accept_below` for groups of defects `(groups, images)` among good parts."""
-    return _lines(scores, others, "bad", "good", max_miss=max_rate,
-                  confidence=confidence)[0]  # fmt: skip
+    return _lines(
+        scores, others, "bad", "good", max_miss=max_rate, confidence=confidence
+    )[0]
 
 
 def false_reject_line(scores, others, max_rate, confidence):
     """`reject_from` for groups of good parts; all scores and the line are negated."""
-    line = _lines(-scores, -others, "good", "bad", max_false_reject=max_rate,
-                  confidence=confidence)[1]  # fmt: skip
+    line = _lines(
+        -scores,
+        -others,
+        "good",
+        "bad",
+        max_false_reject=max_rate,
+        confidence=confidence,
+    )[1]
     return -np.nextafter(line, -np.inf)  # a good part is wrong at the line too
 
 

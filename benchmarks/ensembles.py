@@ -55,23 +55,26 @@ def rows_of(found, name, names):
     about = {"data": name}
     for member in found["members"]:
         yield about | {
-            "kind": "member", "name": names[member["member"]],
+            "kind": "member",
+            "name": names[member["member"]],
             **_interval("macro_f1", member["macro_f1"]),
             **_interval("gain_by_it", member["gain"]),
-        }  # fmt: skip
+        }
     for row in found["combiners"]:
         yield about | {
-            "kind": "combiner", "name": row["combiner"],
+            "kind": "combiner",
+            "name": row["combiner"],
             "is_chosen": row["combiner"] == found["chosen"],
             "validate_log_loss": round(row["validate_log_loss"], 4),
             **_interval("macro_f1", row["test_macro_f1"]),
             **_interval("accuracy", row["test_accuracy"]),
-        }  # fmt: skip
+        }
     yield about | {
-        "kind": "best member", "name": names[found["best_member"]],
+        "kind": "best member",
+        "name": names[found["best_member"]],
         **_interval("gain_over_it", found["gain"]),
         **_interval("oracle", found["oracle"]),
-    }  # fmt: skip
+    }
 
 
 def _interval(name, found):
@@ -105,11 +108,12 @@ def reference(work):
     ids = [f"{number:04d}" for number in range(count)]
     samples = pd.DataFrame(
         {
-            "sample_id": ids, "label": classes[np.concatenate(labels)],
+            "sample_id": ids,
+            "label": classes[np.concatenate(labels)],
             "split": np.repeat(list(splits), [len(each) for each in labels]),
             "group": ids,
         }
-    )  # fmt: skip
+    )
     names = meta["test_new"]["models"]
     members = Members(
         classifiers=[Run(Path(name), {}) for name in names],
@@ -135,15 +139,19 @@ def speed(work):
     ids = [f"{number:06d}" for number in range(NUM_ROWS)]
     samples = pd.DataFrame(
         {
-            "sample_id": ids, "label": np.array(classes)[labels],
+            "sample_id": ids,
+            "label": np.array(classes)[labels],
             "split": np.where(random.random(NUM_ROWS) < 0.5, "validate", "test"),
             "group": ids,
         }
-    )  # fmt: skip
+    )
     about = {
-        "dataset": "random", "dataset_folder": "", "manifest_sha256": "",
-        "classes": classes, "normal_class": "good",
-    }  # fmt: skip
+        "dataset": "random",
+        "dataset_folder": "",
+        "manifest_sha256": "",
+        "classes": classes,
+        "normal_class": "good",
+    }
     members = []
     for number in range(NUM_MEMBERS):
         logits = 1.5 * random.normal(size=(NUM_ROWS, 4))
@@ -153,9 +161,13 @@ def speed(work):
             odds / odds.sum(1, keepdims=True), classes, "good"
         )
         with start_run(
-            work / "random", model=f"random{number}", family="bovw", dataset=about,
-            arguments={}, seed=0,
-        ) as run:  # fmt: skip
+            work / "random",
+            model=f"random{number}",
+            family="bovw",
+            dataset=about,
+            arguments={},
+            seed=0,
+        ) as run:
             table = predictions_table(samples, prediction, classes)
             write_results(run.folder, table, classes=classes, normal_class="good")
         members.append(run.folder)
@@ -164,10 +176,13 @@ def speed(work):
     seconds = round(time.perf_counter() - started, 1)
     return [
         {
-            "what": "--combine all", "num_rows": NUM_ROWS, "num_members": NUM_MEMBERS,
-            "num_combiners": len(made), "s": seconds,
+            "what": "--combine all",
+            "num_rows": NUM_ROWS,
+            "num_members": NUM_MEMBERS,
+            "num_combiners": len(made),
+            "s": seconds,
         }
-    ]  # fmt: skip
+    ]
 
 
 PARTS = {

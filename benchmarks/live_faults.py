@@ -49,9 +49,19 @@ class Watched:
         shutil.rmtree(self.out, ignore_errors=True)
         bundle = bundle or work / "line.goodparts"
         self.command = [
-            sys.executable, ROOT / "live" / "watch.py", bundle, "--source", source,
-            "--roi", roi, "--port", str(self.port), "--out", self.out, *options,
-        ]  # fmt: skip
+            sys.executable,
+            ROOT / "live" / "watch.py",
+            bundle,
+            "--source",
+            source,
+            "--roi",
+            roi,
+            "--port",
+            str(self.port),
+            "--out",
+            self.out,
+            *options,
+        ]
         self.process = None
 
     def __enter__(self):
@@ -333,9 +343,10 @@ def _acknowledge_often(watched, seconds):
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         request = urllib.request.Request(
-            f"http://127.0.0.1:{watched.port}/command", b'{"do": "acknowledge"}',
+            f"http://127.0.0.1:{watched.port}/command",
+            b'{"do": "acknowledge"}',
             {"X-Goodparts": "1"},
-        )  # fmt: skip
+        )
         urllib.request.urlopen(request).close()
         time.sleep(1)
 

@@ -101,11 +101,14 @@ def throughput(work):
             way(count)
             best[name] = max(best[name], count / (time.perf_counter() - began))
     return [
-        {"way": name, "images_per_s": round(rate, 1),
-         "times_keras": round(rate / best["Keras predict_on_batch"], 2),
-         "of_bare": round(rate / best[name.replace("runner", "bare OpenVINO")], 2)}
+        {
+            "way": name,
+            "images_per_s": round(rate, 1),
+            "times_keras": round(rate / best["Keras predict_on_batch"], 2),
+            "of_bare": round(rate / best[name.replace("runner", "bare OpenVINO")], 2),
+        }
         for name, rate in best.items()
-    ]  # fmt: skip
+    ]
 
 
 def _bare(network, crops):
@@ -121,9 +124,12 @@ def _runner(bundle, frames, roi):
         with tempfile.TemporaryDirectory() as path:
             folder = Folder(path, bundle_sha256="")
             inspection = Inspection(
-                bundle, MemoryCapture(frames, count), folder, Alarm(parse_rule("5")),
+                bundle,
+                MemoryCapture(frames, count),
+                folder,
+                Alarm(parse_rule("5")),
                 roi=roi,
-            )  # fmt: skip
+            )
             inspection.run()
             folder.close()
 
@@ -145,8 +151,11 @@ class MemoryCapture:
 
     def status(self):
         return {
-            "state": "running", "last_error": None, "num_reconnects": 0, "num_bad": 0,
-        }  # fmt: skip
+            "state": "running",
+            "last_error": None,
+            "num_reconnects": 0,
+            "num_bad": 0,
+        }
 
 
 def latency(work):
@@ -167,12 +176,15 @@ def latency(work):
                 if state["alarm"]["state"] == "alarm":
                     _command(port, "acknowledge")
                 rows.append(
-                    {"after_s": round(time.monotonic() - began), **state["rate"],
-                     "frames": state["counts"]["frames"],
-                     "dropped": state["capture"]["num_dropped"],
-                     "bad": state["capture"]["num_bad"],
-                     "memory_mb": _memory_mb(process.pid)}
-                )  # fmt: skip
+                    {
+                        "after_s": round(time.monotonic() - began),
+                        **state["rate"],
+                        "frames": state["counts"]["frames"],
+                        "dropped": state["capture"]["num_dropped"],
+                        "bad": state["capture"]["num_bad"],
+                        "memory_mb": _memory_mb(process.pid),
+                    }
+                )
             process.send_signal(signal.SIGTERM)
             rows[-1]["exit_status"] = process.wait(20)
     return rows
@@ -185,9 +197,10 @@ def _state(port):
 
 def _command(port, do):
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/command", json.dumps({"do": do}).encode(),
+        f"http://127.0.0.1:{port}/command",
+        json.dumps({"do": do}).encode(),
         {"X-Goodparts": "1", "Content-Type": "application/json"},
-    )  # fmt: skip
+    )
     urllib.request.urlopen(request, timeout=5).close()
 
 
@@ -209,9 +222,12 @@ def events(work, rule):
     ):
         alarm = Alarm(parse_rule(rule, min(bundle.false_rejects, 0.29)))
         inspection = Inspection(
-            bundle, capture, Folder(folder, bundle_sha256=bundle.sha256), alarm,
+            bundle,
+            capture,
+            Folder(folder, bundle_sha256=bundle.sha256),
+            alarm,
             roi=parse_roi(ROI),
-        )  # fmt: skip
+        )
 
         def look(shown):
             if shown is None or (seen and shown.frame.number == last[0]):
@@ -322,12 +338,16 @@ def runtime(work):
             / "network.onnx",
         )
         found.append(
-            {"way": name, "images_per_s": round(best[name], 1),
-             "max_difference": float(f"{np.abs(answers - expected).max():.2g}"),
-             "answers_changed": int((answers.argmax(1) != expected.argmax(1)).sum()),
-             "of_images": len(images), "file_mb": round(file.stat().st_size / 1e6, 1),
-             **_start(name, work)}
-        )  # fmt: skip
+            {
+                "way": name,
+                "images_per_s": round(best[name], 1),
+                "max_difference": float(f"{np.abs(answers - expected).max():.2g}"),
+                "answers_changed": int((answers.argmax(1) != expected.argmax(1)).sum()),
+                "of_images": len(images),
+                "file_mb": round(file.stat().st_size / 1e6, 1),
+                **_start(name, work),
+            }
+        )
     return found
 
 
@@ -357,8 +377,10 @@ def _start(name, work):
         ).stdout.split()
         for _ in range(3)
     ]
-    return {"start_to_verdict_s": round(min(float(x[0]) for x in done), 2),
-            "memory_mb": int(done[0][1])}  # fmt: skip
+    return {
+        "start_to_verdict_s": round(min(float(x[0]) for x in done), 2),
+        "memory_mb": int(done[0][1]),
+    }
 
 
 FIGURES = {

@@ -30,10 +30,20 @@ JOBS = {
     "screw": ("near_duplicates",),
 }
 COLUMNS = (
-    "dataset", "model", "macro_f1", "macro_f1_low", "macro_f1_high", "accuracy",
-    "accuracy_low", "accuracy_high", "auroc", "wall_time_s", "peak_memory_mb",
-    "num_test_samples", "num_test_groups",
-)  # fmt: skip
+    "dataset",
+    "model",
+    "macro_f1",
+    "macro_f1_low",
+    "macro_f1_high",
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "auroc",
+    "wall_time_s",
+    "peak_memory_mb",
+    "num_test_samples",
+    "num_test_groups",
+)
 
 
 def probe(dataset):
@@ -52,8 +62,11 @@ def probe(dataset):
     }
     for metric in ("macro_f1", "accuracy", "auroc"):
         found = summary["metrics"][metric]
-        row |= {metric: found["value"], f"{metric}_low": found["low"],
-                f"{metric}_high": found["high"]}  # fmt: skip
+        row |= {
+            metric: found["value"],
+            f"{metric}_low": found["low"],
+            f"{metric}_high": found["high"],
+        }
     return row
 
 
@@ -81,8 +94,11 @@ def run_jobs(work):
     found = [read_run(path.parent) for path in sorted(runs.glob("*/config.json"))]
     jobs = [read_json(path) for path in sorted(work.glob("*.json"))]
     for job in jobs:
-        peaks = [run.config["peak_memory_mb"] for run in found
-                 if run.config["dataset"] == job["dataset"]]  # fmt: skip
+        peaks = [
+            run.config["peak_memory_mb"]
+            for run in found
+            if run.config["dataset"] == job["dataset"]
+        ]
         job["peak_memory_mb"] = max(peaks)
     return found, [read_dataset(out / job["dataset"]) for job in jobs], jobs
 

@@ -49,9 +49,12 @@ def rows_of(name, folder):
             taught, out=folder / "taught", normal_class=everything.normal_class
         )[0].folder
         run = train(
-            model="mobilenetv2", data=data, runs=folder / "runs",
-            image_size=SIZES[name], epochs=0,
-        )  # fmt: skip
+            model="mobilenetv2",
+            data=data,
+            runs=folder / "runs",
+            image_size=SIZES[name],
+            epochs=0,
+        )
         manifest = everything.manifest
         strange = predict_rows(
             load_predictor(run),

@@ -45,9 +45,14 @@ def head_on_cached_features(folder):
         size = choose_size("mobilenetv2", dataset, None)
         features = build_features("mobilenetv2", size, weights="imagenet")
         _, history, _ = train_head(
-            features, dataset, arguments=HEAD, seed=0, cache=Path(empty),
-            held_out=hold_out(rows["label"], rows["group"]), checkpoints=Path(empty),
-        )  # fmt: skip
+            features,
+            dataset,
+            arguments=HEAD,
+            seed=0,
+            cache=Path(empty),
+            held_out=hold_out(rows["label"], rows["group"]),
+            checkpoints=Path(empty),
+        )
         seconds = time.perf_counter() - started
     best = round(float(history["val_accuracy"].max()), 4)
     return {"s": round(seconds, 1), "val_accuracy": best}
@@ -113,16 +118,25 @@ def _fine_tuned(name, dataset, *, weights):
     head = model.build_head(features.output_shape[1], len(dataset.classes))
     classifier = model.join(features, head)
     stage = training.Stage(
-        name="fine-tuning", epochs=100, num_batches=NUM_STEPS, head_rate=2e-4,
-        features_rate=1e-4, schedule=lambda done: 1.0,
-        loss=batches.make_loss("weighted", 0.0), unfreeze=BACKBONES[name].unfreeze,
+        name="fine-tuning",
+        epochs=100,
+        num_batches=NUM_STEPS,
+        head_rate=2e-4,
+        features_rate=1e-4,
+        schedule=lambda done: 1.0,
+        loss=batches.make_loss("weighted", 0.0),
+        unfreeze=BACKBONES[name].unfreeze,
         set_blocks=lambda count: model.unfreeze_blocks(classifier, name, count),
-    )  # fmt: skip
+    )
     optimizer = training.compile_stage(classifier, stage, BACKBONES[name].unfreeze[0])
     made = batches.image_batches(
-        store, targets, np.arange(len(store)), BATCH_SIZE,
-        augmentation=batches.loop_augmentation(dataset), seed=0,
-    )  # fmt: skip
+        store,
+        targets,
+        np.arange(len(store)),
+        BATCH_SIZE,
+        augmentation=batches.loop_augmentation(dataset),
+        seed=0,
+    )
     return classifier, stage, optimizer, made
 
 
@@ -151,8 +165,10 @@ def step_of_train(folder):
         times["bare"].append((time.perf_counter() - started) / NUM_STEPS)
     ours, plain = (min(times[key]) for key in ("ours", "bare"))
     return {
-        "s": round(ours, 4), "bare_s": round(plain, 4), "ratio": round(ours / plain, 3)
-    }  # fmt: skip
+        "s": round(ours, 4),
+        "bare_s": round(plain, 4),
+        "ratio": round(ours / plain, 3),
+    }
 
 
 def step_compiled(folder, *, xla=False, policy="float32"):
@@ -206,9 +222,13 @@ def small_recipe(folder, name):
         build_backbone(name, weights="none").save_weights(path)
         started = time.perf_counter()
         run = train(
-            model=name, data=folder, runs=Path(work) / "runs", weights=path,
-            image_size=(side, side), epochs=2,
-        )  # fmt: skip
+            model=name,
+            data=folder,
+            runs=Path(work) / "runs",
+            weights=path,
+            image_size=(side, side),
+            epochs=2,
+        )
         stages = pd.read_csv(run / "history.csv")["stage"].unique()
     return {
         "s": round(time.perf_counter() - started, 1),

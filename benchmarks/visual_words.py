@@ -170,10 +170,14 @@ def _fewer(dataset, num_images):
 
 
 def speed_figures(once):
-    jobs = [(f"bottles, {rule}", "both", FEW_IMAGES)
-            for rule in ("chronological", "random, seed 42")]  # fmt: skip
-    jobs += [("bottles, chronological", points, ALL_IMAGES)
-             for points in ("keypoints", "both")]  # fmt: skip
+    jobs = [
+        (f"bottles, {rule}", "both", FEW_IMAGES)
+        for rule in ("chronological", "random, seed 42")
+    ]
+    jobs += [
+        ("bottles, chronological", points, ALL_IMAGES)
+        for points in ("keypoints", "both")
+    ]
     return [row for job in jobs for row in once(speed, *job)]
 
 

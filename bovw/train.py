@@ -37,9 +37,12 @@ CACHE = ".descriptors"  # in the folder of all run folders
 
 def add_arguments(parser):
     parser.add_argument(
-        "--image-size", type=_side, nargs=2, metavar=("HEIGHT", "WIDTH"),
+        "--image-size",
+        type=_side,
+        nargs=2,
+        metavar=("HEIGHT", "WIDTH"),
         help="chosen by itself if left out",
-    )  # fmt: skip
+    )
     parser.add_argument("--features", choices=FEATURES, default=FEATURES[0])
     parser.add_argument(
         "--points", choices=POINTS, default=POINTS[0], help="that are described"
@@ -51,15 +54,26 @@ def add_arguments(parser):
         "--weighting", choices=WEIGHTINGS, default=WEIGHTINGS[0], help="of histograms"
     )
     parser.add_argument(
-        "--no-whiten", action="store_false", dest="whiten",
+        "--no-whiten",
+        action="store_false",
+        dest="whiten",
         help="leave the variances of the descriptors as they are",
-    )  # fmt: skip
+    )
 
 
 def train(
-    *, model="bovw", data, runs="runs", seed=0, image_size=None, features=FEATURES[0],
-    points=POINTS[0], num_words=NUM_WORDS, weighting=WEIGHTINGS[0], whiten=True,
-):  # fmt: skip
+    *,
+    model="bovw",
+    data,
+    runs="runs",
+    seed=0,
+    image_size=None,
+    features=FEATURES[0],
+    points=POINTS[0],
+    num_words=NUM_WORDS,
+    weighting=WEIGHTINGS[0],
+    whiten=True,
+):
     """Trains vocabulary and SVM and writes the run folder.
 
     Args:
@@ -84,9 +98,13 @@ def train(
     dataset = read_dataset(data, check_files=True)
     image_size = tuple(image_size or choose_image_size(dataset, PIXELS))
     arguments = {
-        "image_size": image_size, "features": features, "points": points,
-        "num_words": num_words, "weighting": weighting, "whiten": whiten,
-    }  # fmt: skip
+        "image_size": image_size,
+        "features": features,
+        "points": points,
+        "num_words": num_words,
+        "weighting": weighting,
+        "whiten": whiten,
+    }
     with start_run(
         runs,
         model=model,

@@ -79,8 +79,11 @@ def learn_vocabulary(
     scale = np.where(whiten & (spread > 1e-3), spread, 1).astype(np.float32)
     k_means = MiniBatchKMeans(
         min(num_words, len(values)),
-        batch_size=4096, n_init=3, random_state=seed, max_iter=10,
-    )  # fmt: skip
+        batch_size=4096,
+        n_init=3,
+        random_state=seed,
+        max_iter=10,
+    )
     with threadpool_limits(1):  # sums of threads would come in any order
         words = k_means.fit((values - centre) / scale).cluster_centers_
     words = _apart(words).astype(np.float32)

@@ -155,9 +155,14 @@ def _train(model, dataset, arguments, seed, run):
             note = f"ImageNet weights were not used: {model} was trained from scratch"
             run.config["notes"].append(note)
     return train_one(
-        model, features, dataset, arguments=arguments, held_out=held_out, seed=seed,
+        model,
+        features,
+        dataset,
+        arguments=arguments,
+        held_out=held_out,
+        seed=seed,
         run=run,
-    )  # fmt: skip
+    )
 
 
 def _train_from_scratch(model, features, dataset, *, arguments, held_out, seed, run):

@@ -127,9 +127,11 @@ def fit(model, stage, *, batches, judge, seed, checkpoint=None):
 
 def train_epoch(model, stage, optimizer, epoch, batches):
     shown = progress(
-        batches, f"{stage.name} {epoch + 1}/{stage.epochs}", stage.num_batches,
+        batches,
+        f"{stage.name} {epoch + 1}/{stage.epochs}",
+        stage.num_batches,
         unit="step",
-    )  # fmt: skip
+    )
     logs = []
     for step, (inputs, targets, weights) in enumerate(shown):
         done = (epoch + (step + 0.5) / stage.num_batches) / stage.epochs

@@ -17,9 +17,17 @@ from preprocessing.manifest import is_copy
 
 
 def train_images(
-    classifier, dataset, *, name, arguments, steps, held_out, seed, checkpoint,
+    classifier,
+    dataset,
+    *,
+    name,
+    arguments,
+    steps,
+    held_out,
+    seed,
+    checkpoint,
     set_blocks=None,
-):  # fmt: skip
+):
     """Trains what is trainable; keeps the weights that were best on held-out groups.
 
     Images are augmented anew for every batch, instead of reading the copies on disk.

@@ -64,9 +64,10 @@ def _with_openvino(content, num_threads):
     # without the first hint it calculates in bfloat16 where the processor can: other
     # answers on other machines
     options = {
-        "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": num_threads,
-    }  # fmt: skip
+    }
     request = core.compile_model(steps.build(), "CPU", options).create_infer_request()
 
     given = request.get_input_tensor(0).data

@@ -113,9 +113,13 @@ def export_keras(run_folder, out, *, name):
         export_network(run.folder, written, FORMATS[name])
         original = load_predictor(run.folder)
         inspector = Inspector(
-            out.name, "", original.classes, original.normal_class, decision_of(run),
+            out.name,
+            "",
+            original.classes,
+            original.normal_class,
+            decision_of(run),
             _resized(load_exported(written, name), original.image_size),
-        )  # fmt: skip
+        )
         parity = check_parity(original, inspector, dataset)
         os.rename(written, out)
     return parity
@@ -149,9 +153,12 @@ def _write_model(run, folder, prefix, precision):
             export_network(run.folder, folder / file, "onnx")
         size = list(config["arguments"]["image_size"])
         return {
-            "kind": "network", "name": config["model"], "classes": config["classes"],
-            "file": file, "image_size": size,
-        }  # fmt: skip
+            "kind": "network",
+            "name": config["model"],
+            "classes": config["classes"],
+            "file": file,
+            "image_size": size,
+        }
     if family == "bovw":
         bag = load_bag(run.folder)
         files = {name: f"{prefix}{name}.npz" for name in ("vocabulary", "svm")}
@@ -160,9 +167,12 @@ def _write_model(run, folder, prefix, precision):
         classes = bag.svm.classes.tolist()
         settings = bag.settings._asdict()
         return {
-            "kind": "bovw", "name": config["model"], "classes": classes, **files,
+            "kind": "bovw",
+            "name": config["model"],
+            "classes": classes,
+            **files,
             "settings": settings,
-        }  # fmt: skip
+        }
     if "members" in config:
         file = f"{prefix}combiner.npz"
         shutil.copyfile(run.folder / "combiner.npz", folder / file)
@@ -171,11 +181,14 @@ def _write_model(run, folder, prefix, precision):
             for number, member in enumerate(member_folders(run))
         ]
         return {
-            "kind": "ensemble", "name": config["model"], "classes": config["classes"],
-            "combiner": config["arguments"]["combine"], "file": file,
+            "kind": "ensemble",
+            "name": config["model"],
+            "classes": config["classes"],
+            "combiner": config["arguments"]["combine"],
+            "file": file,
             "calibrations": read_json(run.folder / "calibration.json"),
             "members": members,
-        }  # fmt: skip
+        }
     raise InputError(f"{run.name} is of the family {family}, which has no export.")
 
 
@@ -230,9 +243,11 @@ def main():
     )
     parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0])
     parser.add_argument(
-        "--format", choices=["bundle", *FORMATS], default="bundle",
+        "--format",
+        choices=["bundle", *FORMATS],
+        default="bundle",
         help="of one network, a SavedModel folder or a LiteRT file, without lines",
-    )  # fmt: skip
+    )
     arguments = parser.parse_args()
     if arguments.format == "bundle":
         found = export(arguments.run, arguments.out, precision=arguments.precision)

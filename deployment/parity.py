@@ -58,9 +58,11 @@ def check_parity(original, inspector, dataset):
             f"validate parts differ: {named}{more}. Nothing was written."
         )
     return {
-        "split": "validate", "num_images": len(paths), "max_difference": largest,
+        "split": "validate",
+        "num_images": len(paths),
+        "max_difference": largest,
         "tolerance": TOLERANCE,
-    }  # fmt: skip
+    }
 
 
 def _batches(images):

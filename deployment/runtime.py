@@ -131,9 +131,15 @@ def load_bundle(path, *, engine=None):
             f"{bundle.path}/bundle.json lacks {error}. Export again."
         ) from error
     return Inspector(
-        bundle.path.name, about["sha256"], about["classes"], about["normal_class"],
-        decision, classify, _views(about, bundle), lines["false_rejects"],
-    )  # fmt: skip
+        bundle.path.name,
+        about["sha256"],
+        about["classes"],
+        about["normal_class"],
+        decision,
+        classify,
+        _views(about, bundle),
+        lines["false_rejects"],
+    )
 
 
 def _views(about, bundle):

@@ -110,9 +110,11 @@ def fit_detector(scores, is_defect):
     model = LogisticRegression(class_weight="balanced")
     model.fit(((scores - mean) / scale)[:, None], is_defect)
     return {
-        "mean": mean, "scale": scale, "weight": float(model.coef_[0, 0]),
+        "mean": mean,
+        "scale": scale,
+        "weight": float(model.coef_[0, 0]),
         "bias": float(model.intercept_[0]),
-    }  # fmt: skip
+    }
 
 
 def apply_detector(scores, learnt):

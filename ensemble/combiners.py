@@ -205,9 +205,14 @@ def fit_svm_of(kernel):
     def fit(answers, truth):
         names = np.array([f"{index:06d}" for index in range(truth.num_classes)])
         svm = fit_svm(
-            answers.features(), names[truth.indices], truth.groups, kernel=kernel,
-            gammas=GAMMAS[kernel], max_samples=MAX_SVM_SAMPLES, seed=truth.seed,
-        )  # fmt: skip
+            answers.features(),
+            names[truth.indices],
+            truth.groups,
+            kernel=kernel,
+            gammas=GAMMAS[kernel],
+            max_samples=MAX_SVM_SAMPLES,
+            seed=truth.seed,
+        )
         return svm._asdict()
 
     return fit

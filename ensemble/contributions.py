@@ -140,6 +140,8 @@ class _Judge:
         low, high = np.nanpercentile(values[1:], [tail, 100 - tail])
         apart = np.unique(self.groups[answers != others]).size
         return {
-            "value": float(values[0]), "low": float(low), "high": float(high),
+            "value": float(values[0]),
+            "low": float(low),
+            "high": float(high),
             "num_groups_apart": int(apart),
-        }  # fmt: skip
+        }

@@ -76,9 +76,7 @@ def cross_fit(members, names, *, seed=0):
         for name in names:
             found = COMBINERS[name].combine(unseen.of(judged), by_rest[name])
             combined[name][judged] = found
-    return CrossFit(
-        calibrations, answers, truth, is_validate, folds, learnt, combined
-    )  # fmt: skip
+    return CrossFit(calibrations, answers, truth, is_validate, folds, learnt, combined)
 
 
 def _fit_calibrations(members, kinds, truth, rows):

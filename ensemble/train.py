@@ -141,9 +141,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("members", nargs="+", metavar="RUN", help="run folders")
     parser.add_argument(
-        "--combine", metavar="NAME,...",
+        "--combine",
+        metavar="NAME,...",
         help=f"of {', '.join(COMBINERS)}, or all; chosen on validate if left out",
-    )  # fmt: skip
+    )
     parser.add_argument("--runs", default="runs", help="folder of all run folders")
     parser.add_argument("--seed", type=seed, default=0)
     arguments = parser.parse_args()

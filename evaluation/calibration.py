@@ -59,11 +59,13 @@ def reliability(confidence, is_right):
     counts = np.bincount(bins, minlength=NUM_BINS)
     means = [
         np.divide(
-            np.bincount(bins, weights=values, minlength=NUM_BINS), counts,
-            out=np.full(NUM_BINS, np.nan), where=counts > 0,
+            np.bincount(bins, weights=values, minlength=NUM_BINS),
+            counts,
+            out=np.full(NUM_BINS, np.nan),
+            where=counts > 0,
         )
         for values in (is_right, confidence)
-    ]  # fmt: skip
+    ]
     return counts, *means
 
 

@@ -54,11 +54,14 @@ def decide_run(
         InputError: If the ways are mixed, or the data cannot carry a promise.
     """
     asked = {
-        "max_miss": max_miss, "max_false_reject": max_false_reject,
-        "per_class": per_class, "cost": None if cost is None else str(cost),
-        "inspect_share": inspect_share, "confidence": confidence,
+        "max_miss": max_miss,
+        "max_false_reject": max_false_reject,
+        "per_class": per_class,
+        "cost": None if cost is None else str(cost),
+        "inspect_share": inspect_share,
+        "confidence": confidence,
         "max_unlike": max_unlike,
-    }  # fmt: skip
+    }
     _check_way(asked)
     run = read_run(run_folder)
     classes, normal_class = run.config["classes"], run.config["normal_class"]

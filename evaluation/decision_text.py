@@ -53,8 +53,9 @@ def carried_text(table, normal_class):
     is_good = table["label"] == normal_class
     lines = []
     for flag, what, rows in (
-        ("--max-miss", "defective", ~is_good), ("--max-false-reject", "good", is_good),
-    ):  # fmt: skip
+        ("--max-miss", "defective", ~is_good),
+        ("--max-false-reject", "good", is_good),
+    ):
         count = table["group"][rows].nunique()
         lines.append(f"validate has {counted(count, 'group')} of {what} parts")
         for confidence in (CONFIDENCE, AVERAGE) if count else ():

@@ -12,8 +12,14 @@ from preprocessing.command import InputError
 from preprocessing.files import read_json
 
 KEYS = (
-    "chosen", "combiners", "members", "best_member", "gain", "both_wrong", "oracle",
-)  # fmt: skip
+    "chosen",
+    "combiners",
+    "members",
+    "best_member",
+    "gain",
+    "both_wrong",
+    "oracle",
+)
 
 
 def read_ensemble(run):

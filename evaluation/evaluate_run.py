@@ -129,10 +129,14 @@ def roc_lines(points):
 def class_lines(per_class):
     """Recall and precision of each class as a table; none without classes."""
     rows = [
-        (percent(found["recall"]), percent(found["precision"]), found["num_groups"],
-         name)
+        (
+            percent(found["recall"]),
+            percent(found["precision"]),
+            found["num_groups"],
+            name,
+        )
         for name, found in per_class.items()
-    ]  # fmt: skip
+    ]
     head = [("recall", "precision", "groups", "class")] if rows else []
     return [
         f"  {recall:<25}{precision:<25}{groups:>6}  {name}"

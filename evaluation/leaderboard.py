@@ -49,8 +49,12 @@ def ranked(runs):
         value = ranking_value(run)["value"]
         is_combined = "members" in run.config  # the simpler one leads where both tie
         return (
-            not has_classes(run), value is None, -(value or 0.0), is_combined, run.name
-        )  # fmt: skip
+            not has_classes(run),
+            value is None,
+            -(value or 0.0),
+            is_combined,
+            run.name,
+        )
 
     return sorted(runs, key=key)
 

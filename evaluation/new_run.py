@@ -31,13 +31,20 @@ from preprocessing.files import read_json, write_json, write_text
 from preprocessing.manifest import table_hash
 
 SAME_ON_RESUME = {
-    "manifest_sha256": "data set", "model": "model", "arguments": "arguments",
-    "seed": "seed", "backend": "backend of Keras",
-}  # fmt: skip
+    "manifest_sha256": "data set",
+    "model": "model",
+    "arguments": "arguments",
+    "seed": "seed",
+    "backend": "backend of Keras",
+}
 CHECKPOINTS, OWNER = "checkpoints", "owner"
 DATASET_KEYS = (
-    "dataset", "dataset_folder", "manifest_sha256", "classes", "normal_class",
-)  # fmt: skip
+    "dataset",
+    "dataset_folder",
+    "manifest_sha256",
+    "classes",
+    "normal_class",
+)
 PACKAGES = ("keras", "tensorflow", "numpy", "scikit-learn", "opencv-contrib-python")
 
 

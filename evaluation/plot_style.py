@@ -78,9 +78,13 @@ def legend_above(figure, axes):
     room = 11 * figure.get_figwidth()  # letters that fit beside each other
     widest = max(len(label) for label in labels) + 8
     figure.legend(
-        handles, labels, loc="outside upper left", frameon=False, fontsize=9,
+        handles,
+        labels,
+        loc="outside upper left",
+        frameon=False,
+        fontsize=9,
         ncols=max(1, min(len(labels), int(room // widest))),
-    )  # fmt: skip
+    )
 
 
 def side_by_side(count, width):

@@ -49,9 +49,14 @@ def leaderboard_plot(table, names):
             axes.plot(ends, [line, line], color=colour, linewidth=2.5, alpha=0.6)
             axes.plot(row[metric], line, "o", color=colour, markersize=8)
         axes.plot(
-            table[f"validate_{metric}"], np.arange(len(table)), "o", color=INK,
-            markersize=5, markerfacecolor="white", zorder=3,
-        )  # fmt: skip
+            table[f"validate_{metric}"],
+            np.arange(len(table)),
+            "o",
+            color=INK,
+            markersize=5,
+            markerfacecolor="white",
+            zorder=3,
+        )
         percent_axis(axes.xaxis)
         axes.set_xlabel(f"{METRICS[metric]} on test (hollow: validate)")
     return figure
@@ -68,11 +73,15 @@ def confusion_plot(confusion_matrix, classes, *, title=""):
     size = 8 if len(classes) <= 8 else 6.5
     for row, column in np.argwhere(counts > 0):
         axes.text(
-            column, row, f"{counts[row, column]}\n{100 * shares[row, column]:.0f} %",
-            ha="center", va="center", fontsize=size,
+            column,
+            row,
+            f"{counts[row, column]}\n{100 * shares[row, column]:.0f} %",
+            ha="center",
+            va="center",
+            fontsize=size,
             color="white" if shares[row, column] > 0.6 else INK,
             fontweight="bold" if row == column else "normal",
-        )  # fmt: skip
+        )
     labels = [wrapped(name, 22) for name in classes]
     positions = np.arange(len(classes))
     if any("\n" in label for label in labels):
@@ -109,10 +118,15 @@ def per_class_recall_plot(runs, names):
             if recall["value"] is None:
                 continue
             axes.errorbar(
-                recall["value"], line + steps[index], xerr=error(recall),
-                fmt=MARKERS[index], color=COLOURS[index], markersize=6, elinewidth=2,
+                recall["value"],
+                line + steps[index],
+                xerr=error(recall),
+                fmt=MARKERS[index],
+                color=COLOURS[index],
+                markersize=6,
+                elinewidth=2,
                 label=plain(name) if first else None,
-            )  # fmt: skip
+            )
             first = False
     test = runs[0].metrics["test"]["per_class"]
     name_lines(
@@ -142,10 +156,16 @@ def split_gap_plot(splits):
         where = [ways.index(way) + steps[index] for way in rows["split"]]
         errors = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
         axes.errorbar(
-            where, rows["value"], yerr=errors, color=COLOURS[index % len(COLOURS)],
-            marker=MARKERS[index // len(COLOURS) % len(MARKERS)], markersize=7,
-            linewidth=1.2, elinewidth=2.2, label=plain(model),
-        )  # fmt: skip
+            where,
+            rows["value"],
+            yerr=errors,
+            color=COLOURS[index % len(COLOURS)],
+            marker=MARKERS[index // len(COLOURS) % len(MARKERS)],
+            markersize=7,
+            linewidth=1.2,
+            elinewidth=2.2,
+            label=plain(model),
+        )
     axes.set_xticks(np.arange(len(ways)), [wrapped(way) for way in ways])
     axes.set_xlim(-0.5, len(ways) - 0.5)
     percent_axis(axes.yaxis)
@@ -218,6 +238,11 @@ def _mark_stages(axes, history, epochs):
         if row:
             axes.axvline(left, color=OTHER, linewidth=0.8)
         axes.annotate(
-            plain(name), (left, 1), xycoords=("data", "axes fraction"),
-            xytext=(2, 1), textcoords="offset points", fontsize=7, color=OTHER,
-        )  # fmt: skip
+            plain(name),
+            (left, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(2, 1),
+            textcoords="offset points",
+            fontsize=7,
+            color=OTHER,
+        )

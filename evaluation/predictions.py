@@ -13,8 +13,13 @@ from preprocessing.datasets import ImageStore
 from preprocessing.files import write_csv
 
 PREDICTION_COLUMNS = (
-    "sample_id", "label", "split", "group", "defect_score", "predicted",
-)  # fmt: skip
+    "sample_id",
+    "label",
+    "split",
+    "group",
+    "defect_score",
+    "predicted",
+)
 
 
 class Prediction(NamedTuple):

@@ -187,9 +187,7 @@ def _plots(runs, names):
 
 
 def _image(figure):
-    return {
-        "src": plot_as_data_uri(figure), "width": width_on_page(figure)
-    }  # fmt: skip
+    return {"src": plot_as_data_uri(figure), "width": width_on_page(figure)}
 
 
 def _breakable(name):

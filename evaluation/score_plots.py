@@ -85,15 +85,22 @@ def miss_against_false_reject_plot(runs, names):
         rejected = 1 - _shares_below(scores[~is_defect], lines)
         colour = COLOURS[index]
         axes.plot(
-            rejected, missed, color=colour, linewidth=2.2 if index == 0 else 1.2,
-            drawstyle="steps-post", label=plain(name),
-        )  # fmt: skip
+            rejected,
+            missed,
+            color=colour,
+            linewidth=2.2 if index == 0 else 1.2,
+            drawstyle="steps-post",
+            label=plain(name),
+        )
         axes.plot(
             _mean_or_nan(scores[~is_defect] >= run.threshold),
             _mean_or_nan(scores[is_defect] < run.threshold),
-            MARKERS[index], color=colour, markersize=9 - index, clip_on=False,
+            MARKERS[index],
+            color=colour,
+            markersize=9 - index,
+            clip_on=False,
             zorder=3 + index,
-        )  # fmt: skip
+        )
     ticks = [0, 0.01, 0.05, 0.1, 0.2, 0.5, 1]
     for axis, set_scale in (
         (axes.xaxis, axes.set_xscale),
@@ -129,28 +136,47 @@ def roc_plot(table, points, *, normal_class, threshold):
     axes.set_xscale("symlog", linthresh=SMALL_RATE, linscale=0.5)
     num_groups = points[0]["num_good_groups"]
     axes.axvspan(
-        0, 1 / max(num_groups, 1), color="#F0F0F0", zorder=0,
+        0,
+        1 / max(num_groups, 1),
+        color="#F0F0F0",
+        zorder=0,
         label=f"less than one of {counted(num_groups, 'good group')}",
-    )  # fmt: skip
+    )
     axes.plot(
-        goods / max(goods[-1], 1), defects / max(defects[-1], 1), color=LEADER,
-        linewidth=2, drawstyle="steps-post",
-    )  # fmt: skip
+        goods / max(goods[-1], 1),
+        defects / max(defects[-1], 1),
+        color=LEADER,
+        linewidth=2,
+        drawstyle="steps-post",
+    )
     known = [point for point in points if point["recall"]["value"] is not None]
     for number, point in enumerate(known):
         axes.errorbar(
-            point["max_false_reject_rate"], point["recall"]["value"],
-            yerr=error(point["recall"]), fmt="o", color=LEADER, markersize=7,
+            point["max_false_reject_rate"],
+            point["recall"]["value"],
+            yerr=error(point["recall"]),
+            fmt="o",
+            color=LEADER,
+            markersize=7,
             markerfacecolor=LEADER if point["is_measurable"] else "white",
-            elinewidth=1.5, capsize=3, clip_on=False, zorder=4,
+            elinewidth=1.5,
+            capsize=3,
+            clip_on=False,
+            zorder=4,
             label=None if number else "best at a rate, 95 % interval",
-        )  # fmt: skip
+        )
     rejected = scores >= threshold
     caught = _mean_or_nan(rejected[is_defect])
     axes.plot(
-        _mean_or_nan(rejected[~is_defect]), caught, "D", color=DEFECT, markersize=8,
-        clip_on=False, zorder=3, label="chosen threshold",
-    )  # fmt: skip
+        _mean_or_nan(rejected[~is_defect]),
+        caught,
+        "D",
+        color=DEFECT,
+        markersize=8,
+        clip_on=False,
+        zorder=3,
+        label="chosen threshold",
+    )
     ticks = [0, 0.001, 0.01, 0.05, 0.2, 1]
     axes.xaxis.set_ticks(ticks, [f"{100 * tick:g} %" for tick in ticks])
     axes.xaxis.set_ticks([], minor=True)
@@ -185,10 +211,17 @@ def reliability_plot(table, classes):
     calm(upper)
     upper.plot([0, 1], [0, 1], "--", color=INK, linewidth=1, label="calibrated")
     upper.errorbar(
-        confidence[filled], right, yerr=[right - low, high - right], fmt="o",
-        color=LEADER, markersize=6, elinewidth=1.5, clip_on=False, zorder=4,
+        confidence[filled],
+        right,
+        yerr=[right - low, high - right],
+        fmt="o",
+        color=LEADER,
+        markersize=6,
+        elinewidth=1.5,
+        clip_on=False,
+        zorder=4,
         label="right, 95 % by image",
-    )  # fmt: skip
+    )
     upper.set_ylim(0, 1)
     upper.set_ylabel("answers that are right (test)")
     gap = calibration_error(sureness, is_right, np.ones(len(table)))
@@ -207,9 +240,14 @@ def _count_bars(axes, counts):
     for centre, count in zip(centres, counts, strict=True):
         if count:
             axes.annotate(
-                str(count), (centre, count), xytext=(0, 1), ha="center",
-                textcoords="offset points", fontsize=6.5, color=INK,
-            )  # fmt: skip
+                str(count),
+                (centre, count),
+                xytext=(0, 1),
+                ha="center",
+                textcoords="offset points",
+                fontsize=6.5,
+                color=INK,
+            )
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.25 * counts.max())
     axes.set_ylabel("images")

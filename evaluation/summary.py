@@ -102,8 +102,10 @@ def _score_metrics(table, is_defect, groups, draws, threshold):
         return metrics.share(rejected, ~is_defect, weights)
 
     rests_on = {
-        auroc: min(num_bad, num_good), miss_rate: num_bad, false_reject_rate: num_good
-    }  # fmt: skip
+        auroc: min(num_bad, num_good),
+        miss_rate: num_bad,
+        false_reject_rate: num_good,
+    }
     return {
         metric.__name__: interval(metric(once), metric(weights), num_groups)
         for metric, num_groups in rests_on.items()

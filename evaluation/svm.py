@@ -50,9 +50,18 @@ class Svm(NamedTuple):
 
 
 def fit_svm(
-    features, labels, groups, *, kernel="rbf", c_values=C_VALUES, gammas=GAMMAS,
-    standardise=True, balanced=True, max_samples=MAX_SAMPLES, seed=0,
-):  # fmt: skip
+    features,
+    labels,
+    groups,
+    *,
+    kernel="rbf",
+    c_values=C_VALUES,
+    gammas=GAMMAS,
+    standardise=True,
+    balanced=True,
+    max_samples=MAX_SAMPLES,
+    seed=0,
+):
     """Fits an SVM; C, gamma and the probabilities come from grouped cross-validation.
 
     A class with one group cannot be held out: its own decisions are then in-sample.
@@ -100,9 +109,11 @@ def fit_svm(
     def attempt(pair):
         c, gamma = pair
         machine = {
-            "kernel": kernel, "C": c, "gamma": gamma * unit,
+            "kernel": kernel,
+            "C": c,
+            "gamma": gamma * unit,
             "class_weight": "balanced" if balanced else None,
-        }  # fmt: skip
+        }
         return _try(machine, values, labels, folds)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -199,8 +210,9 @@ def _try(machine, values, labels, folds):
 
 def _svc_decisions(svc, classes, values):
     arrays = _arrays(svc, classes)
-    return _decide(values, arrays["vectors"], arrays["pair_weights"],
-                   arrays["pair_bias"], svc)  # fmt: skip
+    return _decide(
+        values, arrays["vectors"], arrays["pair_weights"], arrays["pair_bias"], svc
+    )
 
 
 def _arrays(svc, classes):

@@ -193,11 +193,16 @@ class Alarm:
         first, last = frames[0], frames[-1]
         self._classes.clear()
         self.event = Event(
-            f"{at.astimezone(UTC):%Y%m%dT%H%M%S}-{self._num_events:04d}", kind,
-            first_frame=first.number, began_frame=last.number,
-            last_frame=last.number, num_frames=0, max_score=first.defect_score,
-            predicted=first.predicted, began=_iso(at),
-        )  # fmt: skip
+            f"{at.astimezone(UTC):%Y%m%dT%H%M%S}-{self._num_events:04d}",
+            kind,
+            first_frame=first.number,
+            began_frame=last.number,
+            last_frame=last.number,
+            num_frames=0,
+            max_score=first.defect_score,
+            predicted=first.predicted,
+            began=_iso(at),
+        )
         self._collect(frames)
         return self._change(kind, at)
 

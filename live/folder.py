@@ -108,10 +108,11 @@ class Folder:
     def log_state(self):
         """Path, lines, `problem` (no event is written down), `warning` (no picture)."""
         return {
-            "path": str(self._log.path), "num_lines": self._log.num_lines,
+            "path": str(self._log.path),
+            "num_lines": self._log.num_lines,
             "problem": self._log.problem,
             "warning": self._thumbnail_problem or self.clips.problem,
-        }  # fmt: skip
+        }
 
     def close(self):
         """Ends open clips and writes what waits; returns what could not be written."""

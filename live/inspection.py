@@ -49,9 +49,20 @@ class Inspection:
     """
 
     def __init__(
-        self, inspector, capture, folder, alarm, *, roi=None, mask=None, outboxes=(),
-        stop_outboxes=(), source="", keeps_shape=False, ends=None,
-    ):  # fmt: skip
+        self,
+        inspector,
+        capture,
+        folder,
+        alarm,
+        *,
+        roi=None,
+        mask=None,
+        outboxes=(),
+        stop_outboxes=(),
+        source="",
+        keeps_shape=False,
+        ends=None,
+    ):
         self.inspector, self.capture, self.folder = inspector, capture, folder
         self.alarm, self.roi, self.mask = alarm, roi, mask
         self.outboxes, self.stop_outboxes = list(outboxes), list(stop_outboxes)
@@ -152,9 +163,12 @@ class Inspection:
     def _raise_alarms(self, frame, verdict):
         age = timedelta(seconds=time.monotonic() - frame.captured_at)
         changes = self.alarm.update(
-            frame.number, datetime.now(UTC) - age, verdict.decision,
-            verdict.defect_score, verdict.predicted,
-        )  # fmt: skip
+            frame.number,
+            datetime.now(UTC) - age,
+            verdict.decision,
+            verdict.defect_score,
+            verdict.predicted,
+        )
         at = frame.captured_at if frame.media_time is None else frame.media_time
         caption = f"{verdict.decision} {verdict.predicted} {verdict.defect_score:.3f}"
         is_defective = verdict.decision == "reject"

@@ -24,13 +24,17 @@ class Measures:
         self._times = deque()
         self._registry = CollectorRegistry()
         self._frames = PrometheusCounter(
-            "goodparts_frames", "Frames by decision, or refused.", ["decision"],
+            "goodparts_frames",
+            "Frames by decision, or refused.",
+            ["decision"],
             registry=self._registry,
-        )  # fmt: skip
+        )
         self._latency = Histogram(
-            "goodparts_latency_seconds", "From capture to verdict.",
-            buckets=LATENCIES_S, registry=self._registry,
-        )  # fmt: skip
+            "goodparts_latency_seconds",
+            "From capture to verdict.",
+            buckets=LATENCIES_S,
+            registry=self._registry,
+        )
         self._gauges = {
             name: Gauge(f"goodparts_{name}", text, labels, registry=self._registry)
             for name, text, labels in (

@@ -104,9 +104,12 @@ class View:
         """What Prometheus reads."""
         watched = self.inspection
         return watched.measures.exposed(
-            watched.capture.status(), watched.alarm.state, self._outputs(),
-            watched.folder.log_state(), is_on=watched.is_on,
-        )  # fmt: skip
+            watched.capture.status(),
+            watched.alarm.state,
+            self._outputs(),
+            watched.folder.log_state(),
+            is_on=watched.is_on,
+        )
 
 
 def _verdict(seen):

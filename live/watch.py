@@ -33,9 +33,19 @@ PORT = 8080
 
 
 def watch(
-    bundle, source, *, out="live_events", roi=None, mask=None, rule="5", sends=(),
-    stop_command=None, host="127.0.0.1", port=None, window=False,
-):  # fmt: skip
+    bundle,
+    source,
+    *,
+    out="live_events",
+    roi=None,
+    mask=None,
+    rule="5",
+    sends=(),
+    stop_command=None,
+    host="127.0.0.1",
+    port=None,
+    window=False,
+):
     """Inspects a source until it ends or the process is asked to stop.
 
     Args:
@@ -73,10 +83,18 @@ def watch(
         stack.callback(_close, folder)
         capture = Capture(source)
         inspection = Inspection(
-            inspector, capture, folder, Alarm(rule), roi=roi, mask=mask,
-            outboxes=outboxes, stop_outboxes=stops, source=opened.name,
-            keeps_shape=opened.is_live or Path(source).is_file(), ends=ends,
-        )  # fmt: skip
+            inspector,
+            capture,
+            folder,
+            Alarm(rule),
+            roi=roi,
+            mask=mask,
+            outboxes=outboxes,
+            stop_outboxes=stops,
+            source=opened.name,
+            keeps_shape=opened.is_live or Path(source).is_file(),
+            ends=ends,
+        )
         if not port:
             _say(f"no page; --port {PORT} gives one")
         if port:
@@ -166,34 +184,48 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("bundle", help="made by `pipenv run export`")
     parser.add_argument(
-        "--source", required=True,
+        "--source",
+        required=True,
         help="rtsp://..., http://..., a device number, a video file or a folder",
-    )  # fmt: skip
+    )
     parser.add_argument("--roi", type=parse_roi, help="x,y,w,h[@WIDTHxHEIGHT]")
     parser.add_argument("--mask", type=Path, help="white on the part; lossless image")
     parser.add_argument(
-        "--alarm-after", type=_rule, default="5",
+        "--alarm-after",
+        type=_rule,
+        default="5",
         help="5 defective frames in a row, 3/7, or cusum[:frames between false alarms]",
-    )  # fmt: skip
+    )
     parser.add_argument("--out", default="live_events", help="folder of log and clips")
     parser.add_argument(
-        "--send", type=parse_output, action="append", default=[],
+        "--send",
+        type=parse_output,
+        action="append",
+        default=[],
         help="webhook or mqtt://host/topic that gets the events; may be repeated",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--stop-command", type=parse_stop_command,
+        "--stop-command",
+        type=parse_stop_command,
         help="run on every alarm, the event on its standard input",
-    )  # fmt: skip
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address of the page")
     parser.add_argument("--port", type=_port, help=f"of the page, {PORT}; 0 for none")
     parser.add_argument("--window", action="store_true", help="show a window; q quits")
     arguments = parser.parse_args()
     counts = watch(
-        arguments.bundle, arguments.source, out=arguments.out, roi=arguments.roi,
-        mask=arguments.mask, rule=arguments.alarm_after, sends=arguments.send,
-        stop_command=arguments.stop_command, host=arguments.host, port=arguments.port,
+        arguments.bundle,
+        arguments.source,
+        out=arguments.out,
+        roi=arguments.roi,
+        mask=arguments.mask,
+        rule=arguments.alarm_after,
+        sends=arguments.send,
+        stop_command=arguments.stop_command,
+        host=arguments.host,
+        port=arguments.port,
         window=arguments.window,
-    )  # fmt: skip
+    )
     _say(", ".join(f"{count} {name}" for name, count in counts.items()))
     _say(arguments.out)
     if counts["unreadable"] and not open_source(arguments.source).is_live:

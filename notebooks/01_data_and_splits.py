@@ -115,9 +115,13 @@ for axes, (way, table) in zip(figure.subplots(2, 1), ways.items(), strict=True):
         found = table["split"][labels == name].map(SPLITS.index).to_numpy()
         strips[line, : len(found)] = found
     calm(axes).imshow(
-        strips, aspect="auto", interpolation="nearest", vmin=0, vmax=2,
+        strips,
+        aspect="auto",
+        interpolation="nearest",
+        vmin=0,
+        vmax=2,
         cmap=ListedColormap(COLOURS[:3]),
-    )  # fmt: skip
+    )
     name_lines(axes, classes)
     axes.set_title(way, loc="left", fontsize=10)
     axes.grid(False)
@@ -178,8 +182,10 @@ def copycat(table):
     prediction = classifier_prediction(sure, classes, dataset.normal_class)
     found = summarise(
         predictions_table(table[test], prediction, classes),
-        classes=classes, normal_class=dataset.normal_class, threshold=0.5,
-    )  # fmt: skip
+        classes=classes,
+        normal_class=dataset.normal_class,
+        threshold=0.5,
+    )
     return found["metrics"]["accuracy"]
 
 

@@ -65,9 +65,12 @@ show(curves_plot(histories[0]), f"Does it learn, or learn by heart? {names[0]}")
 figure, axes = new_figure(8.5, 4.5)
 for line, (history, name) in enumerate(zip(histories, names, strict=True)):
     axes.plot(
-        np.arange(1, len(history) + 1), history["val_accuracy"], label=name,
-        color=line_colours[line], linewidth=max(2, 6 - 2 * line),
-    )  # fmt: skip
+        np.arange(1, len(history) + 1),
+        history["val_accuracy"],
+        label=name,
+        color=line_colours[line],
+        linewidth=max(2, 6 - 2 * line),
+    )
 percent_axis(axes.yaxis)
 axes.set_xlabel("epoch")
 axes.set_ylabel("accuracy on held-out groups of train")

@@ -82,9 +82,13 @@ order = np.lexsort((-bag.evidence.max(axis=0), bag.evidence.argmax(axis=0)))
 limit = np.abs(bag.evidence).max()
 figure, axes = new_figure(9, 1.8 + 0.45 * len(classes))
 drawn = axes.imshow(
-    bag.evidence[:, order], aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit,
+    bag.evidence[:, order],
+    aspect="auto",
+    cmap="RdBu_r",
+    vmin=-limit,
+    vmax=limit,
     interpolation="nearest",
-)  # fmt: skip
+)
 name_lines(axes, classes)
 axes.grid(False)
 axes.set_xlabel(f"{num_words} words, by the class that they speak for most")

@@ -65,9 +65,14 @@ figure, axes = interval_rows(
     names, accuracies, [percent(each) for each in accuracies], line_colours
 )
 axes.plot(
-    [each["value"] for each in before], range(len(runs)), "o", color=INK,
-    markerfacecolor="white", linestyle="none", label="on validate",
-)  # fmt: skip
+    [each["value"] for each in before],
+    range(len(runs)),
+    "o",
+    color=INK,
+    markerfacecolor="white",
+    linestyle="none",
+    label="on validate",
+)
 for kind in dict.fromkeys(kinds):
     axes.plot([], "o-", color=COLOUR_OF[kind], markersize=9, linewidth=3, label=kind)
 legend_above(figure, axes)
@@ -115,9 +120,13 @@ failed, starts = np.unique(labels[order], return_index=True)
 if len(order):
     figure, axes = new_figure(9, 1.9 + 0.36 * len(runs))
     axes.imshow(
-        wrong[:, order], aspect="auto", interpolation="nearest",
-        cmap=ListedColormap(["#EDEDED", DEFECT]), vmin=0, vmax=1,
-    )  # fmt: skip
+        wrong[:, order],
+        aspect="auto",
+        interpolation="nearest",
+        cmap=ListedColormap(["#EDEDED", DEFECT]),
+        vmin=0,
+        vmax=1,
+    )
     name_lines(axes, names)
     axes.grid(False)
     for start in starts[1:]:
@@ -153,15 +162,29 @@ for place, line in enumerate(shown):
     ends = [accuracy["low"], accuracy["high"]]
     axes.plot([seconds] * 2, ends, color=COLOURS[place], linewidth=3, alpha=0.6)
     axes.plot(
-        seconds, accuracy["value"], MARKERS[place], color=COLOURS[place], markersize=10,
+        seconds,
+        accuracy["value"],
+        MARKERS[place],
+        color=COLOURS[place],
+        markersize=10,
         label=plain(names[line]),
-    )  # fmt: skip
+    )
 axes.set_xscale("log")
 ticks = {
-    "1 s": 1, "3 s": 3, "10 s": 10, "30 s": 30, "1 min": 60, "2 min": 120,
-    "5 min": 300, "10 min": 600, "30 min": 1800, "1 h": 3600, "3 h": 10800,
-    "10 h": 36000, "1 d": 86400,
-}  # fmt: skip
+    "1 s": 1,
+    "3 s": 3,
+    "10 s": 10,
+    "30 s": 30,
+    "1 min": 60,
+    "2 min": 120,
+    "5 min": 300,
+    "10 min": 600,
+    "30 min": 1800,
+    "1 h": 3600,
+    "3 h": 10800,
+    "10 h": 36000,
+    "1 d": 86400,
+}
 low, high = axes.get_xlim()
 ticks = {text: tick for text, tick in ticks.items() if low <= tick <= high}
 axes.set_xticks(list(ticks.values()), list(ticks))

@@ -165,9 +165,13 @@ print(f"cheapest line on validate: {cheapest:.4g}; deployed: {run.threshold:.4g}
 figure, axes = new_figure(9, 4.6)
 axes.step(thresholds, costs, where="mid", color=LEADER, lw=2.5, label="on validate")
 axes.fill_between(
-    thresholds, *(cost(*ends) for ends in zip(missed_band, rejected_band, strict=True)),
-    step="mid", color=LEADER, alpha=0.2, label="what the intervals allow",
-)  # fmt: skip
+    thresholds,
+    *(cost(*ends) for ends in zip(missed_band, rejected_band, strict=True)),
+    step="mid",
+    color=LEADER,
+    alpha=0.2,
+    label="what the intervals allow",
+)
 for height, label in ((cost(1, 0), "accept all"), (cost(0, 1), "reject all")):
     axes.axhline(height, color=OTHER, linestyle=":")
     axes.annotate(

@@ -189,9 +189,15 @@ def picture_rows(rows, *, side=1.25):
             axes.imshow(image)
             axes.set_title(wrapped(caption, letters), fontsize=7.5, color=INK, pad=3)
         line[0].text(
-            -0.08, 0.5, plain(name), transform=line[0].transAxes, ha="right",
-            va="center", fontsize=9, color=INK,
-        )  # fmt: skip
+            -0.08,
+            0.5,
+            plain(name),
+            transform=line[0].transAxes,
+            ha="right",
+            va="center",
+            fontsize=9,
+            color=INK,
+        )
     return figure
 
 
@@ -213,9 +219,14 @@ def interval_rows(names, intervals, texts, colours):
         axes.plot(ends, [line, line], color=colours[line], linewidth=3, alpha=0.6)
         axes.plot(interval["value"], line, "o", color=colours[line], markersize=9)
         axes.annotate(
-            texts[line], (1.02, line), xycoords=("axes fraction", "data"), va="center",
-            fontsize=9, color=INK, annotation_clip=False,
-        )  # fmt: skip
+            texts[line],
+            (1.02, line),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=9,
+            color=INK,
+            annotation_clip=False,
+        )
     name_lines(axes, names)
     percent_axis(axes.xaxis)
     return figure, axes

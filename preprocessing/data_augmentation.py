@@ -245,9 +245,13 @@ def main():
     add("--flips", nargs="+", choices=FLIPS, default=FLIPS, help="any of (all three)")
     add("--rotation", type=float, default=90, help="greatest angle in degrees (90)")
     add(
-        "--brightness", nargs=2, type=float, default=(0.5, 1.5),
-        metavar=("LOW", "HIGH"), help="factors between (0.5 1.5)",
-    )  # fmt: skip
+        "--brightness",
+        nargs=2,
+        type=float,
+        default=(0.5, 1.5),
+        metavar=("LOW", "HIGH"),
+        help="factors between (0.5 1.5)",
+    )
     add("--seed", type=seed_type, default=0, help="another one makes other copies (0)")
     recipe = vars(parser.parse_args())
     for folder in find_datasets(recipe.pop("datasets")):

@@ -10,17 +10,30 @@ from preprocessing.source_image import Rejected, SourceImage
 IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs", "jpegimages"})
 MASK_FOLDERS = frozenset(
     {
-        "mask", "masks", "ground_truth", "groundtruth", "gt", "labels", "annotations",
-        "segmentationclass", "segmentationobject",
+        "mask",
+        "masks",
+        "ground_truth",
+        "groundtruth",
+        "gt",
+        "labels",
+        "annotations",
+        "segmentationclass",
+        "segmentationobject",
     }
-)  # fmt: skip
+)
 MASK_ENDINGS = ("_mask", "_gt")
 DEFECT_NAME = "defect"  # the class of what a mask marks, where nothing names it
 SPLIT_FOLDERS = {
-    "train": "train", "training": "train", "test": "test", "testing": "test",
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
     # The split takes its own `validate` out of `train`.
-    "val": "train", "valid": "train", "validation": "train", "validate": "train",
-}  # fmt: skip
+    "val": "train",
+    "valid": "train",
+    "validation": "train",
+    "validate": "train",
+}
 
 
 def split_masks(sources):

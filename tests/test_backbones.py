@@ -131,8 +131,11 @@ def test_the_last_blocks_are_unfrozen_without_their_normalisations():
 
     unfreeze_blocks(classifier, "mobilenetv2", 2)
     assert trained() == {
-        "block_16_expand", "block_16_depthwise", "block_16_project", "Conv_1",
-    }  # fmt: skip
+        "block_16_expand",
+        "block_16_depthwise",
+        "block_16_project",
+        "Conv_1",
+    }
     unfreeze_blocks(classifier, "mobilenetv2", 0)
     assert trained() == set()
     unfreeze_blocks(classifier, "mobilenetv2", 99)

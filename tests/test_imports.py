@@ -18,9 +18,15 @@ ALLOWED = {
 TOP = {"train", "predict", "evaluate", "decide", "demo"}
 OURS = set(ALLOWED) | TOP
 NO_KERAS = (
-    "preprocessing", "evaluation", "ensemble", "bovw", "live", "models.py", "demo.py",
+    "preprocessing",
+    "evaluation",
+    "ensemble",
+    "bovw",
+    "live",
+    "models.py",
+    "demo.py",
     "predict.py",
-)  # fmt: skip
+)
 
 
 def imported(path):

@@ -84,8 +84,10 @@ def test_the_notebooks_run_on_real_bottles(tmp_path, monkeypatch):
 def test_an_ipynb_is_in_step_with_its_source(source):
     made = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
     expected = read_source(source)
-    cells = [[(cell.id, cell.cell_type, cell.source) for cell in each.cells]
-             for each in (made, expected)]  # fmt: skip
+    cells = [
+        [(cell.id, cell.cell_type, cell.source) for cell in each.cells]
+        for each in (made, expected)
+    ]
     assert cells[0] == cells[1], "run `make notebooks`"
 
 

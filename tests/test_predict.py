@@ -61,8 +61,9 @@ def test_what_decide_found_decides(runs, washers, tmp_path):
     assert {row["verdict"] for row in predict(folder, paths)} == {"inspect"}
     result = subprocess.run(
         [sys.executable, ROOT / "predict.py", folder, paths[0]],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     assert result.stdout.startswith("inspect ")
     assert "(unlike every class)" in result.stdout
 
@@ -96,8 +97,9 @@ def test_an_ensemble_moves_with_its_runs_and_misses_a_lost_member(
         load_predictor(moved)  # the one that was left behind does not stand in
 
 
-@pytest.mark.parametrize("command", [["predict.py", "no-run", "a.png"],
-                                     ["evaluate.py", "no-run"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "command", [["predict.py", "no-run", "a.png"], ["evaluate.py", "no-run"]]
+)
 def test_what_is_no_run_is_one_line(command):
     script, *arguments = command
     result = subprocess.run(
@@ -112,9 +114,14 @@ def test_bad_images_are_named_and_the_rest_goes_on(runs, part_folder, tmp_path):
     (tmp_path / "broken.png").write_text("no picture")
     good = part_folder / "good" / "00.png"
     command = [
-        sys.executable, ROOT / "predict.py", runs[0][0], tmp_path, good,
-        "--csv", tmp_path / "out.csv",
-    ]  # fmt: skip
+        sys.executable,
+        ROOT / "predict.py",
+        runs[0][0],
+        tmp_path,
+        good,
+        "--csv",
+        tmp_path / "out.csv",
+    ]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 2
     assert "broken.png cannot be read" in result.stderr and "Trace" not in result.stderr
@@ -136,8 +143,9 @@ def test_training_images_are_noted(runs, washers, tmp_path):
     assert training_note(run, [of_test]) == ""
     result = subprocess.run(
         [sys.executable, ROOT / "predict.py", runs[0][0], renamed],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     assert result.stderr.count("note: 1 of 1 image is in the train split") == 1
     lost = run._replace(config={**run.config, "dataset_folder": str(tmp_path)})
     assert training_note(lost, [of_train]) == ""

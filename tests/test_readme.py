@@ -21,9 +21,14 @@ from preprocessing.synthetic import render_dataset
 ROOT = Path(__file__).parent.parent
 SCRIPTS = tomllib.loads((ROOT / "Pipfile").read_text())["scripts"]
 ELSEWHERE = {  # commands that other tests run, or that set the machine up
-    "make setup", "make demo", "make test", "make test-all", "make bench", "make",
+    "make setup",
+    "make demo",
+    "make test",
+    "make test-all",
+    "make bench",
+    "make",
     "make notebooks",
-}  # fmt: skip
+}
 QUICK = {  # what makes a training short enough for a test
     "--model mobilenetv2": ["--weights", "none", "--epochs", "1"],
     "--model small_cnn": ["--epochs", "1"],

@@ -66,9 +66,14 @@ def test_telling_words_are_those_of_the_class(noise_bag):
 @pytest.mark.parametrize("features", ["sift", "orb"])
 def test_a_loaded_bag_finds_words_in_an_image_of_any_size(features, washers, tmp_path):
     run = train(
-        data=washers, runs=tmp_path, image_size=(48, 48), num_words=12,
-        features=features, weighting="tf-idf", whiten=False,
-    )  # fmt: skip
+        data=washers,
+        runs=tmp_path,
+        image_size=(48, 48),
+        num_words=12,
+        features=features,
+        weighting="tf-idf",
+        whiten=False,
+    )
     bag = load_bag(run)
     image = np.random.default_rng(0).integers(0, 255, (90, 70, 3), np.uint8)
     patches, words = find_words(bag, image)

@@ -78,9 +78,14 @@ def test_a_head_on_cached_features_equals_one_trained_through_the_backbone(
     held_out = hold_out(rows["label"], rows["group"])
     arguments = {"head_rate": 1e-3, "loss": "weighted", "label_smoothing": 0.0}
     _, cached, _ = train_head(
-        network, dataset, arguments=arguments, held_out=held_out, seed=0,
-        cache=tmp_path, checkpoints=tmp_path,
-    )  # fmt: skip
+        network,
+        dataset,
+        arguments=arguments,
+        held_out=held_out,
+        seed=0,
+        cache=tmp_path,
+        checkpoints=tmp_path,
+    )
     store = ImageStore([dataset.folder / path for path in rows["path"]], SIZE)
     targets = make_targets(
         rows["label"], dataset.classes, "weighted", among=np.flatnonzero(~held_out)
@@ -96,9 +101,14 @@ def test_a_head_on_cached_features_equals_one_trained_through_the_backbone(
             yield images, targets.one_hot[indices], targets.weights[indices]
 
     stage = Stage(
-        "head", 3, 15, head_rate=1e-3, features_rate=1e-3, schedule=falling_steps,
+        "head",
+        3,
+        15,
+        head_rate=1e-3,
+        features_rate=1e-3,
+        schedule=falling_steps,
         loss=batches.make_loss("weighted", 0.0),
-    )  # fmt: skip
+    )
     history = fit(
         whole,
         stage,

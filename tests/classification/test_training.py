@@ -94,9 +94,15 @@ def toy(epochs, **changes):
     inputs = keras.Input((3,))
     model = keras.Model(inputs, head(features(inputs)))
     stage = Stage(
-        "toy", epochs, 1, head_rate=0.1, features_rate=0.01,
-        schedule=lambda done: 1.0, loss=make_loss("cross_entropy", 0.0), **changes,
-    )  # fmt: skip
+        "toy",
+        epochs,
+        1,
+        head_rate=0.1,
+        features_rate=0.01,
+        schedule=lambda done: 1.0,
+        loss=make_loss("cross_entropy", 0.0),
+        **changes,
+    )
     values = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
     targets = make_targets(
         values[:, 0] > 0, ["False", "True"], "cross_entropy", among=range(8)

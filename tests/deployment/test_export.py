@@ -107,10 +107,18 @@ def test_neither_keras_nor_the_learning_libraries_are_loaded(bundles, washers):
 def test_predict_takes_a_bundle(bundles, washers, tmp_path):
     images = images_of_test(washers)[:3]
     result = subprocess.run(
-        [sys.executable, ROOT / "predict.py", bundles["ensemble"], *images, "--csv",
-         tmp_path / "out.csv"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            ROOT / "predict.py",
+            bundles["ensemble"],
+            *images,
+            "--csv",
+            tmp_path / "out.csv",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     rows = list(predict(bundles["ensemble"], images))
     lines = result.stdout.splitlines()
     assert [line.split()[0] for line in lines] == [row["verdict"] for row in rows]

@@ -52,8 +52,9 @@ def draw(*, num_samples=60, num_classes=3, num_members=3, detectors=0, seed=0):
     odds = np.exp(logits)
     chances = np.clip(
         0.1 + 0.8 * (indices > 0) + random.normal(0, 0.1, (detectors, num_samples)),
-        0.01, 0.99,
-    ).reshape(detectors, num_samples)  # fmt: skip
+        0.01,
+        0.99,
+    ).reshape(detectors, num_samples)
     answers = Answers(odds / odds.sum(2, keepdims=True), chances, normal=0)
     groups = np.array([f"g{i:03d}" for i in range(num_samples)])
     return answers, Truth(indices, groups, num_classes, seed=0)

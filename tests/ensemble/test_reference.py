@@ -53,9 +53,15 @@ def sigmoid_svm(validate, test):
     answers, truth = validate
     names = np.array(["0", "1", "2", "3"])
     machine = fit_svm(
-        answers.features(), names[truth.indices], truth.groups, kernel="sigmoid",
-        c_values=(1.0,), gammas=(1.0,), standardise=False, balanced=False,
-    )  # fmt: skip
+        answers.features(),
+        names[truth.indices],
+        truth.groups,
+        kernel="sigmoid",
+        c_values=(1.0,),
+        gammas=(1.0,),
+        standardise=False,
+        balanced=False,
+    )
     decisions = svm_decisions(machine, test[0].features())
     wins = np.zeros((len(decisions), 4))
     pairs = [(first, second) for first in range(4) for second in range(first + 1, 4)]

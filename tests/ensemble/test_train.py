@@ -49,9 +49,13 @@ def make_member(tmp_path):
         random = np.random.default_rng(seed)
         probabilities = random.dirichlet([0.5] * len(classes), len(samples))
         about = {
-            "dataset": "parts", "dataset_folder": "/gone", "manifest_sha256": "0" * 64,
-            "classes": classes, "normal_class": "good", **config,
-        }  # fmt: skip
+            "dataset": "parts",
+            "dataset_folder": "/gone",
+            "manifest_sha256": "0" * 64,
+            "classes": classes,
+            "normal_class": "good",
+            **config,
+        }
         with start_run(
             runs, model="noise", family="bovw", dataset=about, arguments={}, seed=seed
         ) as run:
@@ -235,8 +239,9 @@ def test_a_detector_joins_and_vetoes(make_member, tmp_path):
         assert auroc > alone + 0.15
         found = read_json(run / "ensemble.json")
         assert [row["calibration"] for row in found["members"]] == [
-            "temperature", "logistic",
-        ]  # fmt: skip
+            "temperature",
+            "logistic",
+        ]
         assert found["members"][0]["gain"] is None  # there is no other classifier
     with pytest.raises(InputError, match="needs a member that names classes"):
         other = better_member(make_member, samples, seed=3, detector=True)

@@ -83,9 +83,13 @@ def make_run(tmp_path, monkeypatch):
         if detector:
             prediction = Prediction(prediction.defect_score)
         with start_run(
-            tmp_path / "runs", model=model, family="bovw", dataset=dataset,
-            arguments={"epochs": 4}, seed=seed,
-        ) as run:  # fmt: skip
+            tmp_path / "runs",
+            model=model,
+            family="bovw",
+            dataset=dataset,
+            arguments={"epochs": 4},
+            seed=seed,
+        ) as run:
             run.config["notes"] += notes
             write_results(
                 run.folder,

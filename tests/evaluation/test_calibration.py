@@ -54,8 +54,12 @@ def test_a_bin_holds_its_upper_edge_and_the_lowest_holds_0():
 
 def test_confidence_is_of_the_most_probable_class():
     table = pd.DataFrame(
-        {"label": ["a", "b"], "predicted": ["a", "a"], "prob_a": [0.7, 0.6],
-         "prob_b": [0.3, 0.4]}
-    )  # fmt: skip
+        {
+            "label": ["a", "b"],
+            "predicted": ["a", "a"],
+            "prob_a": [0.7, 0.6],
+            "prob_b": [0.3, 0.4],
+        }
+    )
     sureness, is_right = confidences(table, ["b", "a"])
     assert sureness.tolist() == [0.7, 0.6] and is_right.tolist() == [True, False]

@@ -171,8 +171,9 @@ def test_text_shows_what_ranks(dataset, make_run):
     assert lines[1].split()[:2] == ["ranked", "by"]
     # on validate F1 of good 32 / (16 + 20), of scratch 24 / (16 + 12): mean 87.3 %
     assert [line.split()[:2] for line in lines[2:]] == [
-        ["strong", "100.0"], ["weak", "87.3"],
-    ]  # fmt: skip
+        ["strong", "100.0"],
+        ["weak", "87.3"],
+    ]
     detector = make_run(dataset, "memory", detector=True)
     text = " ".join(leaderboard_text([run, detector]).split())
     assert "macro-F1, then AUROC on validate" in text
@@ -220,8 +221,12 @@ def test_earlier_reports_and_repeated_runs_are_left_out(dataset, make_run, tmp_p
 
 def test_numbers_never_round_to_none_or_all():
     assert [share(value) for value in (0, 0.0001, 0.931, 0.9999, 1)] == [
-        "0.0", "<0.1", "93.1", ">99.9", "100.0",
-    ]  # fmt: skip
+        "0.0",
+        "<0.1",
+        "93.1",
+        ">99.9",
+        "100.0",
+    ]
     interval = {"value": 0.931, "low": 0.88, "high": 0.964}
     assert percent(interval) == "93.1 % (88.0 to 96.4)"
     assert percent({"value": None, "low": None, "high": None}) == "–"
@@ -229,5 +234,8 @@ def test_numbers_never_round_to_none_or_all():
 
 def test_duration():
     assert [duration(seconds) for seconds in (8.46, 59.99, 725, 12_000)] == [
-        "8.5 s", "1 min 0 s", "12 min 5 s", "3 h 20 min",
-    ]  # fmt: skip
+        "8.5 s",
+        "1 min 0 s",
+        "12 min 5 s",
+        "3 h 20 min",
+    ]

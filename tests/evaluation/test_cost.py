@@ -19,8 +19,10 @@ def test_an_ensemble_costs_what_its_members_cost(dataset, make_run):
     both = make_costly(both, 0.5, 100, [a, b])
     assert cost(a) == {"wall_time_s": 10.0, "peak_memory_mb": 500, "note": ""}
     assert cost(both) == {
-        "wall_time_s": 30.5, "peak_memory_mb": 500, "note": "with its 2 members",
-    }  # fmt: skip
+        "wall_time_s": 30.5,
+        "peak_memory_mb": 500,
+        "note": "with its 2 members",
+    }
     # an ensemble of an ensemble pays for each run once: 1 + 0.5 + 10 + 20
     outer = make_costly(outer, 1.0, 50, [both, a])
     assert cost(outer)["wall_time_s"] == 31.5

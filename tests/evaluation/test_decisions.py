@@ -292,8 +292,11 @@ def test_reasons():
     decisions, reasons = decide_parts(decision, [0.1, 0.6, 0.1, 0.3], probabilities)
     assert decisions.tolist() == ["accept", "reject", "inspect", "inspect"]
     assert reasons.tolist() == [
-        "low score", "high score", "unlike every class", "between the lines",
-    ]  # fmt: skip
+        "low score",
+        "high score",
+        "unlike every class",
+        "between the lines",
+    ]
 
 
 def test_the_floor_of_known_parts_by_hand():

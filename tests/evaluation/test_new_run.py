@@ -65,8 +65,9 @@ def test_resuming_with_other_arguments_is_refused(dataset, tmp_path):
 def test_only_rubbish_of_ended_processes_is_removed(dataset, tmp_path):
     ended = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"],
-        capture_output=True, text=True,
-    ).stdout.strip()  # fmt: skip
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
     host = socket.gethostname()
     owners = {
         "rubbish": f"{host} {ended}",

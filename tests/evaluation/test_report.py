@@ -74,8 +74,10 @@ def test_commas_quotes_and_other_letters_break_nothing(
     page = compare([run], out=tmp_path / "out")
     table = pd.read_csv(page.parent / "results.csv")
     assert table.loc[0, ["dataset", "run", "model"]].tolist() == [
-        data.name, run.name, 'cnn, "ä"',
-    ]  # fmt: skip
+        data.name,
+        run.name,
+        'cnn, "ä"',
+    ]
     text = html.unescape(text_of(page))
     for name in (*classes, data.name, run.name):
         assert name in text
@@ -217,9 +219,14 @@ def test_evaluate_refreshes_metrics_and_copies_mistakes(dataset, make_run):
         "scratch__as__good__033.png",
     ]
     assert {path.stem for path in (run.folder / "plots").iterdir()} == {
-        "confusion", "curves", "miss_against_false_reject", "per_class_recall",
-        "reliability", "roc", "scores",
-    }  # fmt: skip
+        "confusion",
+        "curves",
+        "miss_against_false_reject",
+        "per_class_recall",
+        "reliability",
+        "roc",
+        "scores",
+    }
     text = evaluation_text(result)
     assert "by the most probable one; `predict` accepts and rejects by the" in text
     # 8 good parts on test: 1 / 8 is more than 5 %
@@ -250,9 +257,11 @@ def test_evidence_lies_beside_each_mistake(dataset, make_run):
     result = evaluate_run(run, explain)
     assert asked == ["good", "good", "scratch", "scratch"]  # named, then true
     assert sorted(path.name for path in (run.folder / "mistakes").iterdir()) == [
-        "scratch__as__good__032.png", "scratch__as__good__032_evidence.jpg",
-        "scratch__as__good__033.png", "scratch__as__good__033_evidence.jpg",
-    ]  # fmt: skip
+        "scratch__as__good__032.png",
+        "scratch__as__good__032_evidence.jpg",
+        "scratch__as__good__033.png",
+        "scratch__as__good__033_evidence.jpg",
+    ]
     assert "2 copied to mistakes/, 2 with a picture" in evaluation_text(result)
     detector = make_run(dataset, "m", detector=True, wrong=images("good", TEST[:1]))
     assert evaluate_run(detector, explain)["num_explained"] == 0

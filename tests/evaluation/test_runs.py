@@ -37,8 +37,11 @@ def test_a_training_that_fails_leaves_nothing(dataset, tmp_path):
 
 def test_what_a_killed_training_left_is_removed(tmp_path):
     host = socket.gethostname()
-    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
-                           capture_output=True, text=True).stdout.strip()  # fmt: skip
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"],
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
     dead, alive, elsewhere, report = (
         tmp_path / name
         for name in (
@@ -58,9 +61,13 @@ def test_what_a_killed_training_left_is_removed(tmp_path):
 def test_a_finished_run_has_its_plots(dataset, make_run):
     run = make_run(dataset, "bovw", has_plots=True)
     assert {path.name for path in (run.folder / "plots").iterdir()} == {
-        "confusion.png", "miss_against_false_reject.png", "per_class_recall.png",
-        "reliability.png", "roc.png", "scores.png",
-    }  # fmt: skip
+        "confusion.png",
+        "miss_against_false_reject.png",
+        "per_class_recall.png",
+        "reliability.png",
+        "roc.png",
+        "scores.png",
+    }
 
 
 def test_macs_count_memory_in_bytes(monkeypatch):

@@ -50,8 +50,9 @@ def test_recall_at_false_reject_rates_by_hand():
 def test_images_of_one_part_make_no_small_rate_measurable():
     # 1000 good images of 10 parts: 0.1 % is an image, yet a part is 10 %
     groups = np.r_[np.arange(1000) // 100, 10, 11]
-    table = make_table([*np.arange(1000) / 2000, 0.9, 0.8],
-                       ["good"] * 1000 + ["bad"] * 2, groups)  # fmt: skip
+    table = make_table(
+        [*np.arange(1000) / 2000, 0.9, 0.8], ["good"] * 1000 + ["bad"] * 2, groups
+    )
     point = judge(table)["roc"][0]
     assert (point["num_good_rejected"], point["is_measurable"]) == (0, False)
     assert point["num_good_groups"] == 10
@@ -68,8 +69,9 @@ def test_cross_entropy_by_hand():
 
 def test_precision_rests_on_the_parts_that_were_answered_so():
     # of 30 bad parts 2 are named bad, both rightly: 2 of 2 is not 30 of 30
-    table = make_table([0.9, 0.9, *[0.1] * 28, *[0.1] * 20],
-                       ["bad"] * 30 + ["good"] * 20)  # fmt: skip
+    table = make_table(
+        [0.9, 0.9, *[0.1] * 28, *[0.1] * 20], ["bad"] * 30 + ["good"] * 20
+    )
     precision = judge(table)["per_class"]["bad"]["precision"]
     assert precision["value"] == 1
     assert precision["low"] == pytest.approx(0.025 ** (1 / 2))

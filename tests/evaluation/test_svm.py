@@ -27,9 +27,12 @@ def test_arrays_decide_as_scikit_learn(kernel, num_classes):
     )
     values = (features - svm.mean) / svm.scale
     svc = SVC(
-        kernel=kernel, C=2.0, gamma=1 / 5, class_weight="balanced",
+        kernel=kernel,
+        C=2.0,
+        gamma=1 / 5,
+        class_weight="balanced",
         decision_function_shape="ovo",
-    ).fit(values, labels)  # fmt: skip
+    ).fit(values, labels)
     expected = svc.decision_function(values).reshape(len(values), -1)
     sign = -1 if num_classes == 2 else 1  # there, positive means the second class
     assert np.allclose(svm_decisions(svm, features), sign * expected, atol=1e-8)

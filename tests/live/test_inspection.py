@@ -54,10 +54,15 @@ class FakeCapture:
 
     def status(self):
         return {
-            "state": self.state, "num_frames": self.number + 1, "num_dropped": 0,
-            "num_bad": self.num_bad, "num_reconnects": 0, "last_error": None,
-            "frames_per_s": 30.0, "size": list(self.size),
-        }  # fmt: skip
+            "state": self.state,
+            "num_frames": self.number + 1,
+            "num_dropped": 0,
+            "num_bad": self.num_bad,
+            "num_reconnects": 0,
+            "last_error": None,
+            "frames_per_s": 30.0,
+            "size": list(self.size),
+        }
 
 
 class FakeOutbox:
@@ -97,10 +102,16 @@ def inspect(tmp_path):
         capture, outboxes = FakeCapture(script), [FakeOutbox(), FakeOutbox()]
         folders[name] = Folder(tmp_path / name, bundle_sha256="sha")
         inspection = Inspection(
-            grey_inspector(), capture, folders[name], Alarm(parse_rule(rule)),
-            source="fake", roi=roi and parse_roi(roi), outboxes=outboxes[:1],
-            stop_outboxes=outboxes[1:], **options,
-        )  # fmt: skip
+            grey_inspector(),
+            capture,
+            folders[name],
+            Alarm(parse_rule(rule)),
+            source="fake",
+            roi=roi and parse_roi(roi),
+            outboxes=outboxes[:1],
+            stop_outboxes=outboxes[1:],
+            **options,
+        )
         inspection.run(look)
         folders[name].clips.stop()
         text = (tmp_path / name / "log.jsonl").read_text()
@@ -132,8 +143,12 @@ def test_an_alarm_is_logged_sent_filmed_and_listed(inspect, tmp_path):
     assert event["clip"] and View(inspection).media("clips", event["id"]).is_file()
     assert verify(tmp_path / "live" / "log.jsonl").num_lines == len(lines)
     assert inspection.measures.counts() == {
-        "frames": 12, "accept": 8, "reject": 4, "inspect": 0, "refused": 0,
-    }  # fmt: skip
+        "frames": 12,
+        "accept": 8,
+        "reject": 4,
+        "inspect": 0,
+        "refused": 0,
+    }
 
 
 def test_a_part_unlike_every_class_is_never_good(inspect):
@@ -161,9 +176,10 @@ def test_another_shape_is_refused_until_the_old_one_is_back(inspect):
 def test_twice_the_resolution_is_looked_at_in_the_same_place(inspect):
     pictures = []
     inspect(
-        [GOOD, (80, 120), GOOD], roi="10,20,20,10",
+        [GOOD, (80, 120), GOOD],
+        roi="10,20,20,10",
         look=lambda seen: pictures.append(seen.box),
-    )  # fmt: skip
+    )
     assert pictures == [(10, 20, 20, 10), (20, 40, 40, 20)]
 
 
@@ -190,9 +206,14 @@ def test_stop_start_and_acknowledge(inspect):
         patch.setattr(Inspection, "run", run)
         inspection, _, lines = inspect(script)
     assert kinds(lines) == [
-        "started", "inspection off", "inspection on", "alarm", "acknowledged",
-        "source ended", "stopped",
-    ]  # fmt: skip
+        "started",
+        "inspection off",
+        "inspection on",
+        "alarm",
+        "acknowledged",
+        "source ended",
+        "stopped",
+    ]
     assert inspection.measures.counts()["frames"] == 6
     assert View(inspection).events()[0]["acknowledged"]
 

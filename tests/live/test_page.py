@@ -296,9 +296,13 @@ def test_foreign_host_names_are_refused_on_the_network_too(watch):
     for host in ("evil.example", f"evil.example:{port}", f"{own}.evil.example", "a@b"):
         assert ask(page, "/state", Host=host)[0] == 400
         answer = ask(
-            page, "/command", data=body, X_Goodparts="page", Host=host,
+            page,
+            "/command",
+            data=body,
+            X_Goodparts="page",
+            Host=host,
             Origin=f"http://{host}",
-        )  # fmt: skip
+        )
         assert answer[0] == 400
     assert watch.commands == []
     for host in (f"192.168.1.5:{port}", "[fe80::1]:80", "localhost", own.upper()):

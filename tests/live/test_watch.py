@@ -102,10 +102,15 @@ def test_mistakes_are_one_line_and_leave_nothing(bundle, parts, tmp_path):
 def test_a_stop_command_gets_the_alarm(bundle, parts, tmp_path):
     told = tmp_path / "told.json"
     found = run(
-        bundle, "--source", parts["bad"], "--out", tmp_path / "live",
-        "--stop-command", f"{sys.executable} -c "
+        bundle,
+        "--source",
+        parts["bad"],
+        "--out",
+        tmp_path / "live",
+        "--stop-command",
+        f"{sys.executable} -c "
         f"\"import sys; open('{told}', 'w').write(sys.stdin.read())\"",
-    )  # fmt: skip
+    )
     assert found.returncode == 0, found.stderr
     assert json.loads(told.read_text())["kind"] == "alarm"
 

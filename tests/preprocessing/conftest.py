@@ -57,9 +57,16 @@ def _write_sample(folder, label, split, name, image, mask):
     if label == "hole":
         instances = [{**each, "polygons": []} for each in instances]
     values = (
-        f"{label}/{stem}", path, label, split, f"{label} part {stem}", stem,
-        mask_path, f"{label}/{name}", file_hash(folder / path),
-    )  # fmt: skip
+        f"{label}/{stem}",
+        path,
+        label,
+        split,
+        f"{label} part {stem}",
+        stem,
+        mask_path,
+        f"{label}/{name}",
+        file_hash(folder / path),
+    )
     row = dict(zip(COLUMNS, values, strict=True))
     return {**row, "size": SIZE, "instances": instances}
 

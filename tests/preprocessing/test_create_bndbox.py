@@ -52,8 +52,12 @@ def test_voc_has_what_its_readers_want(folder):
     assert size == ["48", "40", "3"]
     (entry,) = root.iter("object")
     assert [child.tag for child in entry] == [
-        "name", "pose", "truncated", "difficult", "bndbox",
-    ]  # fmt: skip
+        "name",
+        "pose",
+        "truncated",
+        "difficult",
+        "bndbox",
+    ]
 
 
 def test_one_file_per_image_with_defects_and_all_boxes_counted(folder, capsys):

@@ -325,9 +325,13 @@ def test_the_command_takes_its_flags(folder, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["augment", str(folder), *flags.split()])
     data_augmentation.main()
     assert read_dataset(folder).info["augmentation"] == {
-        "multiplier": 2, "balance": False, "flips": ["none"], "rotation": 10.0,
-        "brightness": [0.9, 1.1], "seed": 7,
-    }  # fmt: skip
+        "multiplier": 2,
+        "balance": False,
+        "flips": ["none"],
+        "rotation": 10.0,
+        "brightness": [0.9, 1.1],
+        "seed": 7,
+    }
 
 
 def test_without_arguments_every_data_set_is_done(tmp_path, make_dataset, monkeypatch):

@@ -97,9 +97,9 @@ def test_image_size_keeps_the_aspect_ratio(tmp_path, size, wanted):
 
 
 @pytest.mark.parametrize(
-    "size, wanted", [((48, 48), (224, 224)), ((250, 250), (256, 256)),
-                     ((900, 900), (320, 320))],
-)  # fmt: skip
+    "size, wanted",
+    [((48, 48), (224, 224)), ((250, 250), (256, 256)), ((900, 900), (320, 320))],
+)
 def test_large_images_keep_their_size_up_to_a_limit(tmp_path, size, wanted):
     write_image(tmp_path / "a.png", np.zeros((*size, 3), np.uint8))
     rows = pd.DataFrame({"sample_id": ["a"], "path": "a.png", "split": "train"})

@@ -67,10 +67,12 @@ def test_what_is_written_is_read_again(tmp_path):
     samples = [
         {"sample_id": "good/1", "path": "a.png", "size": (8, 9), "instances": []},
         {
-            "sample_id": "crack/1", "path": "b.png", "size": (8, 9),
+            "sample_id": "crack/1",
+            "path": "b.png",
+            "size": (8, 9),
             "instances": [*cracks, foreign],
         },
-    ]  # fmt: skip
+    ]
     path = tmp_path / "instances.json"
     write_instances(path, samples, ["crack", "good"])
     found = read_instances(path)
@@ -78,8 +80,12 @@ def test_what_is_written_is_read_again(tmp_path):
     coco = json.loads(path.read_text())
     assert [each["name"] for each in coco["categories"]] == ["crack", "good", "Scratch"]
     assert coco["images"][1] == {
-        "id": 2, "file_name": "b.png", "sample_id": "crack/1", "width": 9, "height": 8,
-    }  # fmt: skip
+        "id": 2,
+        "file_name": "b.png",
+        "sample_id": "crack/1",
+        "width": 9,
+        "height": 8,
+    }
     first, second = coco["annotations"]
     assert (first["id"], first["image_id"], first["category_id"]) == (1, 2, 1)
     assert first["area"] == 18  # 3 rows of 6 pixels

@@ -131,5 +131,6 @@ def test_groups_stay_whole_and_files_land_in_their_places(write, tmp_path):
         assert boxes == ([list(BOX)] if has_instance else [])
     there = {str(path.relative_to(folder)) for path in folder.glob("*/*/*/*")}
     assert {name for name in there if is_image(name)} == {
-        *rows["path"], *rows["mask_path"]
-    } - {""}  # fmt: skip
+        *rows["path"],
+        *rows["mask_path"],
+    } - {""}
