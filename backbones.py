@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile
 
-from preprocessing.command import InputError
+from goodparts.command import InputError
 
 REACHABLE_WITHIN_S = 8
 KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications"

@@ -11,12 +11,12 @@ by which `predict` then decides. A promise that the parts cannot carry is refuse
 
 import argparse
 
-from evaluation.decide_run import decide_run
-from evaluation.decision_text import carried_text, decision_text
-from evaluation.guarantees import AVERAGE, CONFIDENCE
-from evaluation.open_set import MAX_UNLIKE
-from evaluation.runs import read_run
-from preprocessing.command import run_command
+from decisions.decide_run import decide_run
+from decisions.guarantees import AVERAGE, CONFIDENCE
+from decisions.open_set import MAX_UNLIKE
+from decisions.text import carried_text, decision_text
+from evaluation.run_folder import read_run
+from goodparts.command import run_command
 
 
 def rate(text, kind="above 0"):

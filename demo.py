@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 
 from backbones import imagenet_available
-from preprocessing.command import InputError, run_command, seed
+from goodparts.command import InputError, run_command, seed
+from preprocessing.augmenting.pose import has_fixed_pose
+from preprocessing.embedded_parts.render import render_dataset
 from preprocessing.manifest import read_dataset
-from preprocessing.pose import has_fixed_pose
-from preprocessing.split import GROUPINGS
-from preprocessing.synthetic import render_dataset
+from preprocessing.splitting.split import GROUPINGS
 
 ROOT = Path(__file__).parent
 SCRIPTS = {
@@ -26,7 +26,7 @@ SCRIPTS = {
     "augment": "preprocessing/data_augmentation.py",
     "train": "train.py",
     "ensemble": "ensemble/train.py",
-    "compare": "evaluation/compare.py",
+    "compare": "compare.py",
 }
 FIXED_POSE = ["--flips", "none", "--rotation", "3", "--brightness", "0.8", "1.2"]
 FROM_SCRATCH = ["--weights", "none", "--image-size", "96", "96", "--epochs", "12"]

@@ -6,11 +6,10 @@ pipenv run evaluate RUN [RUN ...]
 import argparse
 import sys
 
-from evaluation.evaluate_run import evaluate_run, evaluation_text, mistake_pictures
-from evaluation.leaderboard import has_classes
-from evaluation.runs import read_run
+from evaluation.run_folder import read_run
+from goodparts.command import InputError, run_command
 from models import load_predictor
-from preprocessing.command import InputError, run_command
+from reporting.evaluate_run import evaluate_run, evaluation_text, mistake_pictures
 
 
 def load_explain(run):
@@ -18,7 +17,7 @@ def load_explain(run):
 
     The numbers do not need the model, so one that cannot be loaded is only a note.
     """
-    if not has_classes(run) or not mistake_pictures(run)[0]:
+    if "classes" not in run.outputs or not mistake_pictures(run)[0]:
         return None
     try:
         predictor = load_predictor(run.folder)

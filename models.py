@@ -6,8 +6,8 @@ The names are known without importing Keras.
 import difflib
 import importlib
 
-from evaluation.runs import member_folders, read_run
-from preprocessing.command import InputError
+from evaluation.run_folder import member_folders, read_run
+from goodparts.command import InputError
 
 MODELS = {
     "mobilenetv2": "classification",

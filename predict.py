@@ -12,12 +12,12 @@ import io
 import sys
 from pathlib import Path
 
+from decisions.rule import UNLIKE
 from deployment.bundle import ABOUT, SUFFIX
 from deployment.runtime import Inspector, load_bundle
-from evaluation.decisions import UNLIKE
 from evaluation.wording import counted
-from preprocessing.command import InputError, run_command
-from preprocessing.files import file_hash, write_text
+from goodparts.command import InputError, run_command
+from goodparts.files import file_hash, write_text
 from preprocessing.images import is_image, read_image
 
 
@@ -57,8 +57,8 @@ def open_inspector(model):
     """The `Inspector` of a bundle or of a run folder."""
     if is_bundle(model):
         return load_bundle(model)
-    from evaluation.decisions import read_decision
-    from evaluation.runs import read_run
+    from decisions.rule import read_decision
+    from evaluation.run_folder import read_run
     from models import load_predictor
 
     run = read_run(model)
@@ -103,7 +103,7 @@ def training_note(run, files):
     Files are known by their sha256, in the train split of the run's data set. Without
     the data set's folder nothing is said.
     """
-    from evaluation.gallery import find_dataset
+    from reporting.mistakes import find_dataset
 
     dataset, _ = find_dataset(run)
     if dataset is None:
@@ -136,7 +136,7 @@ def main():
     parser.add_argument("--csv", help="also write a table")
     arguments = parser.parse_args()
     if not is_bundle(arguments.model):
-        from evaluation.runs import read_run
+        from evaluation.run_folder import read_run
 
         run = read_run(arguments.model)
         note = training_note(run, find_images(arguments.images))

@@ -7,11 +7,11 @@ pipenv run train --resume runs/<name>.unfinished
 import argparse
 from pathlib import Path
 
-from evaluation.new_run import read_unfinished
-from evaluation.runs import read_run
+from evaluation.run_folder import read_run
+from evaluation.run_writer import read_unfinished
 from evaluation.wording import percent
+from goodparts.command import run_command, seed
 from models import MODELS, family
-from preprocessing.command import run_command, seed
 
 
 def main():

@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 from figures import write_figures
 
-from evaluation.decision_lines import lines_by_promise
-from evaluation.guarantees import AVERAGE, CONFIDENCE, strongest_rate, upper_bound
-from evaluation.open_set import probability_floor
+from decisions.guarantees import AVERAGE, CONFIDENCE, strongest_rate, upper_bound
+from decisions.lines import lines_by_promise
+from decisions.open_set import probability_floor
 from evaluation.predictions import probabilities_of
-from evaluation.runs import read_run
-from preprocessing.command import progress, run_command
+from evaluation.run_folder import read_run
+from goodparts.command import progress, run_command
 
 NUM_TRIALS = 1000
 POPULATION = 200_000  # groups

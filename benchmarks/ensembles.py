@@ -22,12 +22,12 @@ from ensemble.contributions import describe
 from ensemble.cross_fit import choose_combiner, cross_fit
 from ensemble.members import Members
 from ensemble.train import train, train_all
-from evaluation.new_run import start_run
 from evaluation.predictions import classifier_prediction, predictions_table
-from evaluation.runs import Run, write_results
+from evaluation.run_folder import Run, write_results
+from evaluation.run_writer import start_run
+from goodparts.command import run_command
+from goodparts.files import read_json
 from models import family
-from preprocessing.command import run_command
-from preprocessing.files import read_json
 
 DATASETS = {  # name -> how `transfer_learning.py` makes it and trains its mobilenetv2
     "bottles-chronological": lambda work: bottles(work, "chronological"),

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from evaluation.runs import describe_device
-from preprocessing.command import InputError
-from preprocessing.files import read_json, write_csv, write_json
+from goodparts.command import InputError
+from goodparts.files import read_json, write_csv, write_json
+from goodparts.machine import describe_device
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -33,7 +33,7 @@ from figures import run_parts
 from live_line import ROI, film_line
 from live_runner import ROOT, SERVER, prepare
 
-from live.event_log import verify
+from live.record.event_log import verify
 
 RTSP, WIRE = SERVER["RtspServer"], SERVER["FaultyWire"]
 SIZE, ROI_OF = (480, 640), f"{ROI}@640x480"

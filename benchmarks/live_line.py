@@ -7,7 +7,7 @@ region, so that every judged frame of a stream can be held against the truth.
 import numpy as np
 import pandas as pd
 
-from preprocessing.files import write_csv
+from goodparts.files import write_csv
 from preprocessing.images import read_image, write_image
 
 SIZE = (480, 640)

@@ -29,12 +29,12 @@ from deployment.engines import load_network
 from deployment.export import export, export_keras
 from deployment.networks import load_classifier, load_exported
 from deployment.runtime import load_bundle
-from live.alarm_rules import parse_rule
-from live.alarms import Alarm
-from live.capture import Capture, EndOfSource, Frame
-from live.folder import Folder
+from goodparts.files import read_json
+from live.alarms.events import Alarm
+from live.alarms.rules import parse_rule
+from live.camera.capture import Capture, EndOfSource, Frame
 from live.inspection import Inspection
-from preprocessing.files import read_json
+from live.record.folder import Folder
 from preprocessing.images import read_image, resize
 from preprocessing.region import cut, make_region, parse_roi
 
@@ -137,7 +137,7 @@ def _runner(bundle, frames, roi):
 
 
 class MemoryCapture:
-    """Frames from memory, like `live.capture.Capture`."""
+    """Frames from memory, like `live.camera.capture.Capture`."""
 
     def __init__(self, frames, count):
         self.frames, self.count, self.number = frames, count, 0

@@ -13,8 +13,8 @@ import numpy as np
 from figures import write_figures
 
 from classification.batches import LIGHT
-from preprocessing.augmentation import augment, geometry_and_light
-from preprocessing.command import run_command
+from goodparts.command import run_command
+from preprocessing.augmenting.augmentation import augment, geometry_and_light
 from preprocessing.datasets import ImageStore, shuffled, training_batches
 from preprocessing.images import write_image
 

@@ -17,11 +17,11 @@ from figures import real_data, write_figures
 from linear_probe import probe_predictions
 
 from demo import main_job
-from evaluation.leaderboard import leaderboard
-from evaluation.runs import read_run
+from evaluation.comparison.leaderboard import leaderboard
+from evaluation.run_folder import read_run
 from evaluation.summary import summarise
-from preprocessing.command import run_command
-from preprocessing.files import read_json, write_json
+from goodparts.command import run_command
+from goodparts.files import read_json, write_json
 from preprocessing.manifest import read_dataset
 
 JOBS = {

@@ -9,10 +9,10 @@ import time
 
 from figures import real_data, write_figures
 
-from preprocessing.command import run_command
-from preprocessing.importers import read_source
-from preprocessing.near_duplicates import cluster
-from preprocessing.sources import check_images
+from goodparts.command import run_command
+from preprocessing.importing.checked_images import check_images
+from preprocessing.importing.layouts import read_source
+from preprocessing.splitting.near_duplicates import cluster
 
 
 def main():

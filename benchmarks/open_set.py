@@ -20,14 +20,14 @@ from pathlib import Path
 from figures import real_data, write_figures
 
 from classification.train import train
-from evaluation.decision_lines import lines_by_promise
-from evaluation.decisions import DECISIONS, UNLIKE, Decision, decide_parts
-from evaluation.guarantees import CONFIDENCE, strongest_rate
-from evaluation.open_set import probability_floor
+from decisions.guarantees import CONFIDENCE, strongest_rate
+from decisions.lines import lines_by_promise
+from decisions.open_set import probability_floor
+from decisions.rule import DECISIONS, UNLIKE, Decision, decide_parts
 from evaluation.predictions import predict_rows, probabilities_of
-from evaluation.runs import read_run
+from evaluation.run_folder import read_run
+from goodparts.command import run_command
 from models import load_predictor
-from preprocessing.command import run_command
 from preprocessing.create_folders import create_folders
 from preprocessing.manifest import SPLITS, read_dataset
 

@@ -17,13 +17,13 @@ from figures import real_data, run_parts
 from linear_probe import probe_predictions
 
 from classification.train import train
-from evaluation.runs import read_run
+from evaluation.run_folder import read_run
 from evaluation.summary import summarise
-from preprocessing.command import run_command
+from goodparts.command import run_command
 from preprocessing.create_folders import create_folders
 from preprocessing.data_augmentation import augment_dataset
 from preprocessing.manifest import read_dataset, write_dataset
-from preprocessing.split import grouped_folds, hold_out
+from preprocessing.splitting.split import grouped_folds, hold_out
 
 NUM_FOLDS = 5
 BOTTLES = {  # the splits of bottles

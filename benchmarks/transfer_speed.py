@@ -19,13 +19,13 @@ import pandas as pd
 from figures import real_data, write_figures
 
 from backbones import BACKBONES
-from evaluation.runs import peak_memory_mb
-from preprocessing.command import run_command
+from goodparts.command import run_command
+from goodparts.machine import peak_memory_mb
 from preprocessing.create_folders import create_folders
 from preprocessing.datasets import ImageStore
+from preprocessing.embedded_parts.render import render_dataset
 from preprocessing.manifest import read_dataset
-from preprocessing.split import hold_out
-from preprocessing.synthetic import render_dataset
+from preprocessing.splitting.split import hold_out
 
 HEAD = {"head_rate": 1e-3, "loss": "weighted", "label_smoothing": 0.0}
 NUM_STEPS, ROUNDS, BATCH_SIZE = 30, 3, 32

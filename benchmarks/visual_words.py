@@ -23,11 +23,11 @@ from bovw.store import DescriptorStore
 from bovw.train import PIXELS, fit_bag, train
 from bovw.vocabulary import count_words, histograms
 from evaluation.predictions import classifier_prediction, predictions_table
-from evaluation.svm import fit_svm, svm_probabilities
-from preprocessing.command import run_command
+from goodparts.command import run_command
 from preprocessing.create_folders import create_folders
 from preprocessing.datasets import choose_image_size
 from preprocessing.manifest import SPLITS, read_dataset
+from svm import fit_svm, svm_probabilities
 
 CHOICES = ("features", "points", "num_words", "weighting", "whiten")
 ABLATION = {  # what is changed of the defaults

@@ -8,8 +8,8 @@ import numpy as np
 from bovw.descriptors import Settings, describe
 from bovw.store import in_threads
 from bovw.vocabulary import Vocabulary, histograms, nearest_words
-from evaluation.svm import Svm, load_svm, save_svm, svm_probabilities
-from preprocessing.command import InputError
+from goodparts.command import InputError
+from svm import Svm, load_svm, save_svm, svm_probabilities
 
 
 class Bag(NamedTuple):

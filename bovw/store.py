@@ -11,8 +11,8 @@ import numpy as np
 
 from bovw import descriptors
 from bovw.descriptors import describe
-from preprocessing.command import progress
-from preprocessing.files import atomic_path
+from goodparts.command import progress
+from goodparts.files import atomic_path
 from preprocessing.images import read_image
 
 MAX_MB = 4000  # of all descriptors on disk

@@ -22,13 +22,13 @@ from bovw.vocabulary import (
     learn_vocabulary,
     weigh_words,
 )
-from evaluation.new_run import start_run
 from evaluation.predictions import Predictor, classifier_prediction, predict_rows
-from evaluation.runs import read_run, write_results
-from evaluation.svm import fit_svm
-from preprocessing.command import InputError, positive_int
+from evaluation.run_folder import read_run, write_results
+from evaluation.run_writer import start_run
+from goodparts.command import InputError, positive_int
 from preprocessing.datasets import choose_image_size
 from preprocessing.manifest import is_copy, read_dataset
+from svm import fit_svm
 
 PIXELS = 224 * 224
 MIN_SIDE = 32  # as wide as the largest patch that is described

@@ -9,7 +9,7 @@ import numpy as np
 
 from bovw.descriptors import values_of
 from bovw.store import in_threads
-from preprocessing.command import InputError
+from goodparts.command import InputError
 
 NUM_WORDS = 200
 MAX_IMAGES = 500  # that the words are learnt from

@@ -7,7 +7,7 @@ import numpy as np
 
 from backbones import BACKBONES
 from classification.batches import LOSSES
-from preprocessing.command import InputError, positive_int
+from goodparts.command import InputError, positive_int
 from preprocessing.datasets import choose_image_size
 
 SMALLEST_SIDE, LARGEST_SIDE = 32, 900

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from preprocessing.augmentation import augment, geometry_and_light
+from preprocessing.augmenting.augmentation import augment, geometry_and_light
 from preprocessing.datasets import training_batches
 
 LOSSES = ("weighted", "cross_entropy", "focal")

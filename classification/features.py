@@ -8,9 +8,9 @@ import zipfile
 import numpy as np
 
 from classification.batches import batches_of_a_pass, predict
-from preprocessing.command import progress
+from goodparts.command import progress
+from goodparts.files import atomic_path
 from preprocessing.datasets import ImageStore, prediction_batch
-from preprocessing.files import atomic_path
 
 KEEP_EVERY = 2048  # images
 

@@ -36,14 +36,14 @@ from classification.model import (
 )
 from classification.training import FALL
 from classification.whole import train_images
-from evaluation.new_run import start_run
 from evaluation.predictions import Predictor, classifier_prediction, predict_rows
-from evaluation.runs import read_run, write_results
-from preprocessing.command import InputError
-from preprocessing.files import write_csv
+from evaluation.run_folder import read_run, write_results
+from evaluation.run_writer import start_run
+from goodparts.command import InputError
+from goodparts.files import write_csv
 from preprocessing.images import resize_batch
 from preprocessing.manifest import is_copy, read_dataset
-from preprocessing.split import hold_out
+from preprocessing.splitting.split import hold_out
 
 __all__ = ["add_arguments", "load_predictor", "train"]
 

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from classification.optimizer import TwoRateAdamW
-from preprocessing.command import InputError, progress
-from preprocessing.files import atomic_path
+from goodparts.command import InputError, progress
+from goodparts.files import atomic_path
 
 FALL = 0.2  # from one learning rate of the head to the next
 TOLD_FROM_S = 1.0  # epochs that took longer get a line

@@ -9,8 +9,8 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from preprocessing.command import InputError
-from preprocessing.files import write_json
+from goodparts.command import InputError
+from goodparts.files import write_json
 
 FORMAT = 1
 ABOUT = "bundle.json"

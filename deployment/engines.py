@@ -10,7 +10,7 @@ import os
 
 import numpy as np
 
-from preprocessing.command import InputError
+from goodparts.command import InputError
 
 PRECISIONS = ("fp32", "int8")
 EXTERNAL = b"\n\x08location"  # as protobuf writes the key of a tensor kept elsewhere

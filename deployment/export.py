@@ -18,19 +18,19 @@ import numpy as np
 
 from bovw.train import load_bag
 from deployment.bundle import SUFFIX, seal
-from deployment.cost import check_cost, cost_of_int8
+from deployment.bundle_decision import decision_of, lines_of
 from deployment.engines import PRECISIONS, engine_in_use
-from deployment.lines import decision_of, lines_of
+from deployment.int8_cost import check_cost, cost_of_int8
+from deployment.int8_run import NETWORK, quantised_predictor, quantised_run
 from deployment.networks import FORMATS, export_network, load_exported
 from deployment.parity import check_parity
-from deployment.quantised import NETWORK, quantised_predictor, quantised_run
 from deployment.runtime import Inspector, load_bundle
-from deployment.views import MAX_VIEWS, learn_views
-from evaluation.runs import member_folders, partial_folder, read_run
+from deployment.unlike_good import MAX_VIEWS, learn_views
+from evaluation.run_folder import member_folders, partial_folder, read_run
 from evaluation.wording import counted, percent
+from goodparts.command import InputError, run_command
+from goodparts.files import read_json
 from models import load_predictor
-from preprocessing.command import InputError, run_command
-from preprocessing.files import read_json
 from preprocessing.images import read_image, resize
 from preprocessing.manifest import is_copy, read_dataset, table_hash
 

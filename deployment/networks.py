@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from preprocessing.command import InputError, progress
+from goodparts.command import InputError, progress
 
 FORMATS = {"savedmodel": "tf_saved_model", "litert": "litert"}
 CALIBRATION_IMAGES = 100  # of train

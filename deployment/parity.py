@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 
-from evaluation.decisions import decide_parts
-from preprocessing.command import InputError, progress
+from decisions.rule import decide_parts
+from goodparts.command import InputError, progress
 from preprocessing.images import read_image
 
 TOLERANCE = 1e-4  # of probabilities and defect scores

@@ -16,12 +16,12 @@ import numpy as np
 
 from bovw.bag import class_probabilities, read_bag
 from bovw.descriptors import Settings
+from decisions.rule import Decision, decide_parts
 from deployment.bundle import read_bundle
 from deployment.engines import load_network
-from deployment.views import UNKNOWN, Views, is_unknown
+from deployment.unlike_good import UNKNOWN, Views, is_unknown
 from ensemble.combiners import COMBINERS, combine_members
-from evaluation.decisions import Decision, decide_parts
-from preprocessing.command import InputError
+from goodparts.command import InputError
 from preprocessing.images import resize
 
 
@@ -30,7 +30,7 @@ class Verdict(NamedTuple):
 
     Attributes:
         decision: "accept", "reject" or "inspect".
-        reason: Why, see `evaluation.decisions`.
+        reason: Why, see `decisions.rule`.
         defect_score: Higher is more defective.
         predicted: Name of the most probable class.
         probabilities: float64 `(classes,)`, in the order of the inspector's classes.
@@ -51,9 +51,9 @@ class Inspector(NamedTuple):
         sha256: Of the bundle; it changes with any of its files. Empty for a run.
         classes: Names, in the order of the probabilities.
         normal_class: The class of good parts.
-        decision: `evaluation.decisions.Decision`.
+        decision: `decisions.rule.Decision`.
         classify: From an image to probabilities `(classes,)`.
-        views: `deployment.views.Views` of good parts; None asks for none.
+        views: `deployment.unlike_good.Views` of good parts; None asks for none.
         false_rejects: Share of good images that are rejected, as validate bounds it.
     """
 

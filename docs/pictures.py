@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from preprocessing.embedded_parts.render import CLASSES, render_part
 from preprocessing.images import write_image
-from preprocessing.synthetic import CLASSES, render_part
 
 SIZE, NUM_EACH, FIRST_SEED = 160, 6, 100
 

@@ -20,7 +20,7 @@ from ensemble.calibration import (
     sharpen,
 )
 from evaluation.metrics import cross_entropies
-from evaluation.svm import Svm, draw_samples, fit_svm, svm_probabilities
+from svm import Svm, draw_samples, fit_svm, svm_probabilities
 
 MAX_SVM_SAMPLES, MAX_LOGISTIC_SAMPLES = 1000, 5000
 GAMMAS = {"linear": (1.0,), "sigmoid": (1.0,), "rbf": (0.25, 1.0, 4.0)}
@@ -200,7 +200,7 @@ def logistic(answers, learnt):
 
 
 def fit_svm_of(kernel):
-    """The `fit` of an SVM meta-learner with a kernel of `evaluation.svm.KERNELS`."""
+    """The `fit` of an SVM meta-learner with a kernel of `svm.KERNELS`."""
 
     def fit(answers, truth):
         names = np.array([f"{index:06d}" for index in range(truth.num_classes)])

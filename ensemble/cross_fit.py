@@ -7,7 +7,7 @@ import numpy as np
 from ensemble.calibration import KINDS, choose_kind, fit_detector
 from ensemble.combiners import COMBINERS, Answers, Truth, calibrate
 from evaluation.metrics import cross_entropies
-from preprocessing.split import grouped_folds
+from preprocessing.splitting.split import grouped_folds
 
 
 class CrossFit(NamedTuple):

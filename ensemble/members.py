@@ -5,10 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from evaluation.leaderboard import has_classes
 from evaluation.predictions import probabilities_of
-from evaluation.runs import Run
-from preprocessing.command import InputError
+from evaluation.run_folder import Run
+from goodparts.command import InputError
 
 
 class Members(NamedTuple):
@@ -60,8 +59,8 @@ def align(runs):
         if folders[index] in folders[:index]:
             raise InputError(f"{run.name} is given twice. Give each run once.")
     runs = sorted(runs, key=lambda run: (run.name, str(run.folder.resolve())))
-    classifiers = [run for run in runs if has_classes(run)]
-    detectors = [run for run in runs if not has_classes(run)]
+    classifiers = [run for run in runs if "classes" in run.outputs]
+    detectors = [run for run in runs if "classes" not in run.outputs]
     if not classifiers:
         raise InputError(
             "An ensemble needs a member that names classes; these give defect scores "

@@ -17,15 +17,15 @@ from ensemble.combiners import COMBINERS, combine_members
 from ensemble.contributions import describe
 from ensemble.cross_fit import choose_combiner, cross_fit
 from ensemble.members import align
-from evaluation.advice import advice
-from evaluation.ensembles import ensemble_text
-from evaluation.leaderboard import WIDTH
-from evaluation.new_run import start_run
+from evaluation.comparison.leaderboard import WIDTH
+from evaluation.comparison.paired import verdict
 from evaluation.predictions import Predictor, classifier_prediction, predictions_table
-from evaluation.runs import read_run, write_results
-from evaluation.verdict import verdict
-from preprocessing.command import InputError, run_command, seed
-from preprocessing.files import read_json, write_json
+from evaluation.run_folder import read_run, write_results
+from evaluation.run_writer import start_run
+from goodparts.command import InputError, run_command, seed
+from goodparts.files import read_json, write_json
+from reporting.advice import advice
+from reporting.ensemble_text import ensemble_text
 
 
 def train(members, *, combiner=None, runs="runs", seed=0):

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from preprocessing.command import InputError
+from goodparts.command import InputError
+from goodparts.files import write_csv
 from preprocessing.datasets import ImageStore
-from preprocessing.files import write_csv
 
 PREDICTION_COLUMNS = (
     "sample_id",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from preprocessing.command import InputError
+from goodparts.command import InputError
 
 MAX_FALSE_REJECT_RATE = 0.01
 

@@ -7,9 +7,9 @@ from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from live.capture import EndOfSource
+from goodparts.command import InputError
+from live.camera.capture import EndOfSource
 from live.measures import Measures
-from preprocessing.command import InputError
 from preprocessing.region import cut, fit_region, make_region
 
 NEXT_FRAME_S = 0.2  # how long a frame is waited for before commands are looked at
@@ -30,17 +30,17 @@ class Inspection:
     """Inspects frames until the source ends or `stop` is called.
 
     `run` is the one loop, in the caller's thread. `command` may be called from other
-    threads, and what `live.view.View` reads is replaced whole, never changed. A frame
-    is judged or refused, never guessed at: what cannot be fitted to the region, and
-    every break in the stream, starts the count of defective frames anew.
+    threads, and what `live.page.view.View` reads is replaced whole, never changed. A
+    frame is judged or refused, never guessed at: what cannot be fitted to the region,
+    and every break in the stream, starts the count of defective frames anew.
 
     Args:
         inspector: `deployment.runtime.Inspector`.
-        capture: `live.capture.Capture`, started.
-        folder: `live.folder.Folder`: event log, thumbnails and clips.
-        alarm: `live.alarms.Alarm`.
+        capture: `live.camera.capture.Capture`, started.
+        folder: `live.record.folder.Folder`: event log, thumbnails and clips.
+        alarm: `live.alarms.events.Alarm`.
         roi, mask: For `make_region`; None for the whole frame.
-        outboxes: `live.outputs.Outbox` that every change is sent to.
+        outboxes: `live.delivery.outbox.Outbox` that every change is sent to.
         stop_outboxes: Those that only alarms are sent to, before all else.
         source: What is shown of the source, without a password.
         keeps_shape: Whether frames of another shape than the first are refused, as of

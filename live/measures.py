@@ -7,7 +7,7 @@ import numpy as np
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 from prometheus_client import Counter as PrometheusCounter
 
-from evaluation.decisions import DECISIONS
+from decisions.rule import DECISIONS
 
 NUM_LATENCIES = 1000
 RATE_OVER_S = 5.0

@@ -15,18 +15,19 @@ import threading
 from pathlib import Path
 
 from deployment.runtime import load_bundle
-from live.alarm_rules import parse_rule
-from live.alarms import Alarm
-from live.capture import Capture
-from live.folder import Folder
+from goodparts.command import InputError, run_command
+from goodparts.web import is_loopback
+from live.alarms.events import Alarm
+from live.alarms.rules import parse_rule
+from live.camera.capture import Capture
+from live.camera.sources import open_source
+from live.delivery.outbox import Outbox, stop_all
+from live.delivery.targets import parse_output, parse_stop_command
 from live.inspection import Inspection
-from live.outputs import Outbox, stop_all
-from live.page import is_loopback, serve
-from live.picture import Window
-from live.sources import open_source
-from live.targets import parse_output, parse_stop_command
-from live.view import View
-from preprocessing.command import InputError, run_command
+from live.overlay import Window
+from live.page.server import serve
+from live.page.view import View
+from live.record.folder import Folder
 from preprocessing.region import parse_roi
 
 PORT = 8080
@@ -50,12 +51,12 @@ def watch(
 
     Args:
         bundle: Folder of a bundle.
-        source: See `live.sources.open_source`.
+        source: See `live.camera.sources.open_source`.
         out: Folder of the event log, thumbnails and clips; an earlier log in it is
             continued.
         roi, mask: See `preprocessing.region.make_region`.
         rule: Text of `parse_rule`.
-        sends, stop_command: `Target`s of `live.outputs`.
+        sends, stop_command: `Target`s of `live.delivery.outbox`.
         host, port: Of the page; 0 for none. A recording has none unless a port is
             given, and then stays on it when it has ended.
         window: Whether to show a window; q in it ends.

@@ -18,19 +18,19 @@ from matplotlib.figure import Figure
 from scipy.spatial.distance import cdist
 from workbench import interval_rows, open_dataset, picture_rows, show
 
-from evaluation.plot_style import COLOURS, OTHER, calm, name_lines, new_figure
+from evaluation.plots.style import COLOURS, OTHER, calm, name_lines, new_figure
 from evaluation.predictions import classifier_prediction, predictions_table
 from evaluation.summary import summarise
 from evaluation.wording import percent, share
 from preprocessing.images import read_image
 from preprocessing.manifest import SPLITS, is_copy
-from preprocessing.near_duplicates import (
+from preprocessing.splitting.near_duplicates import (
     cluster,
     fingerprint,
     has_twin,
     near_duplicate_pairs,
 )
-from preprocessing.split import assign_groups, split_groups
+from preprocessing.splitting.split import assign_groups, split_groups
 
 # %%
 dataset = open_dataset(DATASET)

@@ -18,15 +18,15 @@ import pandas as pd
 from IPython.display import display
 from workbench import interval_rows, open_dataset, open_runs, picture_rows, show
 
-from evaluation.evidence import overlay
-from evaluation.gallery import decisions
-from evaluation.plot_style import COLOURS, new_figure, percent_axis
-from evaluation.plots import confusion_plot, curves_plot
+from evaluation.comparison.paired import paired_difference
+from evaluation.plots.classes import confusion_plot, curves_plot
+from evaluation.plots.style import COLOURS, new_figure, percent_axis
 from evaluation.predictions import probabilities_of
-from evaluation.verdict import paired_difference
 from evaluation.wording import display_names, duration, percent, points, share
 from models import load_predictor
 from preprocessing.images import read_image
+from reporting.mistakes import decisions
+from reporting.overlays import overlay
 
 # %%
 dataset = open_dataset(DATASET)

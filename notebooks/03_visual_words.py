@@ -17,12 +17,12 @@ from workbench import open_dataset, open_runs, picture_rows, show
 
 from bovw.bag import find_words, telling_words
 from bovw.train import load_bag
-from evaluation.evidence import overlay
-from evaluation.gallery import decisions
-from evaluation.plot_style import INK, name_lines, new_figure
+from evaluation.plots.style import INK, name_lines, new_figure
 from evaluation.wording import percent
 from preprocessing.images import read_image, resize
 from preprocessing.manifest import is_copy
+from reporting.mistakes import decisions
+from reporting.overlays import overlay
 
 # %%
 dataset = open_dataset(DATASET)

@@ -19,11 +19,11 @@ from IPython.display import display
 from matplotlib.colors import ListedColormap
 from workbench import interval_rows, open_dataset, open_runs, show
 
-from evaluation.advice import advice
-from evaluation.cost import cost
-from evaluation.gallery import decisions
-from evaluation.leaderboard import METRICS, has_classes, leaderboard_text
-from evaluation.plot_style import (
+from evaluation.comparison.leaderboard import METRICS, leaderboard_text
+from evaluation.comparison.paired import verdict
+from evaluation.comparison.training_cost import cost
+from evaluation.plots.classes import per_class_recall_plot
+from evaluation.plots.style import (
     COLOURS,
     DEFECT,
     INK,
@@ -36,14 +36,14 @@ from evaluation.plot_style import (
     plain,
     wrapped,
 )
-from evaluation.plots import per_class_recall_plot
-from evaluation.verdict import verdict
 from evaluation.wording import display_names, percent, points
+from reporting.advice import advice
+from reporting.mistakes import decisions
 
 # %%
 COLOUR_OF = {"single model": COLOURS[0], "ensemble": COLOURS[2]}
 dataset = open_dataset(DATASET)
-runs = [run for run in open_runs(RUNS, dataset) if has_classes(run)]
+runs = [run for run in open_runs(RUNS, dataset) if "classes" in run.outputs]
 names = display_names(runs)
 kinds = ["ensemble" if "members" in run.config else "single model" for run in runs]
 line_colours = [COLOUR_OF[kind] for kind in kinds]

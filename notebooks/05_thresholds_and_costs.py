@@ -22,12 +22,13 @@ from IPython.display import display
 from matplotlib.figure import Figure
 from workbench import open_dataset, open_runs, show
 
-from evaluation.decision_lines import lines_by_promise
-from evaluation.decisions import DECISIONS, Decision, decide_parts
-from evaluation.guarantees import allowed_errors, strongest_rate, upper_bound
+from decisions.guarantees import allowed_errors, strongest_rate, upper_bound
+from decisions.lines import lines_by_promise
+from decisions.rule import DECISIONS, Decision, decide_parts
 from evaluation.intervals import interval, resample_groups
 from evaluation.metrics import share
-from evaluation.plot_style import (
+from evaluation.plots.scores import miss_against_false_reject_plot, score_histogram
+from evaluation.plots.style import (
     COLOURS,
     DEFECT,
     GOOD,
@@ -40,7 +41,6 @@ from evaluation.plot_style import (
     new_figure,
     percent_axis,
 )
-from evaluation.score_plots import miss_against_false_reject_plot, score_histogram
 from evaluation.wording import counted, display_names, percent
 from evaluation.wording import share as text
 

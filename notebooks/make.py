@@ -18,8 +18,8 @@ import nbformat
 from nbclient import NotebookClient
 from workbench import open_dataset, open_runs
 
-from preprocessing.command import run_command
-from preprocessing.files import write_text
+from goodparts.command import run_command
+from goodparts.files import write_text
 
 FOLDER = Path(__file__).parent
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}

@@ -15,8 +15,8 @@ from matplotlib.image import AxesImage
 from backbones import imagenet_available
 from ensemble import train as ensembles
 from ensemble.combiners import COMBINERS
-from evaluation.leaderboard import ranked
-from evaluation.plot_style import (
+from evaluation.comparison.leaderboard import ranked
+from evaluation.plots.style import (
     INK,
     name_lines,
     new_figure,
@@ -25,14 +25,14 @@ from evaluation.plot_style import (
     width_on_page,
     wrapped,
 )
-from evaluation.runs import UNFINISHED, read_run
+from evaluation.run_folder import UNFINISHED, read_run
+from goodparts.command import InputError
 from models import family as family_of
-from preprocessing.augmentation import augment, geometry_and_light
-from preprocessing.command import InputError
+from preprocessing.augmenting.augmentation import augment, geometry_and_light
 from preprocessing.create_folders import create_folders
+from preprocessing.embedded_parts.render import CLASSES, render_part
 from preprocessing.images import write_image
 from preprocessing.manifest import read_dataset
-from preprocessing.synthetic import CLASSES, render_part
 
 WORK = Path(__file__).parent / "work"
 SHARES = (0.5, 0.2, 0.3)  # of train, validate and test

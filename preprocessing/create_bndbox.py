@@ -13,11 +13,11 @@ import math
 from pathlib import Path
 from xml.etree import ElementTree
 
-from preprocessing.annotations import draw_instances
-from preprocessing.command import InputError, progress, run_command
-from preprocessing.files import write_text
+from goodparts.command import InputError, progress, run_command
+from goodparts.files import write_text
 from preprocessing.images import image_size
 from preprocessing.instances import (
+    draw_instances,
     mask_instances,
     read_instances,
     read_truth_mask,

@@ -13,19 +13,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from preprocessing.command import InputError, positive_int, run_command
-from preprocessing.command import seed as seed_type
+from goodparts.command import InputError, positive_int, run_command
+from goodparts.command import seed as seed_type
 from preprocessing.dataset_folder import put_dataset
-from preprocessing.importers import LAYOUTS, read_source
+from preprocessing.embedded_parts.render import render_dataset
+from preprocessing.importing.checked_images import add_paths, check_images, place_files
+from preprocessing.importing.layouts import LAYOUTS, read_source
 from preprocessing.manifest import (
     SPLITS,
     find_normal_class,
     is_copy,
     read_dataset,
 )
-from preprocessing.sources import add_paths, check_images, place_files
-from preprocessing.split import BLOCK, GROUPINGS, expected_leak
-from preprocessing.split_rule import (
+from preprocessing.splitting.rule import (
     PROTOCOLS,
     SHARES,
     SplitRule,
@@ -33,7 +33,7 @@ from preprocessing.split_rule import (
     describe_rule,
     split_table,
 )
-from preprocessing.synthetic import render_dataset
+from preprocessing.splitting.split import BLOCK, GROUPINGS, expected_leak
 
 
 def create_folders(

@@ -20,12 +20,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 
-from preprocessing.augmentation import FLIPS, augment_visibly, geometry_and_light
-from preprocessing.command import InputError, positive_int, progress, run_command
-from preprocessing.command import seed as seed_type
-from preprocessing.copy_plan import check_plan, plan_copies
+from goodparts.command import InputError, positive_int, progress, run_command
+from goodparts.command import seed as seed_type
+from goodparts.files import file_hash, read_json, write_json
+from preprocessing.augmenting.augmentation import (
+    FLIPS,
+    augment_visibly,
+    geometry_and_light,
+)
+from preprocessing.augmenting.copy_plan import check_plan, plan_copies
 from preprocessing.create_bndbox import box_path, find_datasets
-from preprocessing.files import file_hash, read_json, write_json
 from preprocessing.images import image_size, read_image, write_image
 from preprocessing.instances import (
     instance_mask,

@@ -6,17 +6,17 @@ import shutil
 
 import pandas as pd
 
-from preprocessing.command import InputError
-from preprocessing.files import (
+from goodparts.command import InputError
+from goodparts.files import (
     file_hash,
     read_json,
     remove_leftovers,
     replace_folder,
     write_csv,
 )
+from preprocessing.importing.checked_images import write_files
 from preprocessing.instances import write_instances
 from preprocessing.manifest import is_copy, read_dataset, write_dataset
-from preprocessing.sources import write_files
 
 OWN = {"augmentation", "manifest_sha256", "masks_sha256"}  # not of the source
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from preprocessing.command import progress
+from goodparts.command import progress
 from preprocessing.images import image_size, read_image, resize
 
 MEMORY_BUDGET_MB = 6000  # at most; half of the free memory where that is less

@@ -24,8 +24,8 @@ import av
 import cv2
 import numpy as np
 
-from preprocessing.command import InputError, progress, run_command
-from preprocessing.files import file_hash, read_json, remove_leftovers, write_json
+from goodparts.command import InputError, progress, run_command
+from goodparts.files import file_hash, read_json, remove_leftovers, write_json
 from preprocessing.images import write_image
 from preprocessing.region import cut, fit_region, make_region, parse_roi
 

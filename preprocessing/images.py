@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from preprocessing.command import InputError
-from preprocessing.files import write_bytes
+from goodparts.command import InputError
+from goodparts.files import write_bytes
 
 cv2.setNumThreads(1)  # many images are worked on at once, each in one thread
 

@@ -12,9 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from preprocessing.annotations import draw_instances
-from preprocessing.command import InputError
-from preprocessing.files import read_json, write_text
+from goodparts.command import InputError
+from goodparts.files import read_json, write_text
 from preprocessing.images import read_mask
 
 
@@ -150,3 +149,51 @@ def _at_least_three(points):
     """COCO's readers take no polygon of less than three points."""
     missing = max(3 - len(points), 0)
     return np.concatenate([points, np.repeat(points[-1:], missing, axis=0)])
+
+
+def clip_instances(instances, size):
+    """Clips the boxes to an image of `(height, width)`.
+
+    Returns:
+        The instances that lie in the image, and a list of problems of the others.
+    """
+    height, width = size
+    inside, problems = [], []
+    for instance in instances:
+        x, y, box_width, box_height = instance["bbox"]
+        left, top = max(x, 0.0), max(y, 0.0)
+        right, bottom = min(x + box_width, width), min(y + box_height, height)
+        if right > left and bottom > top:
+            box = [left, top, right - left, bottom - top]
+            inside.append({**instance, "bbox": box})
+        else:
+            problems.append(f"{instance['label']!r} lies outside of the image")
+    return inside, problems
+
+
+def instance_area(instance):
+    """Pixels in the polygons of an instance, or in its box when it has none."""
+    if not instance["polygons"]:
+        return instance["bbox"][2] * instance["bbox"][3]
+    outlines = (np.reshape(polygon, (-1, 2)) for polygon in instance["polygons"])
+    return sum(cv2.contourArea(outline.astype(np.float32)) for outline in outlines)
+
+
+def draw_instances(instances, size):
+    """The union of the instances' polygons, their edges included.
+
+    Boxes without polygons are not drawn: what in them is defective is not known.
+
+    Args:
+        instances: See the module.
+        size: `(height, width)` of the mask.
+
+    Returns:
+        Bool mask of shape `(height, width)`.
+    """
+    mask = np.zeros(size, np.uint8)
+    for instance in instances:
+        for polygon in instance["polygons"]:
+            outline = np.round(np.reshape(polygon, (-1, 2))).astype(np.int32)
+            cv2.fillPoly(mask, [outline], 1)
+    return mask.astype(bool)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from preprocessing.command import InputError
-from preprocessing.files import file_hash, read_json, write_csv, write_json
+from goodparts.command import InputError
+from goodparts.files import file_hash, read_json, write_csv, write_json
 
 SPLITS = ("train", "validate", "test")
 COLUMNS = (

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from preprocessing.command import InputError
+from goodparts.command import InputError
 from preprocessing.images import UNREADABLE, read_image
 
 LOSSLESS = ("PNG", "BMP", "TIFF", "PPM")  # as the image library names formats

@@ -9,7 +9,7 @@ import pytest
 
 from backbones import BACKBONES, build_backbone, find_weights, weights_file
 from classification.model import build_features, build_head, join, unfreeze_blocks
-from preprocessing.command import InputError
+from goodparts.command import InputError
 
 PREPROCESS = {
     "mobilenetv2": keras.applications.mobilenet_v2.preprocess_input,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from evaluation.predictions import read_predictions
-from evaluation.runs import read_run
+from evaluation.run_folder import read_run
+from goodparts.command import InputError
 from models import MODELS, family, load_predictor
-from preprocessing.command import InputError
 from preprocessing.images import read_image
 from preprocessing.manifest import read_dataset, write_dataset
 

@@ -9,14 +9,14 @@ import pytest
 
 from bovw.train import train as train_bovw
 from decide import confidence, rate, share
-from evaluation.decide_run import decide_run
-from evaluation.decision_text import carried_text, decision_text
-from evaluation.decisions import UNLIKE, Decision, read_decision
-from evaluation.runs import read_run, write_results
+from decisions.decide_run import decide_run
+from decisions.rule import UNLIKE, Decision, read_decision
+from decisions.text import carried_text, decision_text
+from evaluation.run_folder import read_run, write_results
+from goodparts.command import InputError
+from goodparts.files import read_json, write_csv, write_json
 from predict import predict
-from preprocessing.command import InputError
 from preprocessing.create_folders import create_folders
-from preprocessing.files import read_json, write_csv, write_json
 from preprocessing.images import write_image
 
 ROOT = Path(__file__).parent.parent

@@ -22,7 +22,8 @@ ROOT = Path(__file__).parent.parent
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
 REQUIREMENTS = ROOT / "docker" / "inspect_requirements.py"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-OURS = set(PROJECT["tool"]["setuptools"]["packages"]) | {"deployment", "live"}
+OURS = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+OURS |= set(PROJECT["tool"]["setuptools"]["py-modules"])
 DAEMON_DOWN = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
 NOT_ALLOWED = "permission denied while trying to connect to the Docker daemon socket"
 SHELLS = {
@@ -107,7 +108,11 @@ def test_inspect_has_what_the_runtime_and_the_runner_import():
 
 
 def modules_in(package):
-    return {f"{package}.{path.stem}" for path in (ROOT / package).glob("*.py")}
+    names = (
+        path.relative_to(ROOT).with_suffix("")
+        for path in (ROOT / package).rglob("*.py")
+    )
+    return {str(name).replace("/", ".") for name in names}
 
 
 def third_party(modules):
@@ -124,7 +129,8 @@ def third_party(modules):
         for name in imported_at_once(path):
             top = name.split(".")[0]
             if top in OURS:
-                assert f"COPY {top} " in lines_of_inspect(), f"{path} imports {name}"
+                is_copied = re.search(rf"COPY {top}(\.py)? ", lines_of_inspect())
+                assert is_copied, f"{path} imports {name}"
                 waiting.append(name)
             elif top not in sys.stdlib_module_names:
                 found.add(top)

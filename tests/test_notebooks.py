@@ -8,8 +8,8 @@ import nbformat
 import pytest
 
 from ensemble import train as ensembles
+from goodparts.command import InputError
 from models import family
-from preprocessing.command import InputError
 from preprocessing.create_folders import create_folders
 from preprocessing.manifest import read_dataset
 

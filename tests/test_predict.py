@@ -8,14 +8,14 @@ import pytest
 
 import evaluate
 from bovw.train import train as train_bovw
+from decisions.decide_run import decide_run
 from ensemble.train import train as train_ensemble
-from evaluation.decide_run import decide_run
 from evaluation.predictions import Predictor
-from evaluation.runs import read_run
+from evaluation.run_folder import read_run
+from goodparts.command import InputError
+from goodparts.files import read_json, write_json
 from models import load_predictor
 from predict import predict, training_note
-from preprocessing.command import InputError
-from preprocessing.files import read_json, write_json
 
 ROOT = Path(__file__).parent.parent
 

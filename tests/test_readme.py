@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from stream_server import free_port
 
+from preprocessing.embedded_parts.render import render_dataset
 from preprocessing.images import read_image, resize
-from preprocessing.synthetic import render_dataset
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = tomllib.loads((ROOT / "Pipfile").read_text())["scripts"]

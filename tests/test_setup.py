@@ -37,4 +37,15 @@ def test_make_lists_its_targets():
 def test_every_package_is_installed():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-    assert packages - {"tests"} == set(project["tool"]["setuptools"]["packages"])
+    tools = project["tool"]["setuptools"]
+    assert {f"{name}*" for name in packages} == set(
+        tools["packages"]["find"]["include"]
+    )
+    modules = {path.stem for path in ROOT.glob("*.py")}
+    assert modules == set(tools["py-modules"])
+
+
+def test_every_folder_of_a_package_is_a_package():
+    for package in ROOT.glob("*/__init__.py"):
+        for path in package.parent.rglob("*.py"):
+            assert path.with_name("__init__.py").is_file(), path

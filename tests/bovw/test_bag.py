@@ -11,12 +11,12 @@ from bovw.bag import (
 from bovw.descriptors import Settings
 from bovw.train import load_bag, load_predictor, train
 from bovw.vocabulary import Vocabulary
-from evaluation.runs import read_run
-from evaluation.svm import fit_svm
-from preprocessing.command import InputError
+from evaluation.run_folder import read_run
+from goodparts.command import InputError
+from goodparts.files import write_json
 from preprocessing.create_folders import create_folders
-from preprocessing.files import write_json
 from preprocessing.images import write_image
+from svm import fit_svm
 
 BLANK = np.full((1, 64, 64, 3), 90, np.uint8)
 

@@ -8,7 +8,7 @@ import pytest
 from bovw import store as store_module
 from bovw.descriptors import Settings, describe
 from bovw.store import DescriptorStore, in_threads
-from preprocessing.files import file_hash
+from goodparts.files import file_hash
 from preprocessing.images import read_image, write_image
 
 SETTINGS = Settings((48, 40))

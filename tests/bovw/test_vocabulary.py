@@ -11,7 +11,7 @@ from bovw.vocabulary import (
     nearest_words,
     weigh_words,
 )
-from preprocessing.command import InputError
+from goodparts.command import InputError
 
 
 class Store:

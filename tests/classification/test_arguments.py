@@ -11,7 +11,7 @@ from classification.arguments import (
     choose_weights,
     parse_schedule,
 )
-from preprocessing.command import InputError
+from goodparts.command import InputError
 from preprocessing.manifest import read_dataset
 
 

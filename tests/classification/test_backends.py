@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from evaluation.runs import read_run
+from evaluation.run_folder import read_run
 
 TRAINING = """
 import sys

@@ -9,9 +9,9 @@ from classification.evidence import _gradient
 from classification.model import build_head
 from classification.train import load_predictor, train
 from preprocessing.create_folders import create_folders
+from preprocessing.embedded_parts.render import render_dataset
 from preprocessing.images import read_image, read_mask
 from preprocessing.manifest import read_dataset
-from preprocessing.synthetic import render_dataset
 
 
 def test_the_written_down_gradient_is_the_numeric_one():

@@ -12,7 +12,7 @@ from classification.model import build_features, build_head, join
 from classification.training import Stage, falling_steps, fit
 from preprocessing.datasets import ImageStore
 from preprocessing.manifest import read_dataset
-from preprocessing.split import hold_out
+from preprocessing.splitting.split import hold_out
 
 SIZE = (32, 32)
 

@@ -6,8 +6,8 @@ import pytest
 
 from classification import head, training
 from classification.train import load_predictor, train
-from evaluation.runs import read_run
-from preprocessing.command import InputError
+from evaluation.run_folder import read_run
+from goodparts.command import InputError
 from preprocessing.data_augmentation import augment_dataset
 from preprocessing.manifest import read_dataset, write_dataset
 

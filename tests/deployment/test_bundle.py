@@ -4,8 +4,8 @@ import os
 import pytest
 
 from deployment.bundle import ABOUT, read_bundle, seal
-from preprocessing.command import InputError
-from preprocessing.files import read_json, write_json
+from goodparts.command import InputError
+from goodparts.files import read_json, write_json
 
 
 @pytest.fixture

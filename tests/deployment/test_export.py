@@ -9,20 +9,20 @@ import pytest
 
 from bovw.train import train as train_bovw
 from classification.train import train as train_network
+from decisions.decide_run import decide_run
+from decisions.rule import decide_parts, read_decision
 from deployment import parity
-from deployment.cost import check_cost, cost_of_int8
 from deployment.engines import load_network
 from deployment.export import export, export_keras
+from deployment.int8_cost import check_cost, cost_of_int8
 from deployment.runtime import load_bundle
-from deployment.views import UNKNOWN
+from deployment.unlike_good import UNKNOWN
 from ensemble.train import train as train_ensemble
-from evaluation.decide_run import decide_run
-from evaluation.decisions import decide_parts, read_decision
-from evaluation.runs import read_run
+from evaluation.run_folder import read_run
+from goodparts.command import InputError
+from goodparts.files import read_json
 from models import load_predictor
 from predict import predict
-from preprocessing.command import InputError
-from preprocessing.files import read_json
 from preprocessing.images import read_image
 from preprocessing.manifest import read_dataset
 
@@ -162,7 +162,7 @@ def test_int8_that_answers_otherwise_is_refused(runs):
 
 
 def test_the_gate_of_int8_is_asked(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr("deployment.cost.MAX_OTHERWISE", -1.0)
+    monkeypatch.setattr("deployment.int8_cost.MAX_OTHERWISE", -1.0)
     with pytest.raises(InputError, match="In int8 .* Nothing was written"):
         export(runs["network"], tmp_path / "b.goodparts", precision="int8")
     assert not list(tmp_path.iterdir())

@@ -6,7 +6,7 @@ from ensemble import cross_fit as module
 from ensemble.contributions import describe
 from ensemble.cross_fit import choose_combiner, cross_fit
 from ensemble.members import Members
-from evaluation.ensembles import conclusions, ensemble_text, gain_text
+from reporting.ensemble_text import conclusions, ensemble_text, gain_text
 
 
 class Named:

@@ -16,7 +16,7 @@ from ensemble.combiners import (
     soft_vote,
     weighted_vote,
 )
-from evaluation.svm import fit_svm, svm_decisions
+from svm import fit_svm, svm_decisions
 
 PUBLISHED_WEIGHTS = (0.74, 0.88, 0.83, 0.60)
 pytestmark = [

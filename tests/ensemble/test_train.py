@@ -10,18 +10,18 @@ import pytest
 from ensemble.combiners import COMBINERS
 from ensemble.members import align
 from ensemble.train import train, train_all
-from evaluation.new_run import start_run
 from evaluation.predictions import classifier_prediction, predictions_table
-from evaluation.runs import member_folders, read_run, write_results
-from preprocessing.command import InputError
-from preprocessing.files import read_json, write_json
+from evaluation.run_folder import member_folders, read_run, write_results
+from evaluation.run_writer import start_run
+from goodparts.command import InputError
+from goodparts.files import read_json, write_json
 
 ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(autouse=True)
 def no_plots(monkeypatch):
-    monkeypatch.setattr("evaluation.new_run.write_plots", lambda run: None)
+    monkeypatch.setattr("evaluation.run_writer.write_plots", lambda run: None)
 
 
 def make_samples(classes=("bad", "good"), *, per_class=60, rare=None):

@@ -1,7 +1,7 @@
 import pytest
 
 from evaluation.predictions import read_predictions
-from preprocessing.command import InputError
+from goodparts.command import InputError
 
 HEAD = "sample_id,label,split,group,defect_score,predicted,prob_good\n"
 ROW = "a,good,test,g1,0.1,good,0.9\n"

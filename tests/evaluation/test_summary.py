@@ -4,8 +4,8 @@ import pytest
 from scipy.stats import binomtest
 
 from evaluation.intervals import open_interval, share_interval
-from evaluation.run_plots import run_plots
-from evaluation.runs import write_results
+from evaluation.plots.run import run_plots
+from evaluation.run_folder import write_results
 from evaluation.summary import summarise
 
 

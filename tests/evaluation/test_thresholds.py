@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.thresholds import choose_threshold
-from preprocessing.command import InputError
+from goodparts.command import InputError
 
 
 def test_lies_midway_between_the_last_good_and_the_next_score():

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from live.alarm_rules import RAISED, parse_rule
-from live.alarms import Alarm
+from live.alarms.events import Alarm
+from live.alarms.rules import RAISED, parse_rule
 
 reference_debounce = runpy.run_path(
     str(Path(__file__).with_name("reference_debounce.py"))

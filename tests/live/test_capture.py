@@ -3,10 +3,10 @@ import time
 import pytest
 import stream_server as server
 
-from live import pixels as pixels_of
-from live import sources
-from live.capture import FILE_QUEUE, Capture, EndOfSource
-from preprocessing.command import InputError
+from goodparts.command import InputError
+from live.camera import pixels as pixels_of
+from live.camera import sources
+from live.camera.capture import FILE_QUEUE, Capture, EndOfSource
 from preprocessing.images import write_image
 
 SIZE = (96, 288)
@@ -110,7 +110,7 @@ def script(monkeypatch, *connections):
 
 
 def test_old_pictures_are_dropped_and_lead_to_a_new_connection(monkeypatch):
-    monkeypatch.setattr("live.capture.LATE_FOR", 0.1)
+    monkeypatch.setattr("live.camera.capture.LATE_FOR", 0.1)
     with script(monkeypatch, [5.0] * 100, [0.0, 5.0, 0.0]) as capture:
         frames = take(capture, 1)
         wait_for(lambda: capture.status()["num_frames"] > 12)
@@ -141,7 +141,7 @@ def test_picture_of_a_camera_that_cannot_be_converted_ends_nothing(monkeypatch):
             raise first.pop()
         return pixels(picture)
 
-    monkeypatch.setattr("live.capture.to_rgb", to_rgb)
+    monkeypatch.setattr("live.camera.capture.to_rgb", to_rgb)
     with script(monkeypatch, [0.0] * 1000, [0.0]) as capture:
         assert capture.next(PATIENCE) is None
         wait_for(lambda: capture.status()["state"] == "reconnecting")
@@ -169,7 +169,7 @@ def test_mistake_is_raised_by_start(tmp_path):
 
 
 def test_fault_of_the_thread_reaches_the_caller(folder, monkeypatch):
-    monkeypatch.setattr("live.sources.read_image", lambda path: 1 / 0)
+    monkeypatch.setattr("live.camera.sources.read_image", lambda path: 1 / 0)
     with Capture(folder) as capture, pytest.raises(ZeroDivisionError):
         capture.next(PATIENCE)
 

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from live import clips
-from live.clips import ClipRecorder, write_thumbnail
+from live.record import clips
+from live.record.clips import ClipRecorder, write_thumbnail
 from preprocessing.images import read_image
 
 SIZE = (48, 64)
@@ -284,7 +284,7 @@ def test_killed_recorder_leaves_no_half_clip_for_the_next(tmp_path):
     folder = tmp_path / "clips"
     code = (
         "import sys, time, numpy as np\n"
-        "from live.clips import ClipRecorder\n"
+        "from live.record.clips import ClipRecorder\n"
         "record = ClipRecorder(sys.argv[1])\n"
         "record.start_event('one', 0)\n"
         "for index in range(10_000):\n"

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from live.event_log import EventLog, verify
-from preprocessing.command import InputError
+from goodparts.command import InputError
+from live.record.event_log import EventLog, verify
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = "b" * 64
 WRITER = """
 import sys
-from live.event_log import EventLog
+from live.record.event_log import EventLog
 log = EventLog(sys.argv[1], bundle_sha256="b" * 64)
 while True:
     line = log.append("alarm", score=0.5, text="x" * 3000)
@@ -51,8 +51,8 @@ class Disk:
     def __init__(self, monkeypatch, room=0):
         self.room, self.write, self.fsync = room, os.write, os.fsync
         self.fsync_fails = False
-        monkeypatch.setattr("live.event_log.os.write", self.take)
-        monkeypatch.setattr("live.event_log.os.fsync", self.sync)
+        monkeypatch.setattr("live.record.event_log.os.write", self.take)
+        monkeypatch.setattr("live.record.event_log.os.fsync", self.sync)
 
     def take(self, file, content):
         part = content[: self.room]
@@ -262,7 +262,7 @@ def test_interrupted_write_is_made_good(path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("live.event_log.os.fsync", interrupted)
+        patch.setattr("live.record.event_log.os.fsync", interrupted)
         with pytest.raises(KeyboardInterrupt):
             log.append("alarm")
     log.append("stopped")
@@ -334,7 +334,7 @@ def test_threads_share_a_log(path):
 
 def command(*arguments):
     done = subprocess.run(
-        [sys.executable, "-m", "live.event_log", *map(str, arguments)],
+        [sys.executable, "-m", "live.record.event_log", *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=ROOT,

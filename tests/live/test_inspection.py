@@ -6,16 +6,16 @@ import time
 import numpy as np
 import pytest
 
+from decisions.rule import Decision
 from deployment.runtime import Inspector
-from evaluation.decisions import Decision
-from live.alarm_rules import parse_rule
-from live.alarms import Alarm
-from live.capture import EndOfSource, Frame
-from live.event_log import verify
-from live.folder import Folder
+from goodparts.command import InputError
+from live.alarms.events import Alarm
+from live.alarms.rules import parse_rule
+from live.camera.capture import EndOfSource, Frame
 from live.inspection import Inspection
-from live.view import View
-from preprocessing.command import InputError
+from live.page.view import View
+from live.record.event_log import verify
+from live.record.folder import Folder
 from preprocessing.region import parse_roi
 
 SIZE = (40, 60)
@@ -244,7 +244,7 @@ def test_a_disk_that_fails_does_not_stop_the_inspection(inspect, monkeypatch):
     def full(path, image):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("live.folder.write_thumbnail", full)
+    monkeypatch.setattr("live.record.folder.write_thumbnail", full)
     inspection, (hook, _), _ = inspect([BAD] * 5)
     assert hook.sent[0]["kind"] == "alarm" and hook.sent[0]["thumbnail_sha256"] is None
     assert "No space left" in View(inspection).state()["log"]["warning"]

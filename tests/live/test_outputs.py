@@ -14,9 +14,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from stream_server import free_port
 
-from live import outputs, targets
-from live.outputs import Outbox, stop_all
-from live.targets import Target, parse_output, parse_stop_command
+from live.delivery import outbox as outputs
+from live.delivery import targets
+from live.delivery.outbox import Outbox, stop_all
+from live.delivery.targets import Target, parse_output, parse_stop_command
 
 
 def until(condition, wait_s=10):

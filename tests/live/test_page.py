@@ -19,8 +19,9 @@ import cv2
 import numpy as np
 import pytest
 
-from live.page import ASSETS, is_loopback, is_own_name, serve
-from preprocessing.command import InputError
+from goodparts.command import InputError
+from goodparts.web import is_loopback, is_own_name
+from live.page.server import ASSETS, serve
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 EVENT = "20261121T123456-0001"

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import stream_server as server
 
-from live import sources
-from live.lost_frames import FrameNumbers, StreamClock
-from live.pixels import is_same_picture, to_rgb
-from live.sources import SourceLost, open_source
-from preprocessing.command import InputError
+from goodparts.command import InputError
+from live.camera import sources
+from live.camera.lost_frames import FrameNumbers, StreamClock
+from live.camera.pixels import is_same_picture, to_rgb
+from live.camera.sources import SourceLost, open_source
 from preprocessing.images import write_image
 
 SIZE = (96, 288)

@@ -5,8 +5,8 @@ import time
 import pytest
 import stream_server as server
 
-from live.capture import Capture
-from live.lost_frames import FrameNumbers
+from live.camera.capture import Capture
+from live.camera.lost_frames import FrameNumbers
 
 pytestmark = [
     pytest.mark.slow,

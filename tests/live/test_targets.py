@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from live.targets import parse_output, parse_stop_command
+from live.delivery.targets import parse_output, parse_stop_command
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_tokens_in_paths_are_not_shown():
 
 def test_paho_is_imported_for_mqtt_only():
     code = (
-        "import sys, live.targets as o; o.parse_output('http://localhost/');"
+        "import sys, live.delivery.targets as o; o.parse_output('http://localhost/');"
         "o.parse_output('mqtt://localhost/topic'); sys.exit('paho' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -14,7 +14,7 @@ from stream_server import free_port
 
 from bovw.train import train
 from deployment.export import export
-from live.event_log import verify
+from live.record.event_log import verify
 from preprocessing.images import write_image
 from preprocessing.manifest import read_dataset
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preprocessing.files import file_hash
+from goodparts.files import file_hash
 from preprocessing.images import write_image
 from preprocessing.instances import mask_instances, write_instances
 from preprocessing.manifest import COLUMNS, write_dataset

@@ -3,8 +3,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from preprocessing.augmentation import augment, augment_visibly, geometry_and_light
-from preprocessing.command import InputError
+from goodparts.command import InputError
+from preprocessing.augmenting.augmentation import (
+    augment,
+    augment_visibly,
+    geometry_and_light,
+)
 
 STILL = {"flips": ["none"], "rotation": 0, "brightness": (1, 1)}
 
@@ -121,7 +125,7 @@ def test_defects_stay_in_the_picture():
 
 
 def test_after_some_tries_only_the_light_changes(monkeypatch):
-    monkeypatch.setattr("preprocessing.augmentation.TRIES", 0)
+    monkeypatch.setattr("preprocessing.augmenting.augmentation.TRIES", 0)
     mask = picture()[..., 0] > 128
     _, (moved,) = augment_visibly(geometry_and_light(), picture(), [mask], "crack/0")
     assert (moved == mask).all()

@@ -4,8 +4,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from goodparts.command import InputError
 from preprocessing import create_bndbox
-from preprocessing.command import InputError
 from preprocessing.create_bndbox import create_boxes, find_datasets
 from preprocessing.images import read_mask, write_image
 from preprocessing.instances import mask_instances, read_instances, write_instances

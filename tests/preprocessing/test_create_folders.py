@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preprocessing.command import InputError, run_command
+from goodparts.command import InputError, run_command
 from preprocessing.create_folders import create_folders, main
 from preprocessing.data_augmentation import augment_dataset
+from preprocessing.embedded_parts.render import render_dataset
 from preprocessing.images import read_mask, write_image
 from preprocessing.instances import read_instances
 from preprocessing.manifest import is_copy, read_dataset
-from preprocessing.synthetic import render_dataset
 
 SCRIPT = Path(__file__).parents[2] / "preprocessing" / "create_folders.py"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from goodparts.command import InputError
 from preprocessing import data_augmentation
-from preprocessing.command import InputError
-from preprocessing.copy_plan import spread_evenly
+from preprocessing.augmenting.copy_plan import spread_evenly
 from preprocessing.create_bndbox import create_boxes
 from preprocessing.data_augmentation import augment_dataset
 from preprocessing.images import read_image, read_mask

@@ -7,12 +7,12 @@ import av
 import numpy as np
 import pytest
 
+from goodparts.command import InputError, run_command
 from preprocessing import frames
-from preprocessing.command import InputError, run_command
 from preprocessing.frames import extract_frames, find_videos, is_near_duplicate
 from preprocessing.images import read_image, write_image
+from preprocessing.importing.checked_images import _natural
 from preprocessing.region import parse_roi
-from preprocessing.sources import _natural
 
 SIZE = (48, 64)  # height, width
 RATE = 30

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from preprocessing.command import InputError
+from goodparts.command import InputError
 from preprocessing.images import (
     image_size,
     read_image,

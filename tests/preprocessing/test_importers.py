@@ -6,11 +6,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from preprocessing.annotations import draw_instances, instance_area, read_coco
-from preprocessing.command import InputError
+from goodparts.command import InputError
 from preprocessing.images import write_image
-from preprocessing.importers import LAYOUTS, read_source
-from preprocessing.source_image import SourceImage
+from preprocessing.importing.annotation_files import read_coco
+from preprocessing.importing.found_image import SourceImage
+from preprocessing.importing.layouts import LAYOUTS, read_source
+from preprocessing.instances import draw_instances, instance_area
 
 SQUARE = [[10, 20], [30, 20], [30, 40], [10, 40]]
 

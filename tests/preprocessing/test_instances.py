@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from preprocessing.command import InputError
+from goodparts.command import InputError
 from preprocessing.instances import (
     instance_mask,
     mask_instances,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from preprocessing.synthetic import render_dataset
+from preprocessing.embedded_parts.render import render_dataset
 
 SCRIPTS = Path(__file__).parents[2] / "preprocessing"
 STEPS = {  # what runs before, what is killed

@@ -1,9 +1,9 @@
 import pandas as pd
 import pytest
 
-from preprocessing import files
-from preprocessing.command import InputError
-from preprocessing.files import read_json, write_json
+from goodparts import files
+from goodparts.command import InputError
+from goodparts.files import read_json, write_json
 from preprocessing.manifest import (
     MARKER,
     NEXT,

@@ -3,8 +3,9 @@ import time
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from preprocessing import near_duplicates
-from preprocessing.near_duplicates import (
+from preprocessing.embedded_parts.render import render_part
+from preprocessing.splitting import near_duplicates
+from preprocessing.splitting.near_duplicates import (
     MAX_GREY_DIFFERENCE,
     MAX_HASH_DISTANCE,
     Fingerprint,
@@ -12,7 +13,6 @@ from preprocessing.near_duplicates import (
     fingerprint,
     has_twin,
 )
-from preprocessing.synthetic import render_part
 
 
 def noisy(image, seed):

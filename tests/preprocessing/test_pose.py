@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from preprocessing.augmenting.pose import has_fixed_pose
 from preprocessing.images import write_image
 from preprocessing.manifest import Dataset
-from preprocessing.pose import has_fixed_pose
 
 
 @pytest.mark.parametrize("turned, fixed", [(False, True), (True, False)])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from preprocessing.command import InputError
+from goodparts.command import InputError
 from preprocessing.images import write_image
 from preprocessing.region import cut, fit_region, make_region, parse_roi
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.command import InputError
-from preprocessing.near_duplicates import Fingerprint
-from preprocessing.split import (
+from goodparts.command import InputError
+from preprocessing.splitting.near_duplicates import Fingerprint
+from preprocessing.splitting.split import (
     assign_groups,
     check_shares,
     expected_leak,

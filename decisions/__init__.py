@@ -1,0 +1,1 @@
+"""From numbers to decisions: accept, reject or inspect, with stated error rates."""

@@ -1,0 +1,144 @@
+"""How sure a count of errors on calibration groups makes us of the parts to come.
+
+The line between two decisions is put at the (k + 1)-th worst of n calibration
+groups, with k fixed before a score is looked at. What share of the groups to come
+lies beyond that line is then known whatever the distribution of the scores is, as
+long as they are drawn like those of the calibration:
+
+    on average over calibrations       at most (k + 1) / (n + 1)
+    with confidence c in this one      at most the c quantile of Beta(k + 1, n - k)
+
+The first is split conformal prediction, the second the exact binomial bound on k
+errors of n.
+
+Reference:
+    Angelopoulos et al., Conformal Risk Control, ICLR 2024.
+    Vovk, Conditional validity of inductive conformal predictors, ACML 2012.
+    Clopper and Pearson, Biometrika 1934.
+"""
+
+import math
+
+import numpy as np
+from scipy.special import betaincinv
+
+from goodparts.command import InputError
+
+AVERAGE = "average"  # stands where a confidence would
+CONFIDENCE = 0.95
+ROUNDING = 1e-9  # a rate given in decimals may miss its fraction by so much
+
+
+def upper_bound(num_errors, num_groups, confidence):
+    """The highest error rate to expect after so many errors.
+
+    Args:
+        num_errors: Groups beyond the line, an array or one number.
+        num_groups: Groups there are; without any the bound is 1.
+        confidence: In `(0, 1)`, or "average".
+
+    Returns:
+        Rates in `[0, 1]`, of the shape of `num_errors`.
+
+    Example:
+
+    >>> float(upper_bound(0, 99, "average")), round(float(upper_bound(0, 299, 0.95)), 4)
+    (0.01, 0.01)
+    """
+    num_errors = np.asarray(num_errors)
+    if confidence == AVERAGE:
+        return (num_errors + 1) / (num_groups + 1)
+    num_right = np.maximum(num_groups - num_errors, 1)
+    bound = betaincinv(num_errors + 1, num_right, confidence)
+    return np.where(num_errors < num_groups, bound, 1.0)
+
+
+def allowed_errors(num_groups, max_rate, confidence):
+    """How many of the calibration groups may lie beyond the line.
+
+    Returns:
+        The largest number whose bound is at most `max_rate`; -1 where not even 0
+        is, as the groups are too few for that promise.
+    """
+    bounds = upper_bound(np.arange(num_groups), num_groups, confidence)
+    return int((bounds <= max_rate + ROUNDING).sum()) - 1
+
+
+def groups_needed(max_rate, confidence):
+    """The fewest groups that carry a promise, none of them beyond the line.
+
+    Example:
+
+    >>> groups_needed(0.01, "average"), groups_needed(0.01, 0.95)
+    (99, 299)
+    """
+    if confidence == AVERAGE:
+        return math.ceil(1 / max_rate - ROUNDING) - 1
+    return math.ceil(math.log1p(-confidence) / math.log1p(-max_rate) - ROUNDING)
+
+
+def strongest_rate(num_groups, confidence):
+    """The lowest rate so many groups can promise, rounded up to two digits."""
+    rate = float(upper_bound(0, num_groups, confidence))
+    digits = 1 - math.floor(math.log10(rate))
+    return round(math.ceil(rate * 10**digits - ROUNDING) / 10**digits, digits)
+
+
+def check_promises(promises, confidence):
+    """Refuses promises that the groups are too few for, and offers the strongest.
+
+    Args:
+        promises: Flag -> `(max_rate, {what: num_groups})`, of each kind of parts that
+            it is promised for.
+        confidence: In `(0, 1)`, or "average".
+
+    Raises:
+        InputError: If groups of any kind are too few.
+    """
+    also = "" if confidence == AVERAGE else " ({} to hold on average)"
+    short = [
+        f"{flag} {max_rate:g} needs {groups_needed(max_rate, confidence)} groups of "
+        f"{what} in validate{also.format(groups_needed(max_rate, AVERAGE))}, there are "
+        f"{num_groups}"
+        for flag, (max_rate, kinds) in promises.items()
+        for what, num_groups in kinds.items()
+        if allowed_errors(num_groups, max_rate, confidence) < 0
+    ]
+    if not short:
+        return
+    text = f"{in_words(confidence).capitalize()}, {'; '.join(short)}."
+    if min(min(kinds.values()) for _, kinds in promises.values()) == 0:
+        raise InputError(f"{text} Add such parts and split again.")
+    offers = [_offer(promises, kind) for kind in dict.fromkeys([confidence, AVERAGE])]
+    offered = " or ".join(f"`{offer}`" for offer in offers if offer)
+    if not offered:
+        raise InputError(f"{text} They carry none. Add such parts and split again.")
+    raise InputError(f"{text} The strongest they carry: {offered}.")
+
+
+def _offer(promises, confidence):
+    """The flags of the strongest promises, each no stronger than it was asked.
+
+    Empty where one of them would be no promise at all.
+    """
+    words = []
+    for flag, (max_rate, kinds) in promises.items():
+        strongest = strongest_rate(min(kinds.values()), confidence)
+        if strongest >= 1:
+            return ""
+        words.append(f"{flag} {max(max_rate, strongest):g}")
+    is_per_class = any(len(kinds) > 1 for _, kinds in promises.values())
+    each = " --per-class" if is_per_class else ""
+    return " ".join(words) + each + confidence_flag(confidence)
+
+
+def confidence_flag(confidence):
+    """The flag that asks for this confidence; empty for the one by default."""
+    return "" if confidence == CONFIDENCE else f" --confidence {confidence}"
+
+
+def in_words(confidence):
+    """`on average` or `with 95 % confidence`."""
+    if confidence == AVERAGE:
+        return "on average"
+    return f"with {100 * confidence:g} % confidence"

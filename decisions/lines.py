@@ -1,0 +1,148 @@
+"""Where the lines between accept, inspect and reject go: by promise, cost or capacity.
+
+All look at `validate` alone.
+"""
+
+from collections import deque
+
+import numpy as np
+
+from decisions.guarantees import CONFIDENCE, allowed_errors, check_promises
+from decisions.rule import between
+
+
+def lines_by_promise(
+    table,
+    *,
+    normal_class,
+    max_miss=None,
+    max_false_reject=None,
+    confidence=CONFIDENCE,
+    defect_classes=None,
+):
+    """The lines that keep one promise or two, with the fewest parts between them.
+
+    A group of defective images is missed when any of them is accepted, so its lowest
+    score counts; a group of good ones is rejected when any is, so its highest counts.
+    Where both promises can be kept without inspection there is one line; likewise
+    with one promise alone.
+
+    Args:
+        table: Predictions of `validate`.
+        normal_class: The class of good parts.
+        max_miss: Share of defective groups that may be missed, in `(0, 1)`.
+        max_false_reject: Share of good groups that may be rejected, in `(0, 1)`.
+        confidence: In `(0, 1)`, or "average".
+        defect_classes: Names of classes that each get the promise of `max_miss`; None
+            promises it for all defective parts together, in the mix of `validate`.
+
+    Returns:
+        `(accept_below, reject_from)`; -inf where none may be accepted, inf where
+        none may be rejected.
+
+    Raises:
+        InputError: If there are too few groups for a promise.
+    """
+    is_good = (table["label"] == normal_class).to_numpy()
+    kinds = {"defective parts": ~is_good}
+    if defect_classes is not None:
+        kinds = {name: (table["label"] == name).to_numpy() for name in defect_classes}
+    lowest = {
+        what: np.sort(_by_group(table[rows]).min()) for what, rows in kinds.items()
+    }
+    highest = np.sort(_by_group(table[is_good]).max())[::-1]
+    promises = {}
+    if max_miss is not None:
+        sizes = {what: scores.size for what, scores in lowest.items()}
+        promises["--max-miss"] = max_miss, sizes
+    if max_false_reject is not None:
+        promises["--max-false-reject"] = max_false_reject, {"good parts": highest.size}
+    check_promises(promises, confidence)
+
+    def limit(worst_first, max_rate):
+        return worst_first[allowed_errors(worst_first.size, max_rate, confidence)]
+
+    lines = []
+    if max_miss is not None:
+        highest_line = min(limit(scores, max_miss) for scores in lowest.values())
+        lines.append(_accept_line(table["defect_score"], is_good, highest_line))
+    if max_false_reject is not None:
+        lowest_line = limit(highest, max_false_reject)
+        lines.append(_reject_line(table["defect_score"], is_good, lowest_line))
+    if lines[0] > lines[-1]:  # any line from one to the other keeps both promises
+        lines = [(lines[0] + lines[1]) / 2]
+    return lines[0], lines[-1]
+
+
+def _by_group(table):
+    return table.groupby("group")["defect_score"]
+
+
+def _accept_line(scores, is_good, limit):
+    """Below `limit`, and no higher than the good parts there ask for."""
+    goods = scores[is_good & (scores < limit)]
+    if goods.empty:
+        return -np.inf
+    return between(goods.max(), scores[scores > goods.max()].min())
+
+
+def _reject_line(scores, is_good, limit):
+    """Above `limit`, and no lower than the defective parts there ask for."""
+    defects = scores[~is_good & (scores > limit)]
+    if defects.empty:
+        return np.inf
+    return between(scores[scores < defects.min()].max(), defects.min())
+
+
+def lines_by_capacity(table, *, normal_class, max_inspected):
+    """The lines with the fewest errors where only so many parts can be inspected.
+
+    Of lines with as few errors on `validate`, those that inspect the least.
+
+    Args:
+        table: Predictions of `validate`.
+        normal_class: The class of good parts.
+        max_inspected: Most images between the lines.
+    """
+    is_good = (table["label"] == normal_class).to_numpy()
+    errors = np.stack([~is_good, is_good, np.zeros(len(table))], axis=1)
+    scores = table["defect_score"].to_numpy(np.float64)
+    return cheapest_lines(scores, errors, max_inspected)
+
+
+def cheapest_lines(scores, costs, max_inspected=np.inf):
+    """The two lines of the least total cost; of equal ones, with the least inspection.
+
+    Args:
+        scores: Defect scores `(samples,)`.
+        costs: `(samples, 3)`, of accepting, rejecting and inspecting each.
+        max_inspected: Most samples between the lines.
+
+    Returns:
+        `(accept_below, reject_from)`, infinite where all lie on one side.
+    """
+    order = np.lexsort((*costs.T, scores))  # the same sums for rows in any order
+    ends = np.concatenate([[-np.inf], scores[order], [np.inf]])
+    cuts = np.flatnonzero(ends[1:] > ends[:-1])  # a line after so many samples
+    sums = np.vstack([np.zeros(3), np.cumsum(costs[order], axis=0)])[cuts]
+    accepting, rejecting, inspecting = sums.T
+    below, above = accepting - inspecting, inspecting - rejecting
+    lower = _cheapest_before(below, cuts, max_inspected)
+    inspected = cuts - cuts[lower]
+    upper = np.lexsort((inspected, below[lower] + above))[0]
+    return tuple(
+        between(ends[cut], ends[cut + 1]) for cut in (cuts[lower[upper]], cuts[upper])
+    )
+
+
+def _cheapest_before(below, cuts, max_inspected):
+    """For each upper cut, the index of the best lower one; the latest of equals."""
+    best, window = [], deque()  # rising in cost: the next best once the first is far
+    for index, cut in enumerate(cuts):
+        while window and below[window[-1]] >= below[index]:
+            window.pop()
+        window.append(index)
+        while cut - cuts[window[0]] > max_inspected:
+            window.popleft()
+        best.append(window[0])
+    return np.array(best)

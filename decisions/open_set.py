@@ -1,0 +1,42 @@
+"""Parts unlike every class: nobody taught the model what they are.
+
+A classifier names a class for anything. Where the most probable one is less probable
+than it is for nearly all known parts, the part is like none of them and a person
+looks at it. A classifier can be sure of what it has never seen, so that this finds
+few of the strange parts: with a class of magnetic tiles left out of training, one in
+forty where 1 % of the known parts may go, one in ten where 5 % may
+(`benchmarks/open_set.py`).
+
+Reference:
+    Hendrycks and Gimpel, A Baseline for Detecting Misclassified and Out-of-Distribution
+    Examples in Neural Networks, ICLR 2017; the floor is that of split conformal
+    prediction.
+"""
+
+import numpy as np
+
+from decisions.guarantees import AVERAGE, allowed_errors
+
+MAX_UNLIKE = 0.01
+MARGIN = 0.001  # of the floor, so that no decision hangs on the last digit
+
+
+def probability_floor(probabilities, groups, max_unlike=MAX_UNLIKE):
+    """The probability that the best class of a part has to reach.
+
+    On average at most `max_unlike` of the groups of known parts have an image below
+    it. Where `validate` has too few groups for that, none of them has, and on average
+    at most one of n + 1 groups to come.
+
+    Args:
+        probabilities: Of `validate`, `(samples, classes)`.
+        groups: `(samples,)`.
+        max_unlike: Share of the groups, in `(0, 1)`.
+    """
+    names, index = np.unique(np.asarray(groups, str), return_inverse=True)
+    lowest = np.ones(names.size)
+    np.minimum.at(lowest, index, probabilities.max(axis=1))
+    allowed = max(0, allowed_errors(names.size, max_unlike, AVERAGE))
+    lowest = np.sort(lowest)
+    below = lowest[allowed - 1] if allowed else 0.0
+    return float(max(lowest[allowed] - MARGIN, (below + lowest[allowed]) / 2))

@@ -1,0 +1,96 @@
+"""Accept, reject or inspect by hand: how a part is decided once the lines are known.
+
+`pipenv run decide` draws the lines and keeps them as decision.json in the run folder.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from goodparts.command import InputError
+from goodparts.files import file_hash, read_json
+
+DECISIONS = ("accept", "reject", "inspect")
+UNLIKE = "unlike every class"
+LOW, HIGH, BETWEEN = "low score", "high score", "between the lines"
+CASES = (
+    np.array(["inspect", "accept", "reject", "inspect"]),
+    np.array([UNLIKE, LOW, HIGH, BETWEEN]),
+)
+
+
+class Decision(NamedTuple):
+    """What decides a part.
+
+    Attributes:
+        accept_below: A part with a lower defect score is accepted.
+        reject_from: A part with this defect score or a higher one is rejected. It is
+            at or above `accept_below`; what lies between goes to inspection.
+        least_probability: A part whose best class is less probable is unlike every
+            class and goes to inspection, whatever its score. None asks for nothing.
+    """
+
+    accept_below: float
+    reject_from: float
+    least_probability: float | None = None
+
+
+def decide_parts(decision, defect_scores, probabilities=None):
+    """Decides parts.
+
+    Args:
+        decision: A `Decision`.
+        defect_scores: `(batch,)`.
+        probabilities: `(batch, classes)`; needed for a least probability.
+
+    Returns:
+        Two text arrays `(batch,)`: "accept", "reject" or "inspect", and the reason.
+    """
+    scores = np.asarray(defect_scores, np.float64)
+    is_unlike = np.zeros(scores.shape, bool)
+    if decision.least_probability is not None:
+        is_unlike = probabilities.max(axis=1) < decision.least_probability
+    is_low, is_high = scores < decision.accept_below, scores >= decision.reject_from
+    case = np.where(is_unlike, 0, np.where(is_low, 1, np.where(is_high, 2, 3)))
+    return CASES[0][case], CASES[1][case]
+
+
+def read_decision(run):
+    """The `Decision` of a run: that of `decide`, or else its threshold alone.
+
+    Raises:
+        InputError: If decision.json belongs to other predictions.
+    """
+    path = run.folder / "decision.json"
+    if not path.is_file():
+        return Decision(run.threshold, run.threshold)
+    try:
+        record = read_json(path)
+        lines = float(record["accept_below"]), float(record["reject_from"])
+        decision = Decision(*lines, record["least_probability"])
+        made_from, command = record["predictions_sha256"], record["command"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is damaged: {error}. Run `pipenv run decide` again."
+        ) from error
+    if made_from != file_hash(run.folder / "predictions.csv"):
+        raise InputError(
+            f"{path} was made from other predictions than those of the run now. "
+            f"Run it again: {command}"
+        )
+    return decision
+
+
+def between(low, high):
+    """A line that parts scores of `low` and below from those of `high` and above.
+
+    Midway, so that no decision hangs on the last digit of a score; infinite where one
+    side has no end.
+    """
+    middle = (low + high) / 2
+    return float(middle if np.isinf(middle) else max(np.nextafter(low, high), middle))
+
+
+def json_number(value):
+    """A line as JSON knows it: infinities as text, which `float` reads."""
+    return value if np.isfinite(value) else str(value)

@@ -1,0 +1,208 @@
+"""Decisions in words: what is promised, how sure, and what test saw of it."""
+
+import math
+import textwrap
+
+from decisions.guarantees import (
+    AVERAGE,
+    CONFIDENCE,
+    confidence_flag,
+    groups_needed,
+    in_words,
+    strongest_rate,
+    upper_bound,
+)
+from decisions.rule import DECISIONS
+from evaluation.comparison.leaderboard import WIDTH
+from evaluation.wording import counted, known, listed, number, share
+
+SPLITS = ("validate", "test")
+RATES = (0.001, 0.01, 0.05)  # what the table of promises is about
+FEW_GROUPS = 30  # with fewer, the 95 % bound is above 9 % whatever was seen
+PROMISES = {  # what was asked -> the parts, what is done to them, the figure of it
+    "max_miss": ("defective", "accepted", "missed"),
+    "max_false_reject": ("good", "rejected", "false_rejected"),
+}
+
+
+def decision_text(record, run):
+    """The summary of a decision.
+
+    Args:
+        record: Content of decision.json.
+        run: The `Run` it is of.
+    """
+    return "\n".join(
+        [
+            f"{run.name}: how parts are decided",
+            *_line_lines(record),
+            *_promise_lines(record),
+            "",
+            *_bound_lines(record, run),
+            "",
+            *_test_lines(record),
+            *_cost_lines(record),
+            *_note_lines(record, run),
+            f"written: decision.json and decisions.csv in {run.folder}",
+        ]
+    )
+
+
+def carried_text(table, normal_class):
+    """What `validate` can promise: the strongest rates, and the groups others need."""
+    is_good = table["label"] == normal_class
+    lines = []
+    for flag, what, rows in (
+        ("--max-miss", "defective", ~is_good),
+        ("--max-false-reject", "good", is_good),
+    ):
+        count = table["group"][rows].nunique()
+        lines.append(f"validate has {counted(count, 'group')} of {what} parts")
+        for confidence in (CONFIDENCE, AVERAGE) if count else ():
+            rate = f"{strongest_rate(count, confidence):g}{confidence_flag(confidence)}"
+            lines.append(f"  strongest {in_words(confidence)}: {flag} {rate}")
+    lines.append("groups that a promise needs, none of them beyond the line:")
+    lines.append(f"  {'rate':<8}{in_words(CONFIDENCE):<24}{in_words(AVERAGE)}")
+    for rate in RATES:
+        needed = [groups_needed(rate, kind) for kind in (CONFIDENCE, AVERAGE)]
+        lines.append(f"  {100 * rate:g} %".ljust(10) + f"{needed[0]:<24}{needed[1]}")
+    return "\n".join(lines)
+
+
+def _line_lines(record):
+    low, high = float(record["accept_below"]), float(record["reject_from"])
+    accepted = "none" if low == -math.inf else f"defect score below {low:.4g}"
+    rejected = "none" if high == math.inf else f"defect score of {high:.4g} or more"
+    if low == math.inf:
+        accepted = "all"
+    if high == -math.inf:
+        rejected = "all"
+    lines = [f"  accept   {accepted}", f"  reject   {rejected}"]
+    if low < high:
+        lines.append("  inspect  what lies between")
+    if record["least_probability"] is not None:
+        lines.append(
+            "  inspect  whatever the score, if no class has a probability of "
+            f"{record['least_probability']:.3g} or more"
+        )
+    return lines
+
+
+def _promise_lines(record):
+    asked, lines = record["asked"], []
+    for name, (kind, verb, _) in PROMISES.items():
+        if asked[name] is not None:
+            each = " of each class" if name == "max_miss" and asked["per_class"] else ""
+            lines.append(
+                f"  at most {100 * asked[name]:g} % of the groups of {kind} parts"
+                f"{each} are {verb}"
+            )
+    if not lines:
+        return ["nothing is promised: the lines are those that did best on validate"]
+    how = in_words(asked["confidence"])
+    if asked["confidence"] == AVERAGE:
+        how += " over calibrations (this one may do worse)"
+    each = "each " if len(lines) > 1 else ""
+    return [f"promised {each}{how}, for parts like those of validate:", *lines]
+
+
+def _bound_lines(record, run):
+    """What validate says of each class at these lines."""
+    found = record["validate"]
+    rows = {"all defective parts": found["defective"], **found["classes"]}
+    if not any(record["asked"][name] is not None for name in PROMISES):
+        return [
+            "on validate, by which the lines were drawn, so that new parts do worse:",
+            "  wrong        of the groups of",
+            *(
+                f"  {count['num_wrong_groups']:>3} of {count['num_groups']:<6}{name}"
+                for name, count in rows.items()
+            ),
+        ]
+    head = ("wrong", "on average", "95 % sure", "of the groups of")
+    lines = [
+        "on validate: groups decided wrongly, and the most to be expected of new ones",
+        "  {:<13}{:<12}{:<12}{}".format(*head),
+    ]
+    for name, count in rows.items():
+        wrong, groups = count["num_wrong_groups"], count["num_groups"]
+        bounds = [
+            f"{share(float(upper_bound(wrong, groups, kind)))} %"
+            for kind in (AVERAGE, CONFIDENCE)
+        ]
+        mark = " (good)" if name == run.config["normal_class"] else ""
+        lines.append(
+            f"  {f'{wrong} of {groups}':<13}{bounds[0]:<12}{bounds[1]:<12}{name}{mark}"
+        )
+    return lines
+
+
+def _test_lines(record):
+    found = record["test"]
+    lines = [
+        "on test, which drew no line:",
+        f"  {'accept':>7}{'reject':>8}{'inspect':>9}  images of",
+    ]
+    for name, count in found["classes"].items():
+        lines.append(
+            f"  {count['accept']:>7}{count['reject']:>8}{count['inspect']:>9}  {name}"
+        )
+    return [
+        *lines,
+        f"  defective groups accepted   {known(found['missed'])}",
+        f"  good groups rejected        {known(found['false_rejected'])}",
+        f"  images to inspection        {known(found['inspected'])}",
+        f"  - as unlike every class     {known(found['unlike'])}",
+    ]
+
+
+def _cost_lines(record):
+    if record["costs"] is None:
+        return []
+    rows = record["costs"].values()
+    always = [
+        f"always {kind} {sum(row['share'] * row[kind] for row in rows):.3f}"
+        for kind in DECISIONS
+    ]
+    return [
+        "mean cost of a part:",
+        *(f"  {number(record[split]['mean_cost'])} on {split}" for split in SPLITS),
+        f"  {', '.join(always)}",
+    ]
+
+
+def _note_lines(record, run):
+    notes, asked = [], record["asked"]
+    for name, (kind, _, measured) in PROMISES.items():
+        low = record["test"][measured]["low"]
+        if asked[name] is not None and low is not None and low > asked[name]:
+            notes.append(
+                f"test breaks the promise of {100 * asked[name]:g} % for {kind} parts: "
+                "they differ from those of validate, and those to come may too"
+            )
+    few = [
+        f"{name} ({count['num_groups']})"
+        for name, count in record["validate"]["classes"].items()
+        if count["num_groups"] < FEW_GROUPS
+    ]
+    if few:
+        notes.append(
+            f"few groups on validate: {listed(few)}; what is said of such a class "
+            "alone is weak"
+        )
+    if record["accept_below"] == "-inf" or record["reject_from"] == "inf":
+        which = "accepted" if record["accept_below"] == "-inf" else "rejected"
+        notes.append(f"no part is ever {which}; ask for less, or train a better model")
+    if "members" in run.config:
+        notes.append(
+            "what an ensemble says of validate is out of fold, so that its promises "
+            "hold approximately"
+        )
+        notes += [note for note in run.config["notes"] if "has learnt from" in note]
+    if record["least_probability"] is None:
+        notes.append("parts unlike every class are not looked for")
+    return [
+        line
+        for note in notes
+        for line in textwrap.wrap(f"note: {note}.", WIDTH, subsequent_indent="  ")
+    ]

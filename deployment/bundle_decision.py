@@ -1,0 +1,61 @@
+"""By which lines a bundle decides, and how a run answers by them."""
+
+import numpy as np
+
+from decisions.open_set import MAX_UNLIKE, probability_floor
+from decisions.rule import decide_parts, json_number, read_decision
+from evaluation.predictions import probabilities_of
+from goodparts.files import read_json
+
+DECISION = "decision.json"
+
+
+def decision_of(run):
+    """What decides in the bundle: the lines of `decide`, or else the threshold.
+
+    With the threshold goes the floor that `decide` draws by itself: a camera sees what
+    no data set has shown.
+    """
+    decision = read_decision(run)
+    if (run.folder / DECISION).is_file():
+        return decision
+    table = run.predictions
+    validate = table[table["split"] == "validate"]
+    probabilities = probabilities_of(validate, run.config["classes"])
+    floor = probability_floor(probabilities, validate["group"], MAX_UNLIKE)
+    return decision._replace(least_probability=floor)
+
+
+def answers_of(run, split):
+    """Decision and class of each image, `(images, 2)`, by sample_id."""
+    table = run.predictions
+    table = table[table["split"] == split].sort_values("sample_id")
+    probabilities = probabilities_of(table, run.config["classes"])
+    decisions, _ = decide_parts(decision_of(run), table["defect_score"], probabilities)
+    return np.stack([decisions, table["predicted"].to_numpy(str)], axis=1)
+
+
+def lines_of(run, original):
+    """What bundle.json says of the decision.
+
+    Args:
+        run: The `Run` whose lines they are.
+        original: The `Run` that is exported; another one in int8.
+    """
+    decision = decision_of(run)
+    drawn = original.folder / DECISION
+    return {
+        "accept_below": json_number(decision.accept_below),
+        "reject_from": json_number(decision.reject_from),
+        "least_probability": decision.least_probability,
+        "drawn_by": read_json(drawn)["command"] if drawn.is_file() else "threshold",
+        "false_rejects": _false_rejects(run),
+    }
+
+
+def _false_rejects(run):
+    """Share of good images rejected on validate, with one more of either kind."""
+    labels = run.predictions.query("split == 'validate'").sort_values("sample_id")
+    is_good = (labels["label"] == run.config["normal_class"]).to_numpy()
+    rejected = answers_of(run, "validate")[is_good, 0] == "reject"
+    return float((rejected.sum() + 1) / (rejected.size + 2))

@@ -1,0 +1,1 @@
+"""Runs side by side: ranking, paired differences, what each run cost."""

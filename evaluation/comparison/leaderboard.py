@@ -1,0 +1,171 @@
+"""Runs side by side: ranked on `validate`, reported on `test`."""
+
+import hashlib
+import textwrap
+
+import pandas as pd
+
+from evaluation.wording import counted, display_names, percent, share
+
+METRICS = {
+    "macro_f1": "macro-F1",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "auroc": "AUROC",
+    "miss_rate": "defects missed",
+    "false_reject_rate": "good rejected",
+}
+LOSSES = ("cross_entropy", "calibration_error")  # the lower the better; of classes
+IN_TERMINAL = ("macro_f1", "auroc", "miss_rate", "false_reject_rate")
+RANKED_BY = "ranked by"
+WIDTH = 100
+
+
+def leading_metric(run):
+    """The metric that ranks the run: macro-F1, or AUROC of a detector."""
+    return "macro_f1" if "classes" in run.outputs else "auroc"
+
+
+def ranking_value(run):
+    """The interval of its leading metric on `validate`, which ranks the run."""
+    return run.metrics["validate"]["metrics"][leading_metric(run)]
+
+
+def ranked_by(runs):
+    """What ranks these runs, in words: `macro-F1 on validate`."""
+    kinds = dict.fromkeys(METRICS[leading_metric(run)] for run in ranked(runs))
+    return f"{', then '.join(kinds)} on validate"
+
+
+def ranked(runs):
+    """Best first by `validate`, never by `test`; detectors after the classifiers."""
+
+    def key(run):
+        value = ranking_value(run)["value"]
+        is_combined = "members" in run.config  # the simpler one leads where both tie
+        return (
+            "classes" not in run.outputs,
+            value is None,
+            -(value or 0.0),
+            is_combined,
+            run.name,
+        )
+
+    return sorted(runs, key=key)
+
+
+def by_dataset(runs):
+    """Groups runs that were judged on the same test samples, each group ranked.
+
+    Returns:
+        A dict from the data set's name to its runs. Data sets of one name whose
+        test samples differ are told apart by the start of their manifest's hash.
+    """
+    groups = {}
+    for run in runs:
+        groups.setdefault((run.config["dataset"], _test_hash(run)), []).append(run)
+    names = [name for name, _ in groups]
+    return {
+        name
+        if names.count(name) == 1
+        else f"{name}, manifest {members[0].config['manifest_sha256'][:8]}": ranked(
+            members
+        )
+        for (name, _), members in groups.items()
+    }
+
+
+def leaderboard(runs):
+    """One row per run, within each data set best on `validate` first.
+
+    Returns:
+        A pandas table with dataset, run, model, each of METRICS and LOSSES on test
+        with `_low` and `_high` of its 95 % interval, validate_macro_f1, validate_auroc,
+        wall_time_s, peak_memory_mb, num_test_samples and num_test_groups. Shares
+        are in `[0, 1]`; what a run has no meaning for is NaN.
+    """
+    return pd.DataFrame(
+        [
+            _row(run, dataset)
+            for dataset, members in by_dataset(runs).items()
+            for run in members
+        ]
+    )
+
+
+def leaderboard_text(runs):
+    """The leaderboard of one data set as plain text, at most 100 columns wide."""
+    runs = ranked(runs)
+    test = runs[0].metrics["test"]
+    head = ["", RANKED_BY, *(METRICS[name] for name in IN_TERMINAL)]
+    rows = [
+        [name, _ranking_cell(run), *(_cell(run, metric) for metric in IN_TERMINAL)]
+        for name, run in zip(display_names(runs), runs, strict=True)
+    ]
+    columns = zip(head, *rows, strict=True)
+    widths = [max(map(len, column)) for column in columns]
+    widths[0] = min(widths[0], WIDTH - sum(widths[1:]) - 2 * len(widths[1:]))
+    about = (
+        f"{counted(test['num_samples'], 'test image')} in "
+        f"{counted(test['num_groups'], 'group')}, in percent with 95 % intervals; "
+        f"{RANKED_BY}: {ranked_by(runs)}"
+    )
+    lines = textwrap.wrap(about, WIDTH) + [_line(row, widths) for row in (head, *rows)]
+    return "\n".join(lines)
+
+
+def _line(cells, widths):
+    aligned = [_shortened(cells[0], widths[0]).ljust(widths[0])]
+    for cell, width in zip(cells[1:], widths[1:], strict=True):
+        aligned.append(cell.rjust(width))
+    return "  ".join(aligned)
+
+
+def _shortened(name, width):
+    """Cuts the middle out of a long name: its end tells runs apart."""
+    if len(name) <= width:
+        return name
+    end = width // 2
+    return f"{name[: width - end - 1]}…{name[-end:]}"
+
+
+def _ranking_cell(run):
+    value = ranking_value(run)["value"]
+    return "–" if value is None else share(value)
+
+
+def _cell(run, metric):
+    text = percent(run.metrics["test"]["metrics"].get(metric), unit="")
+    return text.replace(" to ", "-")
+
+
+def _row(run, dataset):
+    metrics = run.metrics
+    test, validate = metrics["test"], metrics["validate"]
+    row = {"dataset": dataset, "run": run.name, "model": run.config["model"]}
+    for name in (*METRICS, *LOSSES):
+        interval = test["metrics"].get(name) or {}
+        row[name] = _number(interval.get("value"))
+        row[f"{name}_low"] = _number(interval.get("low"))
+        row[f"{name}_high"] = _number(interval.get("high"))
+    for name in ("macro_f1", "auroc"):
+        value = validate["metrics"].get(name) or {}
+        row[f"validate_{name}"] = _number(value.get("value"))
+    return {
+        **row,
+        "wall_time_s": run.config["wall_time_s"],
+        "peak_memory_mb": run.config["peak_memory_mb"],
+        "num_test_samples": test["num_samples"],
+        "num_test_groups": test["num_groups"],
+    }
+
+
+def _number(value):
+    return float("nan") if value is None else value
+
+
+def _test_hash(run):
+    table = run.predictions
+    test = table[table["split"] == "test"].sort_values("sample_id")
+    text = test[["sample_id", "label", "group"]].to_csv(index=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,35 @@
+"""What a run cost to make; an ensemble's includes its members', which it needs."""
+
+from evaluation.run_folder import member_folders, read_run
+from goodparts.command import InputError
+
+
+def cost(run):
+    """Time and memory of a run with those of its members.
+
+    Returns:
+        A dict: `wall_time_s` (the sum), `peak_memory_mb` (the most of any) and
+        `note`, on what is in them; empty for a run without members.
+    """
+    own = [run.config["wall_time_s"], run.config["peak_memory_mb"]]
+    if "members" not in run.config:
+        return dict(wall_time_s=own[0], peak_memory_mb=own[1], note="")
+    try:
+        parts = [own, *_members(run).values()]
+        note = f"with its {len(run.config['members'])} members"
+    except InputError:
+        parts = [own]
+        note = "without its members, whose folders are gone"
+    times, peaks = zip(*parts, strict=True)
+    return dict(wall_time_s=sum(times), peak_memory_mb=max(peaks), note=note)
+
+
+def _members(run):
+    """Time and memory of every run below an ensemble, each once, by its folder."""
+    found = {}
+    for folder in member_folders(run):
+        member = read_run(folder)
+        found[folder] = [member.config["wall_time_s"], member.config["peak_memory_mb"]]
+        if "members" in member.config:
+            found |= _members(member)
+    return found

@@ -1,0 +1,46 @@
+"""The plots that lie in a run folder."""
+
+import pandas as pd
+
+from evaluation.plots import classes as plots
+from evaluation.plots import scores as score_plots
+from evaluation.plots.style import save_plot
+
+
+def write_plots(run):
+    """Writes plots/ of a run folder, about two seconds."""
+    for name, figure in run_plots(run).items():
+        save_plot(figure, run.folder / "plots" / f"{name}.png")
+
+
+def run_plots(run):
+    """The figures by the stem of their file; those that do not apply are missing."""
+    table = run.predictions
+    table = table[table["split"] == "test"]
+    name = run.config["model"]
+    figures = {
+        "scores": score_plots.score_histogram(
+            table, normal_class=run.config["normal_class"], threshold=run.threshold
+        ),
+        "miss_against_false_reject": score_plots.miss_against_false_reject_plot(
+            [run], [name]
+        ),
+        "roc": score_plots.roc_plot(
+            table,
+            run.metrics["test"]["roc"],
+            normal_class=run.config["normal_class"],
+            threshold=run.threshold,
+        ),
+    }
+    if "classes" in run.outputs:
+        figures["confusion"] = plots.confusion_plot(
+            run.metrics["test"]["confusion_matrix"], run.config["classes"], title=name
+        )
+        figures["per_class_recall"] = plots.per_class_recall_plot([run], [name])
+        figures["reliability"] = score_plots.reliability_plot(
+            table, run.config["classes"]
+        )
+    history = run.folder / "history.csv"
+    if history.is_file():
+        figures["curves"] = plots.curves_plot(pd.read_csv(history))
+    return figures

@@ -1,0 +1,113 @@
+"""What every predictor takes and returns, whatever its family.
+
+NumPy alone, so that bundles use it too. `predictions.py` writes what it returns.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+OUTPUTS = ("score", "classes", "map", "instances", "clips")  # of config["outputs"]
+
+
+class Instances(NamedTuple):
+    """The defects found in one image, in pixels of the image that was given.
+
+    Attributes:
+        boxes: `(n, 4)`: x, y of the upper left corner, width, height.
+        scores: `(n,)`, in `[0, 1]`, the most certain first.
+        labels: n class names.
+        masks: Bool `(n, height, width)`; None where only boxes are known.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: list
+    masks: np.ndarray | None = None
+
+
+class Answer(NamedTuple):
+    """What is said of one image; None where a family has no meaning for it.
+
+    Attributes:
+        defect_score: Higher is more defective.
+        probabilities: `(classes,)`, in the order of the classes.
+        anomaly_map: `(height, width)` at the resolution of the model, higher is more
+            anomalous.
+        instances: `Instances`.
+    """
+
+    defect_score: float
+    probabilities: np.ndarray | None = None
+    anomaly_map: np.ndarray | None = None
+    instances: Instances | None = None
+
+
+class Prediction(NamedTuple):
+    """What a predictor says of a batch: the fields of `Answer`, batch first.
+
+    Attributes:
+        defect_score: `(batch,)`.
+        probabilities: `(batch, classes)` or None.
+        anomaly_map: `(batch, height, width)` or None.
+        instances: A list of `Instances`, one for each image, or None.
+    """
+
+    defect_score: np.ndarray
+    probabilities: np.ndarray | None = None
+    anomaly_map: np.ndarray | None = None
+    instances: list | None = None
+
+    def answers(self):
+        """The `Answer` on each image of the batch."""
+        columns = (
+            [None] * len(self.defect_score) if column is None else column
+            for column in self
+        )
+        return [Answer(*values) for values in zip(*columns, strict=True)]
+
+
+class Predictor(NamedTuple):
+    """A loaded model, ready to inspect.
+
+    Attributes:
+        classes: Class names, in the order of the probabilities.
+        normal_class: The class of good parts.
+        image_size: `(height, width)` it works at: images are resized to it, and other
+            sizes are resized inside. None where it wants images as they are, as a
+            family with instances does, whose boxes and masks are in their pixels.
+        predict: Takes uint8 RGB images `(batch, height, width, 3)`, or clips
+            `(batch, num_frames, height, width, 3)` where `num_frames` is more than 1;
+            returns a `Prediction`, of a clip on its last frame.
+        explain: Takes images of one size and the name of a class for each, returns
+            maps `(batch, height, width)` of 0 to 1, of where that class is seen;
+            None where the family has none.
+        num_frames: Frames in a clip; a still image is a clip of one.
+    """
+
+    classes: list
+    normal_class: str
+    image_size: tuple | None
+    predict: Callable[[np.ndarray], Prediction]
+    explain: Callable[[np.ndarray, list], np.ndarray] | None = None
+    num_frames: int = 1
+
+
+def classifier_prediction(probabilities, classes, normal_class):
+    """A classifier's `Prediction`: the defect score is 1 - P(normal class)."""
+    probabilities = np.asarray(probabilities, np.float64)
+    normal = list(classes).index(normal_class)
+    return Prediction(1.0 - probabilities[:, normal], probabilities)
+
+
+def found_outputs(prediction, num_frames=1):
+    """What a `Prediction` has, as names of OUTPUTS in their order."""
+    there = {
+        "score": True,
+        "classes": prediction.probabilities is not None,
+        "map": prediction.anomaly_map is not None,
+        "instances": prediction.instances is not None,
+        "clips": num_frames > 1,
+    }
+    return [name for name in OUTPUTS if there[name]]

@@ -1,0 +1,257 @@
+"""A run folder while it is written: opened, resumed, and named when complete.
+
+It is `<name>.unfinished/` until then. One with checkpoints can be resumed after a
+kill; another is removed once its process is gone.
+"""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import shutil
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluation.plots.run import write_plots
+from evaluation.run_folder import UNFINISHED, read_run
+from goodparts.command import InputError
+from goodparts.files import read_json, write_json, write_text
+from goodparts.machine import describe_device, is_alive, peak_memory_mb
+from preprocessing.manifest import table_hash
+
+SAME_ON_RESUME = {
+    "manifest_sha256": "data set",
+    "model": "model",
+    "arguments": "arguments",
+    "seed": "seed",
+    "backend": "backend of Keras",
+}
+CHECKPOINTS, OWNER = "checkpoints", "owner"
+DATASET_KEYS = (
+    "dataset",
+    "dataset_folder",
+    "manifest_sha256",
+    "classes",
+    "normal_class",
+)
+PACKAGES = ("keras", "tensorflow", "numpy", "scikit-learn", "opencv-contrib-python")
+
+
+@dataclass
+class OpenRun:
+    """A run being written: its temporary `folder` and a `config` to add to."""
+
+    folder: Path
+    config: dict
+
+    @property
+    def checkpoints(self):
+        """Folder of what a training needs to be resumed; gone when it is complete."""
+        return self.folder / CHECKPOINTS
+
+
+@contextmanager
+def start_run(runs_dir, *, model, family, dataset, arguments, seed, resume=None):
+    """Opens a new run folder, and names it finally when the block ends well.
+
+    Args:
+        runs_dir: Folder of all run folders.
+        model: Name of the model, a key of MODELS or a combiner.
+        family: Package that trained it and can load it.
+        dataset: The `Dataset` it was trained on, or the config of a run that was
+            trained on the same one.
+        arguments: Everything the training was told, resolved.
+        seed: The one seed.
+        resume: An unfinished run folder to go on in, see `read_unfinished`.
+
+    Yields:
+        An `OpenRun`; after the block its `folder` is the final one.
+
+    Raises:
+        InputError: If the data set is not that of the run to resume.
+    """
+    about = dataset if isinstance(dataset, dict) else _about_dataset(dataset)
+    config = {
+        "model": model,
+        "family": family,
+        **{key: about[key] for key in DATASET_KEYS},
+        "arguments": arguments,
+        "seed": seed,
+        "notes": [],
+        **_circumstances(),
+    }
+    earlier_s, earlier_mb = 0.0, 0
+    if resume is None:
+        today = datetime.date.today().isoformat()
+        stem = Path(runs_dir) / f"{today}-{model}-{config['dataset']}"
+        folder = _new_folder(stem)
+    else:
+        folder = Path(resume)
+        begun = read_unfinished(folder)
+        for key, what in SAME_ON_RESUME.items():
+            if json.loads(json.dumps(config[key])) != begun[key]:
+                raise InputError(
+                    f"The {what} changed since {folder.name} was begun: a resumed "
+                    "training would mix the two. Train again."
+                )
+        config["started"] = begun["started"]
+        earlier_s = begun["wall_time_s"] + _seconds_spent(folder)
+        earlier_mb = begun["peak_memory_mb"]
+    earlier = {"wall_time_s": earlier_s, "peak_memory_mb": earlier_mb}
+    write_json(folder / "config.json", config | earlier)
+    write_text(folder / OWNER, _me())
+    started = time.perf_counter()
+    run = OpenRun(folder, config)
+    try:
+        yield run
+        config["wall_time_s"] = round(earlier_s + time.perf_counter() - started, 2)
+        config["peak_memory_mb"] = max(earlier_mb, peak_memory_mb())
+        write_json(folder / "config.json", config)
+        write_plots(read_run(folder))
+        run.folder = folder.with_name(folder.name.removesuffix(UNFINISHED))
+        os.rename(folder, run.folder)
+        shutil.rmtree(run.checkpoints, ignore_errors=True)
+        (run.folder / OWNER).unlink()
+    except BaseException as error:
+        if not _is_resumable(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        _tell_how_to_go_on(error, folder)
+        raise
+
+
+def _tell_how_to_go_on(error, folder):
+    """Raises mistakes, full disks and Ctrl-C again, with the way to resume."""
+    how = f"Go on with: pipenv run train --resume {shlex.quote(str(folder))}"
+    if isinstance(error, KeyboardInterrupt):
+        raise KeyboardInterrupt(how) from None
+    if isinstance(error, InputError):
+        raise InputError(f"{error} {how}, or delete that folder.") from error
+    if isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename else ""
+        raise InputError(
+            f"{error.strerror or error}{where}. Mend that. {how}"
+        ) from error
+
+
+def read_unfinished(folder):
+    """The config of an unfinished run folder that can be resumed.
+
+    Raises:
+        InputError: If it cannot.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}. Its training may be finished.")
+    if not folder.name.endswith(UNFINISHED) or not (folder / "config.json").is_file():
+        is_run = (folder / "metrics.json").is_file()
+        raise InputError(
+            f"{folder} {'is finished' if is_run else 'is no unfinished run folder'}: "
+            f"only folders that end in {UNFINISHED} can be resumed."
+        )
+    if _is_owned(folder) and not _is_mine(folder):
+        raise InputError(
+            f"{folder} is being trained by another process. Let it end; if there is "
+            f"none, as after a restart, delete {folder / OWNER}."
+        )
+    if not _is_resumable(folder):
+        raise InputError(
+            f"{folder} has no checkpoint: no epoch was finished, or its model has "
+            "none. Train again; the folder is removed then."
+        )
+    try:
+        return read_json(folder / "config.json")
+    except ValueError as error:
+        raise InputError(
+            f"{folder / 'config.json'} is no JSON: {error}. Train again."
+        ) from error
+
+
+def _about_dataset(dataset):
+    return {
+        "dataset": dataset.name,
+        "dataset_folder": str(dataset.folder.resolve()),
+        "manifest_sha256": table_hash(dataset.manifest),
+        "classes": dataset.classes,
+        "normal_class": dataset.normal_class,
+    }
+
+
+def _circumstances():
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        versions[package] = importlib.metadata.version(package)
+    return {
+        "versions": versions,
+        "git_commit": _git_commit(),
+        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
+        "device": describe_device(),
+        "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
+
+
+def _git_commit():
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()
+
+
+def _new_folder(stem):
+    """Makes `<stem>-<n>.unfinished` for the first n that is free; removes rubbish."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    for left in stem.parent.glob(f"*{UNFINISHED}"):
+        has_owner = (left / OWNER).is_file()  # another may be making it just now
+        if has_owner and not _is_owned(left) and not _is_resumable(left):
+            shutil.rmtree(left, ignore_errors=True)
+    for number in range(1, 10_000):
+        final = stem.with_name(f"{stem.name}-{number}")
+        folder = final.with_name(f"{final.name}{UNFINISHED}")
+        if final.exists():
+            continue
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        if not final.exists():
+            return folder
+        folder.rmdir()
+    raise InputError(f"{stem.parent} has too many runs named {stem.name}.")
+
+
+def _is_owned(folder):
+    """Whether the process that writes an unfinished run is alive, as far as known."""
+    try:
+        host, process_id = (folder / OWNER).read_text().split()
+    except (OSError, ValueError):
+        return False
+    return host != socket.gethostname() or is_alive(int(process_id))
+
+
+def _is_mine(folder):
+    """Whether this process, or an ended one of its number, was the last to write."""
+    return (folder / OWNER).is_file() and (folder / OWNER).read_text() == _me()
+
+
+def _me():
+    return f"{socket.gethostname()} {os.getpid()}"
+
+
+def _is_resumable(folder):
+    return any((folder / CHECKPOINTS).glob("*.npz"))
+
+
+def _seconds_spent(folder):
+    """From the start of the last attempt to its last checkpoint."""
+    if not (folder / OWNER).is_file():
+        return 0.0
+    last = max(path.stat().st_mtime for path in (folder / CHECKPOINTS).glob("*.npz"))
+    return round(max(0.0, last - (folder / OWNER).stat().st_mtime), 2)

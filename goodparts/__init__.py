@@ -1,0 +1,1 @@
+"""The base that everything stands on: commands, files, the web, the machine."""

@@ -1,0 +1,42 @@
+"""What machine this is: its processor, and what this process takes of it."""
+
+import os
+import platform
+import resource
+import sys
+from pathlib import Path
+
+
+def num_cpus():
+    """Processors this process may use; fewer than there are in a container."""
+    return len(os.sched_getaffinity(0))
+
+
+def peak_memory_mb():
+    """The most memory this process has held, in MB."""
+    if sys.platform == "linux":  # getrusage counts the parent's memory there too
+        lines = Path("/proc/self/status").read_text().splitlines()
+        peak = next(line for line in lines if line.startswith("VmHWM"))
+        return round(int(peak.split()[1]) / 2**10)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
+
+
+def is_alive(process_id):
+    """Whether a process of this machine runs."""
+    try:
+        os.kill(process_id, 0)  # signal 0 only asks
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # alive, and another user's
+    return True
+
+
+def describe_device():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.split(":")[1].strip() for line in lines if "model name" in line]
+    except OSError:
+        names = []
+    return f"{names[0] if names else platform.machine()}, {num_cpus()} cores"

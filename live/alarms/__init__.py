@@ -1,0 +1,1 @@
+"""From verdicts to events: alarm rules and the state of the alarm."""

@@ -1,0 +1,229 @@
+"""From verdicts on frames to events: one alarm for a fault, not one per frame."""
+
+from collections import Counter, deque
+from datetime import UTC
+from typing import NamedTuple
+
+from live.alarms.rules import RAISED
+
+MOST_ENDED = 1000  # alarms that one acknowledgement closes
+
+
+class Seen(NamedTuple):
+    """A frame as evidence."""
+
+    number: int
+    defect_score: float
+    predicted: str
+
+
+class Event(NamedTuple):
+    """What happened, from the first doubtful frame to its end; times are ISO 8601."""
+
+    id: str  # "20261121T123456-0001": when it began, and its number in this run
+    kind: str  # "alarm" or "attention"
+    first_frame: int  # the first of the frames that raised it
+    began_frame: int  # the frame that raised it
+    last_frame: int  # the last defective (attention: not accepted) frame so far
+    num_frames: int  # defective (attention: not accepted) frames so far
+    max_score: float
+    predicted: str  # the class named most often
+    began: str
+    ended: str | None = None
+    acknowledged: str | None = None
+
+
+class Alarm:
+    """Turns verdicts on frames into alarms that stay until someone saw them.
+
+    "reject" is a defective frame and "accept" a good one. "inspect" (a hand, an
+    unknown scene) is neither: it does not break a run of defects and does not
+    lengthen it. As many frames in a row that are not accepted as the rule has
+    frames, without an alarm, are worth a look: an event of kind "attention".
+
+    An event has ended after as many good frames in a row. An alarm stays until
+    it is acknowledged, ended or not; a fault that comes before that is an event of
+    its own, acknowledged with it. Attention goes when it has ended, and gives way to
+    an alarm. After an acknowledgement the rule starts anew: a fault that persists
+    alarms again. One event is open at a time.
+
+    `update`, `acknowledge` return changes: dicts with "kind" ("alarm",
+    "attention", "ended" or "acknowledged"), "at", "event" (its id),
+    "event_kind", and the other fields of Event as they then are.
+
+    Args:
+        rule: Rule of `parse_rule`.
+
+    Example:
+        >>> from datetime import datetime
+        >>> from live.alarms.rules import parse_rule
+        >>> alarm = Alarm(parse_rule("2"))
+        >>> noon = datetime(2026, 11, 21, 12, tzinfo=UTC)
+        >>> alarm.update(0, noon, "reject", 0.9, "scratch")
+        []
+        >>> alarm.update(1, noon, "reject", 0.8, "dent")[0]["event"]
+        '20261121T120000-0001'
+    """
+
+    def __init__(self, rule):
+        self.rule = rule
+        self.event = None  # the open Event
+        self._ended = deque(maxlen=MOST_ENDED)  # alarms to be acknowledged with it
+        self._num_events = 0
+        self._classes = Counter()  # of the open event
+        self._defects = deque(maxlen=rule.reach)
+        self._doubtful = deque(maxlen=rule.num_frames)
+        self.gap()
+
+    def restore(self, events, at):
+        """Takes up what an earlier run left open; alarms stay until acknowledged.
+
+        Args:
+            events: `Event`s without an acknowledgement, the oldest first.
+            at: datetime with a zone, of now.
+
+        Returns:
+            Changes: those that had not ended have now, as nobody saw how.
+        """
+        changes = []
+        for event in events:
+            self.event = event
+            if not event.ended:
+                self._set(ended=_iso(at))
+                changes.append(self._change("ended", at))
+            if event.kind == "alarm":
+                self._ended.append(self.event)
+        self.event = self._ended.pop() if self._ended else None
+        return changes
+
+    @property
+    def state(self):
+        """ "clear", "alarm" or "attention"."""
+        return self.event.kind if self.event else "clear"
+
+    def gap(self):
+        """Starts counting anew, after frames that nobody judged; events stay open.
+
+        Call it when the stream was lost or a frame could not be judged, so that
+        two halves of a run are never taken for one.
+        """
+        self._state = 0
+        self._num_good = 0
+        self._defects.clear()
+        self._doubtful.clear()
+
+    def update(self, frame_number, at, decision, defect_score, predicted):
+        """Takes the verdict on the next frame.
+
+        Args:
+            frame_number: Number of the frame in this run, growing.
+            at: datetime with a zone, when the frame was captured.
+            decision: "accept", "reject" or "inspect".
+            defect_score: Higher for more defective.
+            predicted: Class name.
+
+        Returns:
+            List of changes, most often empty.
+        """
+        seen = Seen(frame_number, float(defect_score), predicted)
+        changes = []
+        raised = self._count(decision, seen)
+        if self.event and not self.event.ended:
+            changes += self._go_on(at, decision, seen, raised)
+        elif self.event and raised:
+            self._ended.append(self.event)
+            self.event = None
+        if not self.event and raised:
+            changes.append(self._open("alarm", at, self._defects))
+        elif not self.event and len(self._doubtful) == self.rule.num_frames:
+            changes.append(self._open("attention", at, self._doubtful))
+        return changes
+
+    def acknowledge(self, at):
+        """Closes the open event, ended or not, and all before; the rule starts anew."""
+        if not self.event:
+            return []
+        time, changes = _iso(at), []
+        for event in (*self._ended, self.event):
+            self.event = event
+            self._set(acknowledged=time, ended=event.ended or time)
+            changes.append(self._change("acknowledged", at))
+        self._ended.clear()
+        self.event = None
+        self.gap()
+        return changes
+
+    def _count(self, decision, seen):
+        """Moves the rule by a frame; True when it raises an alarm."""
+        if decision == "accept":
+            self._num_good += 1
+            self._doubtful.clear()
+            self._state = self.rule.after_good[self._state]
+        else:
+            self._num_good = 0
+            self._doubtful.append(seen)
+        if decision == "reject":
+            self._defects.append(seen)
+            self._state = self.rule.after_defect[self._state]
+        if self._state == RAISED:
+            self._state = 0
+            return True
+        if self._state == 0:
+            self._defects.clear()
+        return False
+
+    def _go_on(self, at, decision, seen, raised):
+        """Goes on collecting for an event; ends it when it is over."""
+        attention = self.event.kind == "attention"
+        if decision == "reject" or (attention and decision != "accept"):
+            self._collect([seen])
+        over = self._num_good >= self.rule.num_frames
+        if not over and not (attention and raised):
+            return []
+        self._set(ended=_iso(at))
+        change = self._change("ended", at)
+        if over:
+            self.gap()
+        if attention:
+            self.event = None
+        return [change]
+
+    def _open(self, kind, at, frames):
+        self._num_events += 1
+        first, last = frames[0], frames[-1]
+        self._classes.clear()
+        self.event = Event(
+            f"{at.astimezone(UTC):%Y%m%dT%H%M%S}-{self._num_events:04d}",
+            kind,
+            first_frame=first.number,
+            began_frame=last.number,
+            last_frame=last.number,
+            num_frames=0,
+            max_score=first.defect_score,
+            predicted=first.predicted,
+            began=_iso(at),
+        )
+        self._collect(frames)
+        return self._change(kind, at)
+
+    def _collect(self, frames):
+        for frame in frames:
+            self._classes[frame.predicted] += 1
+            self._set(
+                last_frame=frame.number,
+                num_frames=self.event.num_frames + 1,
+                max_score=max(self.event.max_score, frame.defect_score),
+                predicted=max(self._classes, key=self._classes.get),
+            )
+
+    def _set(self, **fields):
+        self.event = self.event._replace(**fields)
+
+    def _change(self, kind, at):
+        event = self.event._asdict()
+        about = {"event": event.pop("id"), "event_kind": event.pop("kind")}
+        return {"kind": kind, "at": _iso(at), **about, **event}
+
+
+def _iso(at):
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,1 @@
+"""From a camera, stream, film or folder to frames that can be trusted."""

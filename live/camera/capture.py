@@ -1,0 +1,330 @@
+"""Frames of a source, taken in a thread of its own.
+
+Of cameras and streams the newest frame counts: what was not taken in time is
+dropped and counted. They are connected to again for ever, with growing pauses. Of
+files and folders every frame is handed out, then `EndOfSource` is raised.
+
+When is a picture new? Decoded frames that are equal in every byte may be a stuck
+camera, or a scene that stands still behind an encoder that sends "no change" (a
+sensor has noise, but an encoder can remove it). Both look alike, so:
+the same picture is handed out for `frozen_after` seconds and then no more; the
+stream is restarted once (state "frozen"); if the picture still does not change, the
+state is "still" and the stream is left alone, until it does change.
+
+A picture that waited unseen because decoding does not keep up is dropped; if that
+goes on, the stream is begun again at what is new.
+"""
+
+import threading
+import time
+from collections import deque
+from contextlib import closing
+from typing import NamedTuple
+
+import numpy as np
+
+from live.camera import sources
+from live.camera.pixels import is_same_picture, to_rgb
+from live.camera.sources import SourceLost
+
+FROZEN_AFTER = 5.0  # seconds
+LATE = 1.0  # seconds behind the camera from which a picture is dropped
+LATE_FOR = 2.0  # seconds of late pictures after which the stream is begun again
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 2.0  # seconds between two tries to connect
+HEALTHY_PICTURES = 10  # of a connection, after which the next pause is the first
+HEALTHY_AFTER = 10.0  # seconds of new pictures that make up for one that stood still
+STOP_WITHIN = 2.0  # seconds to wait for a thread that may hang in a read
+FILE_QUEUE = 4  # frames read ahead of a file or folder
+RATE_OVER = 60  # frames over which the rate is measured
+
+
+class EndOfSource(Exception):
+    """The file or folder has no more frames, or the capture was stopped."""
+
+
+class Frame(NamedTuple):
+    """One whole frame.
+
+    Attributes:
+        image: uint8 RGB, contiguous, `(height, width, 3)` as the source had it: its
+            size may change from frame to frame.
+        number: From 0 over the whole run; frames that were dropped or damaged count.
+        captured_at: `time.monotonic()` when it had been received whole, or would
+            have been if it had not waited to be read.
+        media_time: Seconds in the file or stream, or None.
+    """
+
+    image: np.ndarray
+    number: int
+    captured_at: float
+    media_time: float | None
+
+
+class Frozen(SourceLost):
+    """The source is there and gives nothing new."""
+
+
+class Capture:
+    """Takes frames from a source until it ends or `stop` is called.
+
+    Args:
+        source: Text as `live.camera.sources.open_source` takes it.
+        frozen_after: Seconds without a new picture after which a camera or stream
+            is started again.
+
+    Example:
+        with Capture("rtsp://camera/stream") as capture:
+            while True:
+                frame = capture.next(timeout=1)
+    """
+
+    def __init__(self, source, *, frozen_after=FROZEN_AFTER):
+        self.frozen_after = frozen_after
+        self._text = source
+        self._source = None
+        self._thread = None
+        self._stopping = threading.Event()
+        self._changed = threading.Condition()  # guards all below
+        self._waiting = deque()  # (number, picture), oldest first
+        self._arrivals = deque(maxlen=RATE_OVER)
+        self._state = "connecting"
+        self._num_frames = self._num_dropped = self._num_bad = 0
+        self._num_reconnects = 0
+        self._last_error = self._size = self._fault = None
+        self._broken = None  # why a camera's picture could not be converted
+        # Of the thread alone:
+        self._last = None  # the newest picture that was not as the one before
+        self._was_restarted = False  # for a picture that did not change
+        self._num_whole = 0  # pictures of this connection
+        self._late_since = None
+
+    def start(self):
+        """Starts the thread.
+
+        Returns:
+            Itself.
+
+        Raises:
+            InputError: If a file, folder or address cannot be used. A camera that
+                does not answer is none: see `status()["last_error"]`.
+        """
+        self._source = sources.open_source(self._text, read_timeout=self.frozen_after)
+        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+        self._thread.start()
+        return self
+
+    def next(self, timeout=None):
+        """The next frame: of a camera the newest, of a file the one that follows.
+
+        Args:
+            timeout: Seconds to wait at most; None waits for ever.
+
+        Returns:
+            A `Frame`, or None if there was none in time.
+
+        Raises:
+            EndOfSource: If a file or folder is at its end, or `stop` was called.
+        """
+        with self._changed:
+            if not self._changed.wait_for(self._is_ready, timeout):
+                return None
+            if self._fault:
+                raise self._fault
+            if self._stopping.is_set() or not self._waiting:
+                raise EndOfSource(f"{self._source.name} has no more frames.")
+            number, picture = self._waiting.popleft()
+            self._changed.notify_all()
+        try:
+            image = to_rgb(picture.pixels)
+        except Exception as fault:  # told by `status` if it is a camera's
+            if not self._source.is_live:
+                raise
+            self._broken = fault
+            return None
+        return Frame(image, number, picture.captured_at, picture.media_time)
+
+    def status(self):
+        """How the capture goes, as JSON-able values.
+
+        Returns:
+            A dict: `state` ("connecting", "running", "reconnecting", "frozen",
+            "still", "ended", "stopped"), `num_frames` (received whole), `num_dropped`
+            (of these never handed out), `num_bad` (damaged), `num_reconnects`,
+            `last_error` (text or None), `frames_per_s`, `size` ([height, width] or
+            None).
+        """
+        with self._changed:
+            return {
+                "state": self._state,
+                "num_frames": self._num_frames,
+                "num_dropped": self._num_dropped,
+                "num_bad": self._num_bad,
+                "num_reconnects": self._num_reconnects,
+                "last_error": self._last_error,
+                "frames_per_s": self._rate(),
+                "size": self._size,
+            }
+
+    def stop(self):
+        """Ends the capture within two seconds, even if the camera hangs."""
+        self._stopping.set()
+        with self._changed:
+            self._state = "stopped"
+            self._waiting.clear()
+            self._changed.notify_all()
+        if self._thread:
+            self._thread.join(STOP_WITHIN)
+
+    __enter__ = start
+
+    def __exit__(self, *error):
+        self.stop()
+
+    def _run(self):
+        try:
+            if self._source.is_live:
+                self._watch()
+            else:
+                self._read_all()
+        except Exception as fault:  # handed to the caller of `next`
+            self._fault = fault
+        with self._changed:
+            self._set_state("ended")
+            self._changed.notify_all()
+
+    def _read_all(self):
+        self._set_state("running")
+        for received in self._source.receive():
+            with self._changed:
+                self._count(received)
+                if received.picture:
+                    self._hand_on(received.picture)
+                self._changed.wait_for(
+                    lambda: len(self._waiting) < FILE_QUEUE or self._stopping.is_set()
+                )
+            if self._stopping.is_set():
+                return
+
+    def _watch(self):
+        """Connects, takes pictures, and connects again after a loss; until stopped."""
+        pause = FIRST_PAUSE
+        while not self._stopping.is_set():
+            self._num_whole = 0
+            try:
+                self._take_pictures(time.monotonic())
+            except Frozen as lost:
+                self._note_loss("frozen", str(lost))
+            except SourceLost as lost:
+                self._note_loss("reconnecting", str(lost))
+            except Exception as fault:  # told by `status`; a camera may come back
+                self._note_loss("reconnecting", f"{type(fault).__name__}: {fault}")
+            if self._num_whole >= HEALTHY_PICTURES:
+                pause = FIRST_PAUSE
+            self._stopping.wait(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+            with self._changed:
+                self._num_reconnects += not self._stopping.is_set()
+
+    def _note_loss(self, state, text):
+        with self._changed:
+            self._set_state(state)
+            self._last_error = sources.without_secrets(text)
+
+    def _take_pictures(self, began):
+        last_at = self._late_since = self._broken = None
+        with closing(self._source.receive()) as everything:
+            for received in everything:
+                if self._stopping.is_set():
+                    return
+                if self._broken:
+                    raise self._broken
+                now = time.monotonic()
+                with self._changed:
+                    self._count(received)
+                last_at = last_at or now  # connected
+                if now - last_at > self.frozen_after:  # a picture that comes now is old
+                    raise Frozen(f"no whole picture for {self.frozen_after:g} s")
+                if received.picture:
+                    last_at = now
+                    self._num_whole += 1
+                    if not self._is_late(received.picture, now):
+                        self._judge(received.picture, now - began)
+
+    def _is_late(self, picture, now):
+        """Drops a picture that shows what was; ends a stream of nothing else."""
+        age = now - picture.captured_at
+        if age <= LATE:
+            self._late_since = None
+            return False
+        with self._changed:
+            self._num_dropped += 1
+        self._late_since = self._late_since or now
+        if now - self._late_since > LATE_FOR:
+            raise SourceLost(
+                f"lags behind the camera by {age:.1f} s: this computer or the network "
+                "is too slow for it; set it to a smaller picture or fewer a second"
+            )
+        return True
+
+    def _judge(self, picture, connected_for):
+        """Hands a picture on unless it has been the same for too long."""
+        at = picture.captured_at
+        if self._last is None or not is_same_picture(self._last.pixels, picture.pixels):
+            self._last = picture
+            if connected_for > HEALTHY_AFTER:
+                self._was_restarted = False
+        is_stuck = at - self._last.captured_at > self.frozen_after
+        with self._changed:
+            self._num_dropped += 1 if is_stuck else len(self._waiting)
+            if not is_stuck:
+                self._set_state("running")
+                self._waiting.clear()
+                self._hand_on(picture)
+            elif self._was_restarted:
+                self._set_state("still")
+            else:
+                self._was_restarted = True
+                raise Frozen(f"the same picture for {self.frozen_after:g} s")
+
+    def _hand_on(self, picture):
+        number = self._num_frames + self._num_bad - 1
+        self._waiting.append((number, picture))
+        self._arrivals.append(picture.captured_at)
+        self._size = _size(picture.pixels)
+        self._changed.notify_all()
+
+    def _count(self, received):
+        self._num_frames += received.picture is not None
+        self._num_bad += received.num_bad
+        self._last_error = received.problem or self._last_error
+
+    def _set_state(self, state):
+        if not self._stopping.is_set():
+            self._state = state
+
+    def _is_ready(self):
+        self._drop_stale()
+        is_over = self._state in ("ended", "stopped")
+        return bool(self._waiting) or is_over or self._fault is not None
+
+    def _drop_stale(self):
+        """A camera's frame that nobody took for too long shows what was."""
+        if self._source.is_live and self._waiting:
+            age = time.monotonic() - self._waiting[0][1].captured_at
+            if age > self.frozen_after:
+                self._waiting.clear()
+                self._num_dropped += 1
+
+    def _rate(self):
+        """Frames a second of late; 0 where none came for two seconds."""
+        times = self._arrivals
+        if len(times) < 2 or time.monotonic() - times[-1] > 2:
+            return 0.0
+        return round((len(times) - 1) / max(times[-1] - times[0], 1e-9), 1)
+
+
+def _size(pixels):
+    if isinstance(pixels, np.ndarray):
+        return list(pixels.shape[:2])
+    size = [pixels.height, pixels.width]
+    return size[::-1] if round(pixels.rotation / 90) % 2 else size

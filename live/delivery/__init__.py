@@ -1,0 +1,1 @@
+"""Events sent to webhooks, MQTT brokers and the stop command."""

@@ -1,0 +1,72 @@
+"""The picture of the page and of the window."""
+
+import os
+import time
+
+import cv2
+
+from goodparts.command import InputError
+
+OUTLINE = (255, 255, 255), (0, 0, 0)  # white on black shows on every part
+QUALITY = 85
+STALE_S = 2.0  # an older picture is no live view
+
+
+def outlined(image, box):
+    """A copy of uint8 RGB `(height, width, 3)` with the box drawn; or the image."""
+    if box is None:
+        return image
+    x, y, width, height = box
+    image = image.copy()
+    for colour, thickness in zip(OUTLINE[::-1], (3, 1), strict=True):
+        corner = x + width - 1, y + height - 1
+        cv2.rectangle(image, (x, y), corner, colour, thickness)
+    return image
+
+
+def as_jpeg(image):
+    """The bytes of a JPEG of uint8 RGB."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+    found = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    return found[1].tobytes()
+
+
+class Window:
+    """A window with the picture and the verdict, where there is a display.
+
+    Raises:
+        InputError: If there is no display, or OpenCV was built without windows.
+    """
+
+    def __init__(self, title):
+        self.title = title
+        if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            raise InputError("--window needs a display; there is none. Use the page.")
+
+    def __enter__(self):
+        try:
+            cv2.namedWindow(self.title, cv2.WINDOW_NORMAL)
+        except cv2.error as error:
+            raise InputError(f"OpenCV shows no windows here: {error}") from error
+        return self
+
+    def __exit__(self, *_):
+        cv2.destroyAllWindows()
+
+    def show(self, seen):
+        """Shows a `Seen`, or that none comes; False when q was pressed."""
+        if seen is None:
+            return cv2.waitKey(1) & 0xFF != ord("q")
+        picture = cv2.cvtColor(outlined(seen.frame.image, seen.box), cv2.COLOR_RGB2BGR)
+        words = "not judged"
+        if time.monotonic() - seen.frame.captured_at > STALE_S:
+            words = "no new frame"
+        elif seen.verdict is not None:
+            words = f"{seen.verdict.decision} {seen.verdict.defect_score:.3f}".upper()
+        for colour, thickness in zip(OUTLINE[::-1], (4, 2), strict=True):
+            place = 10, picture.shape[0] - 12
+            cv2.putText(
+                picture, words, place, cv2.FONT_HERSHEY_SIMPLEX, 0.8, colour, thickness
+            )
+        cv2.imshow(self.title, picture)
+        return cv2.waitKey(1) & 0xFF != ord("q")

@@ -1,0 +1,131 @@
+"""What other threads see of a live inspection: page, health check, Prometheus."""
+
+import time
+
+import numpy as np
+
+from live.overlay import as_jpeg, outlined
+
+STALE_S = 10.0  # without a frame for so long, health is bad
+
+
+class View:
+    """Asks an `Inspection`, from any thread, and never inspects."""
+
+    def __init__(self, inspection):
+        self.inspection = inspection
+        self._encoded = None, b"", None
+
+    def command(self, do, event=None):
+        self.inspection.command(do, event)
+
+    def state(self):
+        """All that the page shows, as JSON knows it."""
+        watched, now = self.inspection, time.monotonic()
+        alarm, decision = watched.alarm, watched.inspector.decision
+        capture, event = watched.capture.status(), alarm.event
+        if watched.refusal is not None:
+            capture |= {"state": "refused", "last_error": watched.refusal}
+        return {
+            "bundle": watched.inspector.name,
+            "bundle_sha256": watched.inspector.sha256,
+            "source": watched.source,
+            "running": watched.is_on and not watched.is_ending,
+            "capture": capture,
+            "verdict": _verdict(watched.seen),
+            "lines": {
+                "accept_below": _finite(decision.accept_below),
+                "reject_from": _finite(decision.reject_from),
+            },
+            "alarm": {
+                "state": alarm.state,
+                "since": event.began if event else None,
+                "event": event.id if event else None,
+                "rule": alarm.rule.text,
+            },
+            "counts": watched.measures.counts(),
+            "rate": {
+                "frames_per_s": watched.measures.frames_per_s(),
+                **watched.measures.latency_ms(),
+            },
+            "scores": [
+                [round(now - at, 2), score, decided]
+                for at, score, decided in list(watched.scores)
+            ],
+            "outputs": self._outputs(),
+            "log": watched.folder.log_state(),
+        }
+
+    def _outputs(self):
+        outboxes = self.inspection.outboxes + self.inspection.stop_outboxes
+        return [outbox.status() for outbox in outboxes]
+
+    def picture(self):
+        """`(number, JPEG, verdict)` of the newest frame, region outlined, or None.
+
+        The verdict is that of `state`, on this very frame.
+        """
+        seen = self.inspection.seen
+        if seen is None:
+            return None
+        number = seen.frame.number
+        if self._encoded[0] != number:
+            jpeg = as_jpeg(outlined(seen.frame.image, seen.box))
+            self._encoded = number, jpeg, _verdict(seen)
+        return self._encoded
+
+    def events(self):
+        return self.inspection.folder.events()
+
+    def media(self, kind, event_id):
+        return self.inspection.folder.media(kind, event_id)
+
+    def health(self):
+        """Whether frames come, are judged and written down; and the facts behind it."""
+        watched, problem = (
+            self.inspection,
+            self.inspection.folder.log_state()["problem"],
+        )
+        seen, age = watched.seen, None
+        if seen is not None:
+            age = round(time.monotonic() - seen.frame.captured_at, 1)
+        facts = {
+            "capture": watched.capture.status()["state"],
+            "frame_age_s": age,
+            "inspecting": watched.is_on,
+            "alarm": watched.alarm.state,
+            "refused": watched.refusal,
+            "log_problem": problem,
+        }
+        is_fresh = age is not None and age < STALE_S
+        return is_fresh and watched.is_on and not (problem or watched.refusal), facts
+
+    def metrics(self):
+        """What Prometheus reads."""
+        watched = self.inspection
+        return watched.measures.exposed(
+            watched.capture.status(),
+            watched.alarm.state,
+            self._outputs(),
+            watched.folder.log_state(),
+            is_on=watched.is_on,
+        )
+
+
+def _verdict(seen):
+    """The verdict of a `Seen` as JSON knows it, or None."""
+    if seen is None or seen.verdict is None:
+        return None
+    verdict = seen.verdict
+    return {
+        "decision": verdict.decision,
+        "reason": verdict.reason,
+        "defect_score": verdict.defect_score,
+        "predicted": verdict.predicted,
+        "number": seen.frame.number,
+        "age_s": round(time.monotonic() - seen.frame.captured_at, 3),
+    }
+
+
+def _finite(value):
+    return value if np.isfinite(value) else None

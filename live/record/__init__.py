@@ -1,0 +1,1 @@
+"""What stays of an inspection: event log, pictures and clips."""

@@ -1,0 +1,1 @@
+"""Augmented copies of train images, masks in step."""

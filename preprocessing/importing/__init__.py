@@ -1,0 +1,1 @@
+"""From a user's folder to checked images with labels, masks and instances."""

@@ -1,0 +1,195 @@
+"""From the images found in a source to checked files in a data set folder."""
+
+import hashlib
+import os
+import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+import pandas as pd
+
+from goodparts.command import InputError, progress
+from goodparts.files import file_hash
+from preprocessing.images import decode_image, read_mask, write_image
+from preprocessing.importing.found_image import Rejected, SourceImage
+from preprocessing.instances import draw_instances, mask_instances
+from preprocessing.manifest import COLUMNS, image_source
+from preprocessing.splitting.near_duplicates import Fingerprint, fingerprint
+
+
+class CheckedImage(NamedTuple):
+    """An image that can be read.
+
+    Attributes:
+        found: The `SourceImage`.
+        sha256: Of the image file.
+        mask_sha256: Of the mask file; empty without one.
+        size: `(height, width)`, pixels.
+        fingerprint: What near-duplicates are found by.
+    """
+
+    found: SourceImage
+    sha256: str
+    mask_sha256: str
+    size: tuple
+    fingerprint: Fingerprint
+
+    @property
+    def instances(self):
+        return self.found.instances
+
+
+def check_images(found):
+    """Reads every image once; sets aside what cannot be used.
+
+    An image that is there twice is kept once; when its copies have different
+    labels, none is kept.
+
+    Args:
+        found: List of `SourceImage`.
+
+    Returns:
+        List of `CheckedImage`, list of `Rejected`.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        steps = pool.map(_check, found)
+        results = list(progress(steps, "reading", len(found)))
+    rejected = [result for result in results if isinstance(result, Rejected)]
+    readable = [result for result in results if isinstance(result, CheckedImage)]
+    by_content = {}
+    for image in readable:
+        by_content.setdefault(image.sha256, []).append(image)
+    kept = []
+    for image in readable:
+        alike = by_content[image.sha256]
+        labels = sorted({other.found.label for other in alike})
+        source = image.found.source
+        if len(labels) > 1:
+            reason = f"mislabelled: the same image has the labels {', '.join(labels)}"
+            rejected.append(Rejected(source, reason))
+        elif image is not alike[0]:
+            reason = f"duplicate of {alike[0].found.source}"
+            rejected.append(Rejected(source, reason))
+        else:
+            kept.append(image)
+    return kept, rejected
+
+
+def place_files(images):
+    """Gives every image its sample_id and its rank in its class.
+
+    Args:
+        images: List of `CheckedImage`.
+
+    Returns:
+        Table with the manifest's columns, of which split, group and the paths are
+        still empty, and stem, suffix, has_mask, order and official_split.
+    """
+    both = {image.found.official_split for image in images} >= {"train", "test"}
+    stems = _unique_stems(images, keep_official=both)
+    table = pd.DataFrame("", index=range(len(images)), columns=list(COLUMNS))
+    table["label"] = [image.found.label for image in images]
+    table["stem"] = stems
+    table["sample_id"] = table["label"] + "/" + table["stem"]
+    table["source"] = [image_source(image.found.source) for image in images]
+    table["sha256"] = [image.sha256 for image in images]
+    table["official_split"] = [image.found.official_split for image in images]
+    natural = sorted(range(len(images)), key=lambda row: _natural(stems[row]))
+    rank = pd.Series(range(len(images)), index=natural)
+    table["order"] = rank.groupby(table["label"]).rank().astype(int) - 1
+    table["suffix"] = [image.found.path.suffix for image in images]
+    table["has_mask"] = [_has_mask(image.found) for image in images]
+    return table
+
+
+def add_paths(table):
+    """Fills path and mask names, relative to the data set's folder, by split."""
+    image_folder = table["split"] + "/images/" + table["label"] + "/"
+    mask_folder = table["split"] + "/ground_truth/" + table["label"] + "/"
+    masks = mask_folder + table["stem"] + "_mask.png"
+    table["path"] = image_folder + table["stem"] + table["suffix"]
+    table["mask_path"] = masks.where(table["has_mask"], "")
+
+
+def write_files(folder, table, images, *, link):
+    """Copies or hard-links the images and writes the masks as PNG.
+
+    Returns:
+        The defect instances of each image: those annotated, else those of its mask.
+    """
+    rows = list(zip(table.to_dict("records"), images, strict=True))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        steps = pool.map(lambda item: _write_sample(folder, *item, link=link), rows)
+        return list(progress(steps, "writing", len(rows)))
+
+
+def _write_sample(folder, row, image, *, link):
+    found, target = image.found, folder / row["path"]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        (os.link if link else shutil.copyfile)(found.path, target)
+    except OSError:
+        if not link:
+            raise
+        shutil.copyfile(found.path, target)  # another file system
+    if not row["mask_path"]:
+        return list(found.instances)
+    if found.mask_path is not None:
+        mask = read_mask(found.mask_path)
+    else:
+        mask = draw_instances(found.instances, image.size)
+    write_image(folder / row["mask_path"], mask)
+    return list(found.instances) or mask_instances(mask, found.label)
+
+
+def _check(found):
+    try:
+        content = found.path.read_bytes()
+        image = decode_image(content, found.source)
+        mask_sha256 = ""
+        if found.mask_path is not None:
+            mask = read_mask(found.mask_path)
+            if mask.shape != image.shape[:2]:
+                sizes = [f"{w}x{h}" for h, w in (mask.shape, image.shape[:2])]
+                raise InputError(f"mask is {sizes[0]}, image is {sizes[1]} pixels")
+            mask_sha256 = file_hash(found.mask_path)
+    except (InputError, OSError) as error:
+        return Rejected(found.source, _reason(error))
+    sha256 = hashlib.sha256(content).hexdigest()
+    size = image.shape[:2]
+    return CheckedImage(found, sha256, mask_sha256, size, fingerprint(image))
+
+
+def _has_mask(found):
+    drawn = any(instance["polygons"] for instance in found.instances)
+    return found.mask_path is not None or drawn
+
+
+def _reason(error):
+    return " ".join(str(error).split()).rstrip(".")
+
+
+def _unique_stems(images, *, keep_official):
+    """File stems, unique within a class: the path below the class folder."""
+    stems, taken = [], set()
+    for image in images:
+        parts = list(PurePosixPath(image.found.source).with_suffix("").parts)
+        drop = {image.found.label, "images", "JPEGImages"}
+        if not keep_official:
+            drop |= {"train", "test"}
+        folders = [part for part in parts[:-1] if part not in drop]
+        stem = base = "_".join([*folders, parts[-1]])
+        number = 2
+        while (image.found.label, stem.lower()) in taken:
+            stem, number = f"{base}_{number}", number + 1
+        taken.add((image.found.label, stem.lower()))
+        stems.append(stem)
+    return stems
+
+
+def _natural(name):
+    """Sort key by which frame 9 comes before frame 10."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

@@ -1,0 +1,124 @@
+"""The rule that a data set is split by, from the flags to the manifest's columns."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from goodparts.command import InputError
+from preprocessing.manifest import SPLITS
+from preprocessing.splitting.near_duplicates import cluster
+from preprocessing.splitting.split import (
+    BLOCK,
+    GROUPINGS,
+    assign_groups,
+    check_shares,
+    split_groups,
+    split_in_time,
+)
+
+SHARES = (0.70, 0.15, 0.15)
+PROTOCOLS = ("grouped", "official")
+
+
+class SplitRule(NamedTuple):
+    """How images are grouped and split; `check_rule` says what fits together.
+
+    Attributes:
+        shares: Of train, validate and test; they sum to 1.
+        seed: Of the dealing.
+        grouping: What must stay together, one of GROUPINGS.
+        pattern: For grouping "pattern", a regular expression.
+        block: For "blocks" and "chronological", frames in a group; also the gap.
+        protocol: "grouped", or "official" to keep the test set of the MVTec layout.
+    """
+
+    shares: tuple = SHARES
+    seed: int = 0
+    grouping: str = GROUPINGS[0]
+    pattern: str | None = None
+    block: int = BLOCK
+    protocol: str = PROTOCOLS[0]
+
+
+def check_rule(rule):
+    """Raises InputError for values that are out of range or do not go together."""
+    check_shares(rule.shares)
+    if (rule.grouping == "pattern") != (rule.pattern is not None):
+        raise InputError("--grouping pattern and --pattern REGEX go together.")
+    if rule.block < 1:
+        raise InputError(f"--block must be at least 1. Received: {rule.block}.")
+    if rule.protocol == "official" and rule.grouping != "near_duplicates":
+        raise InputError(
+            "--protocol official groups by near-duplicates, within train and within "
+            f"test. Received: --grouping {rule.grouping}. Leave one of the two out."
+        )
+
+
+def describe_rule(rule):
+    """The rule as it stands in dataset.json."""
+    return {**rule._asdict(), "shares": dict(zip(SPLITS, rule.shares, strict=True))}
+
+
+def split_table(table, fingerprints, rule, normal_class):
+    """Fills the columns group, frame and split of a table of `place_files`.
+
+    Rows that belong to no split, the gaps of a chronological one, get "".
+
+    Args:
+        table: Changed in place.
+        fingerprints: Of each row.
+        rule: A `SplitRule` that was checked.
+        normal_class: The class of good parts.
+    """
+    if rule.protocol == "official":
+        _split_officially(table, fingerprints, rule, normal_class)
+        return
+    by_pixels = rule.grouping == "near_duplicates"
+    table["group"] = assign_groups(
+        table,
+        cluster(fingerprints) if by_pixels else None,
+        grouping=rule.grouping,
+        pattern=rule.pattern,
+        block=rule.block,
+    )
+    if rule.grouping in ("blocks", "chronological"):
+        table["frame"] = [str(order) for order in table["order"]]
+    if rule.grouping == "chronological":
+        labels, order = table["label"], table["order"]
+        table["split"] = split_in_time(
+            labels, order, shares=rule.shares, gap=rule.block
+        )
+        table["group"] = table["group"] + " " + table["split"]
+    else:
+        table["split"] = _deal_groups(table, rule.shares, rule.seed)
+
+
+def _split_officially(table, fingerprints, rule, normal_class):
+    """Keeps train and test of the layout; validate is a part of train/good."""
+    official = table["official_split"].to_numpy(str)
+    if not {"train", "test"} <= set(official):
+        raise InputError(
+            "--protocol official needs the MVTec layout, with train/ and test/."
+        )
+    if set(table["label"][official == "train"]) != {normal_class}:
+        raise InputError(
+            f"--protocol official needs train/ to hold {normal_class!r} alone."
+        )
+    for side in ("train", "test"):
+        rows = np.flatnonzero(official == side)
+        clusters = cluster([fingerprints[row] for row in rows])
+        table.loc[rows, "group"] = assign_groups(
+            table.loc[rows], clusters, grouping=rule.grouping
+        )
+    table["split"] = official
+    goods = official == "train"
+    share = rule.shares[1] / (rule.shares[0] + rule.shares[1])
+    parts = _deal_groups(table[goods], (1 - share, share / 2, share / 2), rule.seed)
+    table.loc[goods, "split"] = [
+        "train" if part == "train" else "validate" for part in parts
+    ]
+
+
+def _deal_groups(table, shares, seed):
+    labels, groups = table["label"].to_numpy(str), table["group"].to_numpy(str)
+    return split_groups(labels, groups, shares=shares, seed=seed)

@@ -1,0 +1,1 @@
+"""Numbers and decisions as words and pictures: the report, the mistakes, the advice."""

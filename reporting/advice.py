@@ -1,0 +1,73 @@
+"""What to deploy, by which line it decides, and how sure that is: one paragraph.
+
+`compare`, `ensemble` and the report say it in the same words.
+"""
+
+from decisions.rule import read_decision
+from evaluation.wording import known, listed
+from goodparts.files import read_json
+from reporting.ensemble_text import short_name
+
+
+def advice(result):
+    """Names the run to deploy, its members, its lines, and what test saw of them.
+
+    The run is the best on `validate`. Where that is an ensemble, a single run that
+    test cannot tell from it is named too, as the simpler choice.
+
+    Args:
+        result: The `verdict` of the runs of one data set.
+
+    Raises:
+        InputError: If a decision.json is damaged or of other predictions.
+    """
+    run = result["leader"]
+    sentences = [f"To deploy: {result['name']}{_members(run)}.", _lines(run)]
+    sentences += _sureness(result)
+    return " ".join(sentences)
+
+
+def _members(run):
+    if "members" not in run.config:
+        return ""
+    names = [short_name(member.split("/")[-1]) for member in run.config["members"]]
+    vote = run.config["model"].removeprefix("ensemble_")
+    return f", which combines {listed(names)} ({vote})"
+
+
+def _lines(run):
+    decision = read_decision(run)
+    if not (run.folder / "decision.json").is_file():
+        values = run.metrics["test"]["metrics"]
+        return (
+            f"It rejects from a defect score of {run.threshold:.4g} on, chosen on "
+            f"validate: on test it misses {known(values['miss_rate'])} of the defects "
+            f"and rejects {known(values['false_reject_rate'])} of the good parts "
+            "(`pipenv run decide` draws lines with a promise)."
+        )
+    seen = read_json(run.folder / "decision.json")["test"]
+    return (
+        f"It accepts below a defect score of {decision.accept_below:.4g} and rejects "
+        f"from {decision.reject_from:.4g} on, as `decide` drew the lines: on test it "
+        f"accepts {known(seen['missed'])} of the defective groups, rejects "
+        f"{known(seen['false_rejected'])} of the good ones, and sends "
+        f"{known(seen['inspected'])} of the images to inspection."
+    )
+
+
+def _sureness(result):
+    if not result["rivals"]:
+        return []
+    if result["is_clear"]:
+        return ["That it is the best of these is clear on test."]
+    simpler = [
+        rival["name"]
+        for rival in result["rivals"]
+        if rival["outcome"] == "open" and "members" not in rival["run"].config
+    ]
+    if "members" in result["leader"].config and simpler:
+        return [
+            f"{simpler[0]} alone is simpler, and test cannot tell the two apart: "
+            "deploy that unless more parts show otherwise."
+        ]
+    return ["Test does not show that it is the best of these; it was on validate."]

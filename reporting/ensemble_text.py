@@ -1,0 +1,108 @@
+"""What an ensemble's ensemble.json says, in words and in rows of a table.
+
+Written by `ensemble/contributions.py`: its combiners, its members, and what each of
+them brings.
+"""
+
+import re
+
+from evaluation.comparison.paired import groups_needed
+from evaluation.wording import counted, listed, percent, points, share
+from goodparts.command import InputError
+from goodparts.files import read_json
+
+KEYS = (
+    "chosen",
+    "combiners",
+    "members",
+    "best_member",
+    "gain",
+    "both_wrong",
+    "oracle",
+)
+
+
+def read_ensemble(run):
+    """The content of ensemble.json; None for a run that is no ensemble.
+
+    Raises:
+        InputError: If it is damaged.
+    """
+    path = run.folder / "ensemble.json"
+    if not path.is_file():
+        return None
+    try:
+        found = read_json(path)
+        missing = [key for key in KEYS if key not in found]
+    except ValueError as error:
+        missing = [str(error)]
+    if missing:
+        raise InputError(
+            f"{path} is damaged: {missing[0]}. Run `pipenv run ensemble` again."
+        )
+    return found
+
+
+def short_name(run_name):
+    """`2026-11-21-bovw-parts-1` as `bovw-parts-1`."""
+    return re.sub(r"^\d{4}-\d\d-\d\d-", "", run_name)
+
+
+def ensemble_text(found):
+    """What is worth knowing before an ensemble is deployed, as plain text."""
+    width = max(len(row["combiner"]) for row in found["combiners"])
+    lines = [
+        "combiners (macro-F1 and log loss on validate out of fold; macro-F1 on test;",
+        "* chosen: the simplest, from the top, within one standard error of the least",
+        "log loss):",
+    ]
+    for row in found["combiners"]:
+        mark = "*" if row["combiner"] == found["chosen"] else " "
+        lines.append(
+            f"{mark} {row['combiner']:<{width}}  "
+            f"{share(row['validate_macro_f1']['value']):>5}  "
+            f"{row['validate_log_loss']:.3f}  {percent(row['test_macro_f1'], unit='')}"
+        )
+    lines.append("members (macro-F1 on test; what the ensemble gains by each):")
+    names = [short_name(row["member"]) for row in found["members"]]
+    width = max(map(len, names))
+    for name, row in zip(names, found["members"], strict=True):
+        lines.append(
+            f"  {name:<{width}}  {percent(row['macro_f1'], unit=''):<24} "
+            f"{gain_text(row['gain'], len(names))}"
+        )
+    return "\n".join([*lines, *conclusions(found)])
+
+
+def gain_text(gain, num_rivals):
+    """A paired difference, and whether it may be chance.
+
+    Args:
+        gain: Of a member, of so many; None for the only classifier.
+        num_rivals: For so many the interval was widened.
+    """
+    if gain is None:
+        return "the only one of its kind"
+    return f"{points(gain)}{', may be chance' if _is_open(gain, num_rivals) else ''}"
+
+
+def _is_open(gain, num_rivals=1):
+    is_thin = gain["num_groups_apart"] < groups_needed(num_rivals)
+    return is_thin or gain["low"] <= 0 <= gain["high"]
+
+
+def conclusions(found):
+    """Sentences: the ensemble against its best member, and what no combiner can."""
+    names = [short_name(row["member"]) for row in found["members"]]
+    best, gain = short_name(found["best_member"]), found["gain"]
+    verdict = "is not clearly better than"
+    if not _is_open(gain):
+        verdict = f"is clearly {'better' if gain['low'] > 0 else 'worse'} than"
+    return [
+        f"On test {found['chosen']} of {listed(names)} {verdict} the member that is "
+        f"best on validate, {best}: {points(gain)} "
+        f"in macro-F1, on {counted(gain['num_groups_apart'], 'group')} that they "
+        "answer differently.",
+        f"At least one member is right on {percent(found['oracle'])} of test: no "
+        "choice between their answers can be right more often.",
+    ]

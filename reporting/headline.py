@@ -1,0 +1,56 @@
+"""The first words of a report: which method, how good, and how sure that is."""
+
+from evaluation.wording import counted, percent, share
+from reporting.advice import advice
+
+
+def headline(dataset_name, leader, result, *, leak=0):
+    """Two or three sentences in the words of a quality engineer, terms in brackets.
+
+    Args:
+        dataset_name: What to call the data set.
+        leader: The run that is best on validate.
+        result: The `verdict` of the runs.
+        leak: Share of validate and test images with a near-duplicate in train.
+    """
+    test = leader.metrics["test"]
+    first = _by_class if "classes" in leader.outputs else _by_score
+    tested = (
+        f"on {counted(test['num_samples'], 'test image')} in "
+        f"{counted(test['num_groups'], 'group')}"
+    )
+    said = first(result["name"], dataset_name, leader, tested)
+    if leak > 0:
+        said += (
+            f" Beware: {share(leak)} % of the validate and test images have a "
+            "near-duplicate in train, so these numbers may be too good."
+        )
+    return [said, advice(result), result["text"]]
+
+
+def _by_class(name, dataset_name, leader, tested):
+    """Mean recall is what "of 100 images" means; macro-F1 has no such words."""
+    test = leader.metrics["test"]
+    values = test["metrics"]
+    present = [each for each in test["per_class"].values() if each["num_samples"]]
+    return (
+        f"{name} names the class of {_of_100(values['balanced_accuracy'])} images of "
+        f"{dataset_name} right, averaged over {counted(len(present), 'class')}, "
+        f"{tested} [balanced accuracy {percent(values['balanced_accuracy'])}, "
+        f"macro-F1 {percent(values['macro_f1'])}]."
+    )
+
+
+def _by_score(name, dataset_name, leader, tested):
+    auroc = leader.metrics["test"]["metrics"]["auroc"]
+    return (
+        f"{name} gives the defect the higher score in {_of_100(auroc)} pairs of a "
+        f"defective and a good part of {dataset_name}, {tested} "
+        f"[AUROC {percent(auroc)}]."
+    )
+
+
+def _of_100(interval):
+    if interval["value"] is None:
+        return "an unknown share of"
+    return f"{share(interval['value'])} of 100"

@@ -1,0 +1,139 @@
+"""Pictures for a report: the worst mistakes of a run and samples of each class."""
+
+import base64
+
+import cv2
+import numpy as np
+
+from goodparts.command import InputError
+from preprocessing.images import read_image, resize
+from preprocessing.manifest import is_copy, read_dataset, table_hash
+
+THUMBNAIL_SIDE = 240  # pixels of the longer side; shown at 160, printed sharp
+MAX_MISTAKES = 24
+
+
+def find_dataset(run):
+    """The data set a run was trained on.
+
+    Returns:
+        `(dataset, note)`: None with a note where the folder is gone or unreadable,
+        otherwise a note only where the data set was changed since.
+    """
+    folder = run.config["dataset_folder"]
+    try:
+        dataset = read_dataset(folder)
+    except InputError as error:
+        return None, f"The pictures are missing: {error}"
+    if table_hash(dataset.manifest) != run.config["manifest_sha256"]:
+        return dataset, (
+            f"The data set {run.config['dataset']} was changed after {run.name} was "
+            "trained on it: the tables and pictures of the data show it as it is now."
+        )
+    return dataset, ""
+
+
+def decisions(run):
+    """The test predictions of a run with what it decided and how wrong that is.
+
+    A classifier is wrong when it names another class, by how much more probable it
+    held that one. A detector is wrong when it accepts a defect or rejects a good
+    part, by the distance of the score from the threshold.
+
+    Returns:
+        The table with `answer` (a class, or "accepted" or "rejected"), `is_wrong`
+        and `how_wrong` (0 where right), worst first.
+    """
+    table = run.predictions
+    table = table[table["split"] == "test"].reset_index(drop=True)
+    if "classes" in run.outputs:
+        table["answer"] = table["predicted"]
+        table["is_wrong"] = table["answer"] != table["label"]
+        margin = _probability(table, "predicted") - _probability(table, "label")
+    else:
+        rejected = table["defect_score"] >= run.threshold
+        table["answer"] = np.where(rejected, "rejected", "accepted")
+        table["is_wrong"] = rejected != (table["label"] != run.config["normal_class"])
+        margin = (table["defect_score"] - run.threshold).abs().to_numpy()
+    table["how_wrong"] = np.where(table["is_wrong"], margin, 0.0)
+    order = ["is_wrong", "how_wrong", "sample_id"]
+    return table.sort_values(order, ascending=[False, False, True], ignore_index=True)
+
+
+def mistake_gallery(run, dataset):
+    """The worst mistakes on test as dicts of picture, true class, answer and score.
+
+    Args:
+        run: A run.
+        dataset: Its data set, or None: then there are no pictures.
+
+    Returns:
+        `(mistakes, count)`: at most MAX_MISTAKES of the `count` there are.
+    """
+    table = decisions(run)
+    wrong = table[table["is_wrong"]]
+    paths = _paths(dataset)
+    mistakes = [
+        {
+            "picture": thumbnail(paths.get(row.sample_id)),
+            "sample_id": row.sample_id,
+            "label": row.label,
+            "answer": row.answer,
+            "score": f"{row.defect_score:.4g}",
+        }
+        for row in wrong.head(MAX_MISTAKES).itertuples()
+    ]
+    return mistakes, len(wrong)
+
+
+def class_samples(dataset, *, per_class=4):
+    """A few original pictures of each class, evenly spread over its rows.
+
+    Returns:
+        A dict from the class name to its data URIs.
+    """
+    originals = dataset.manifest[~is_copy(dataset.manifest)]
+    samples = {}
+    for name in dataset.classes:
+        rows = originals[originals["label"] == name]
+        count = min(per_class, len(rows))
+        chosen = np.linspace(0, len(rows) - 1, 2 * count + 1).astype(int)[1::2]
+        pictures = [thumbnail(dataset.folder / rows.iloc[i]["path"]) for i in chosen]
+        samples[name] = [picture for picture in pictures if picture]
+    return samples
+
+
+def thumbnail(path):
+    """A small JPEG of an image as a data URI; None where it cannot be read."""
+    if path is None:
+        return None
+    try:
+        image = read_image(path)
+    except InputError:
+        return None
+    height, width = image.shape[:2]
+    scale = min(1.0, THUMBNAIL_SIDE / max(height, width))
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    small = cv2.cvtColor(resize(image, size), cv2.COLOR_RGB2BGR)
+    _, content = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 80])
+    return "data:image/jpeg;base64," + base64.b64encode(content).decode()
+
+
+def _paths(dataset):
+    if dataset is None:
+        return {}
+    rows = dataset.manifest
+    return {
+        sample_id: dataset.folder / path
+        for sample_id, path in zip(rows["sample_id"], rows["path"], strict=True)
+    }
+
+
+def _probability(table, column):
+    """The probability given to the class that `column` names, row by row."""
+    return np.array(
+        [
+            row.get(f"prob_{row[column]}", float(column == "predicted"))
+            for row in table.to_dict("records")
+        ]
+    )

@@ -1,0 +1,287 @@
+"""The report: one HTML file that a quality engineer reads or prints."""
+
+import datetime
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup, escape
+
+from evaluation.comparison.leaderboard import (
+    METRICS,
+    by_dataset,
+    leaderboard,
+    leading_metric,
+    ranked_by,
+    ranking_value,
+)
+from evaluation.comparison.paired import difference_text, verdict
+from evaluation.comparison.training_cost import cost
+from evaluation.plots import classes as plots
+from evaluation.plots import scores as score_plots
+from evaluation.plots.style import plot_as_data_uri, width_on_page
+from evaluation.wording import (
+    counted,
+    display_names,
+    duration,
+    known,
+    listed,
+    number,
+    percent,
+    share,
+    too_few_goods,
+)
+from goodparts.files import write_text
+from preprocessing.manifest import SPLITS, is_copy
+from reporting.ensemble_text import conclusions, gain_text, read_ensemble, short_name
+from reporting.headline import headline
+from reporting.limits import cannot_conclude, threshold_rule
+from reporting.mistakes import class_samples, find_dataset, mistake_gallery
+
+NUM_BEST = 3  # runs drawn together in one plot
+GROUPINGS = {
+    "near_duplicates": "near-duplicates kept together",
+    "none": "every image for itself (random)",
+    "chronological": "earlier images train, later ones test",
+    "blocks": "blocks of following images kept together",
+    "pattern": "parts kept together, by the file name",
+    "official": "as its publisher split it",
+}
+
+
+def write_report(runs, folder):
+    """Writes `report.html` about these runs: tables, plots and pictures in one file.
+
+    Args:
+        runs: Runs of one or more data sets.
+        folder: Where to write it.
+
+    Returns:
+        The path of the file.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=percent,
+        known=known,
+        share=share,
+        number=number,
+        counted=counted,
+        too_few=too_few_goods,
+        duration=duration,
+        listed=listed,
+        difference=difference_text,
+        gain=gain_text,
+        short=short_name,
+        breakable=_breakable,
+    )
+    groups = by_dataset(runs)
+    sections = [_section(name, members) for name, members in groups.items()]
+    page = environment.get_template("report.html.jinja").render(
+        date=datetime.date.today().isoformat(),
+        sections=sections,
+        splits=_same_parts(sections),
+        metrics=METRICS,
+    )
+    path = Path(folder) / "report.html"
+    write_text(path, page)
+    return path
+
+
+def _section(name, runs):
+    """Everything the template says about one data set and its runs."""
+    dataset, note = find_dataset(runs[0])
+    info = dataset.info if dataset else {}
+    names = display_names(runs)
+    result = verdict(runs)
+    mistakes, num_mistakes = mistake_gallery(runs[0], dataset)
+    return {
+        "name": name,
+        "headline": headline(name, runs[0], result, leak=info.get("leak", 0)),
+        "weights_notes": _weights_notes(runs, names),
+        "note": note,
+        "info": info,
+        "grouping": _grouping(info),
+        "data_table": _data_table(dataset),
+        "samples": class_samples(dataset) if dataset else {},
+        "runs": [
+            {
+                "name": shown,
+                "run": run,
+                "metrics": run.metrics["test"]["metrics"],
+                "roc": run.metrics["test"].get("roc", []),
+                "ranking": ranking_value(run),
+                "cost": cost(run),
+            }
+            for shown, run in zip(names, runs, strict=True)
+        ],
+        "ranked_by": ranked_by(runs),
+        "leader_has_classes": "classes" in runs[0].outputs,
+        "rivals": result["rivals"],
+        "ensemble": _ensemble(runs),
+        "plots": _plots(runs, names),
+        "mistakes": mistakes,
+        "num_mistakes": num_mistakes,
+        "test": runs[0].metrics["test"],
+        "threshold": f"{runs[0].threshold:.4g}",
+        "threshold_rule": threshold_rule(runs[0]),
+        "limits": list(cannot_conclude(runs, info, result)),
+    }
+
+
+def _ensemble(runs):
+    """What the best-ranked ensemble tells of combiners and members; None for none."""
+    for run in runs:
+        found = read_ensemble(run)
+        if found:
+            return found | {"run": run.name, "conclusions": conclusions(found)}
+    return None
+
+
+def _weights_notes(runs, names):
+    """What the runs noted on missing ImageNet weights: it explains weak numbers."""
+    return [
+        f"{name}: {note.rstrip('.')}."
+        for run, name in zip(runs, names, strict=True)
+        for note in run.config["notes"]
+        if note.startswith("ImageNet weights")
+    ]
+
+
+def _plots(runs, names):
+    """The plots of one data set; those that do not apply are missing."""
+    leader, test = runs[0], runs[0].predictions
+    test = test[test["split"] == "test"]
+    images = {
+        "leaderboard": plots.leaderboard_plot(leaderboard(runs), names),
+        "scores": score_plots.score_histogram(
+            test, normal_class=leader.config["normal_class"], threshold=leader.threshold
+        ),
+        "miss_against_false_reject": score_plots.miss_against_false_reject_plot(
+            runs[:NUM_BEST], names[:NUM_BEST]
+        ),
+    }
+    pairs = zip(runs, names, strict=True)
+    classifiers = [(run, name) for run, name in pairs if "classes" in run.outputs]
+    if classifiers:
+        best, best_names = zip(*classifiers[:NUM_BEST], strict=True)
+        images["recall"] = plots.per_class_recall_plot(best, best_names)
+        images["reliability"] = score_plots.reliability_plot(
+            best[0].predictions.query("split == 'test'"), best[0].config["classes"]
+        )
+    confusions = [
+        plots.confusion_plot(
+            run.metrics["test"]["confusion_matrix"], run.config["classes"], title=name
+        )
+        for run, name in classifiers
+    ]
+    return {
+        **{name: _image(figure) for name, figure in images.items()},
+        "confusions": [_image(figure) for figure in confusions],
+    }
+
+
+def _image(figure):
+    return {"src": plot_as_data_uri(figure), "width": width_on_page(figure)}
+
+
+def _breakable(name):
+    """Lets a long name go on in the next line after each underscore."""
+    return Markup(escape(name).replace("_", Markup("_<wbr>")))
+
+
+def _data_table(dataset):
+    """Images per class and split, copies apart, and the number of parts; total last."""
+    if dataset is None:
+        return []
+    manifest = dataset.manifest.assign(is_copy=is_copy(dataset.manifest))
+    by_class = [(name, manifest[manifest["label"] == name]) for name in dataset.classes]
+    rows = []
+    for name, images in [*by_class, ("all classes", manifest)]:
+        originals = images[~images["is_copy"]]
+        counts = {split: int((originals["split"] == split).sum()) for split in SPLITS}
+        rows.append(
+            {
+                "name": name,
+                **counts,
+                "copies": int(images["is_copy"].sum()),
+                "groups": originals["group"].nunique(),
+            }
+        )
+    return rows
+
+
+def _grouping(info):
+    rule = info.get("grouping")
+    if info.get("protocol") == "official":
+        rule = "official"
+    return GROUPINGS.get(rule, rule)
+
+
+def _same_parts(sections):
+    """For each source split in several ways, each model's score per way.
+
+    Returns:
+        A list with a dict per source: `ways`, `rows` (per model `model`, `metric`,
+        `values` and `gap`, a sentence) and `image`, the plot.
+    """
+    sources = {}
+    for section in sections:
+        if section["info"].get("source"):
+            sources.setdefault(section["info"]["source"], []).append(section)
+    return [_side_by_side(some) for some in sources.values() if len(some) > 1]
+
+
+def _side_by_side(sections):
+    sections = sorted(sections, key=_mean_score, reverse=True)
+    ways = [f"{section['grouping']} ({section['name']})" for section in sections]
+    models = dict.fromkeys(
+        entry["run"].config["model"]
+        for section in sections
+        for entry in section["runs"]
+    )
+    rows, drawn = [], []
+    for model in models:
+        values = [_best_of(section, model) for section in sections]
+        known = [
+            (way, value)
+            for way, value in zip(ways, values, strict=True)
+            if value and value["value"] is not None
+        ]
+        rows.append({"model": model, "values": values, "gap": _gap(known)})
+        drawn += [{"split": way, "model": model, **value} for way, value in known]
+    image = _image(plots.split_gap_plot(pd.DataFrame(drawn))) if drawn else None
+    return {
+        "source": sections[0]["info"]["source"],
+        "ways": ways,
+        "rows": rows,
+        "image": image,
+    }
+
+
+def _best_of(section, model):
+    """The metric of the model's run that is best on validate; None for no run."""
+    for entry in section["runs"]:
+        if entry["run"].config["model"] == model:
+            return entry["metrics"][leading_metric(entry["run"])]
+    return None
+
+
+def _mean_score(section):
+    values = [
+        entry["metrics"][leading_metric(entry["run"])]["value"] or 0.0
+        for entry in section["runs"]
+    ]
+    return sum(values) / len(values)
+
+
+def _gap(known):
+    if len(known) < 2:
+        return "one way only"
+    values = [value["value"] for _, value in known]
+    return f"{100 * (max(values) - min(values)):.1f} points"

@@ -1,0 +1,127 @@
+import datetime
+import os
+import resource
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from evaluation.predictions import read_predictions
+from evaluation.run_folder import partial_folder, read_run, write_results
+from evaluation.run_writer import start_run
+from goodparts.command import InputError
+from goodparts.files import read_json
+from goodparts.machine import peak_memory_mb
+from preprocessing.manifest import table_hash
+
+
+def test_runs_are_numbered_and_keep_their_circumstances(dataset, make_run):
+    first, second = (make_run(dataset, "bovw", seed=seed) for seed in (3, 4))
+    today = datetime.date.today().isoformat()
+    assert [first.name, second.name] == [f"{today}-bovw-parts-{n}" for n in (1, 2)]
+    assert first.config["seed"] == 3
+    assert first.config["manifest_sha256"] == table_hash(dataset.manifest)
+    assert first.config["classes"] == ["good", "scratch"]
+    assert first.config["wall_time_s"] >= 0 and first.config["peak_memory_mb"] > 0
+
+
+def test_a_training_that_fails_leaves_nothing(dataset, tmp_path):
+    with pytest.raises(RuntimeError):
+        with start_run(
+            tmp_path, model="m", family="f", dataset=dataset, arguments={}, seed=0
+        ) as run:
+            (run.folder / "model.npz").write_bytes(b"half")
+            raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_training_left_is_removed(tmp_path):
+    host = socket.gethostname()
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"],
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    dead, alive, elsewhere, report = (
+        tmp_path / name
+        for name in (
+            f".2024-01-01-m-parts-{host}-{ended}.partial",
+            f".2024-01-01-m-parts-{host}-{os.getppid()}.partial",
+            f".2024-01-01-m-parts-not-{host}-x-{ended}.partial",
+            "2024-01-01-report-1",
+        )
+    )
+    for folder in (dead, alive, elsewhere, report):
+        (folder / "plots").mkdir(parents=True)
+    with partial_folder(tmp_path / "new") as partial:
+        assert partial.is_dir()
+    assert sorted(tmp_path.iterdir()) == sorted([alive, elsewhere, report])
+
+
+def test_a_finished_run_has_its_plots(dataset, make_run):
+    run = make_run(dataset, "bovw", has_plots=True)
+    assert {path.name for path in (run.folder / "plots").iterdir()} == {
+        "confusion.png",
+        "miss_against_false_reject.png",
+        "per_class_recall.png",
+        "reliability.png",
+        "roc.png",
+        "scores.png",
+    }
+
+
+def test_macs_count_memory_in_bytes(monkeypatch):
+    class Usage:
+        ru_maxrss = 300 * 2**20
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(resource, "getrusage", lambda who: Usage)
+    assert peak_memory_mb() == 300
+
+
+def test_the_threshold_comes_from_validate_alone(dataset, make_run, tmp_path):
+    run = make_run(dataset, "bovw")
+    table = run.predictions
+    table.loc[table["split"] == "test", "defect_score"] *= 100
+    write_results(tmp_path, table, classes=dataset.classes, normal_class="good")
+    assert read_json(tmp_path / "threshold.json")["value"] == run.threshold
+
+
+def test_metrics_by_hand(dataset, make_run):
+    # test has 16 good and 16 scratched images, two a part; of the scratched ones,
+    # 4 (two parts) are taken for good
+    wrong = [f"scratch/{number:03d}" for number in range(32, 36)]
+    test = make_run(dataset, "bovw", wrong=wrong).metrics["test"]
+    assert (test["num_samples"], test["num_groups"]) == (32, 16)
+    assert test["confusion_matrix"] == [[16, 0], [4, 12]]
+    values = {name: found["value"] for name, found in test["metrics"].items()}
+    # F1 of good 32 / (16 + 20), of scratch 24 / (16 + 12)
+    assert values["macro_f1"] == pytest.approx((32 / 36 + 24 / 28) / 2)
+    assert values["accuracy"] == pytest.approx(28 / 32)
+    assert values["miss_rate"] == pytest.approx(4 / 16)
+    assert values["false_reject_rate"] == 0
+    # 12 of 16 defects score above all good parts, 4 tie with them: (12 + 2) / 16
+    assert values["auroc"] == pytest.approx(14 / 16)
+    assert test["per_class"]["scratch"]["num_groups"] == 8
+
+
+def test_a_detector_has_no_class_metrics(dataset, make_run):
+    test = make_run(dataset, "memory", detector=True).metrics["test"]
+    assert set(test["metrics"]) == {"auroc", "miss_rate", "false_reject_rate"}
+    assert "confusion_matrix" not in test
+
+
+def test_what_is_no_run_is_refused_by_name(dataset, make_run, tmp_path):
+    with pytest.raises(InputError, match="no config.json"):
+        read_run(tmp_path)
+    run = make_run(dataset, "bovw")
+    config = (run.folder / "config.json").read_text()
+    (run.folder / "config.json").write_text(config[:50])
+    with pytest.raises(InputError, match="config.json is no JSON"):
+        read_run(run.folder)
+    (run.folder / "metrics.json").unlink()
+    with pytest.raises(InputError, match="no metrics.json"):
+        read_run(run.folder)
+    with pytest.raises(InputError, match="no predictions.csv"):
+        read_predictions(tmp_path)

@@ -1,0 +1,46 @@
+import pytest
+
+from decisions.decide_run import decide_run
+from evaluation.comparison.paired import verdict
+from goodparts.files import read_json, write_json
+from reporting.advice import advice
+
+VALIDATE = range(16, 32)  # numbers of the images of a class in each split
+
+
+def images(label, numbers):
+    return [f"{label}/{number:03d}" for number in numbers]
+
+
+def as_ensemble(run, *members):
+    """The run as an ensemble of others beside it, whose answers it keeps."""
+    path = run.folder / "config.json"
+    paths = [f"../{member.name}" for member in members]
+    write_json(path, read_json(path) | {"members": paths})
+    run.config["members"] = paths
+    return run
+
+
+def test_the_run_its_line_and_what_test_saw_of_it(dataset, make_run):
+    run = make_run(dataset, "mobilenetv2")
+    text = advice(verdict([run]))
+    assert text.startswith("To deploy: mobilenetv2. It rejects from a defect score of")
+    assert f"{run.threshold:.4g}" in text and "misses 0.0 % (0.0 to" in text
+    decide_run(run.folder, inspect_share=0.1)
+    assert "as `decide` drew the lines" in advice(verdict([run]))
+
+
+def test_an_ensemble_names_its_members_and_a_simpler_run(dataset, make_run):
+    single = make_run(dataset, "bovw", wrong=images("good", VALIDATE[:4]))
+    other = make_run(dataset, "small_cnn", wrong=images("good", VALIDATE[:8]))
+    vote = as_ensemble(make_run(dataset, "ensemble_soft"), single, other)
+    text = advice(verdict([single, other, vote]))
+    assert "To deploy: ensemble_soft, which combines bovw-" in text
+    assert "bovw alone is simpler, and test cannot tell the two apart" in text
+
+
+@pytest.mark.parametrize("num_wrong, said", [(14, "is clear"), (2, "does not show")])
+def test_how_sure_it_is(dataset, make_run, num_wrong, said):
+    wrong = images("good", [*VALIDATE[:8], *range(32, 32 + num_wrong)])
+    runs = [make_run(dataset, "strong"), make_run(dataset, "weak", wrong=wrong)]
+    assert said in advice(verdict(runs))
