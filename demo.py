@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from backbones import imagenet_available
+from evaluation.run_folder import UNFINISHED
 from goodparts.command import InputError, run_command, seed
 from preprocessing.augmenting.pose import has_fixed_pose
 from preprocessing.embedded_parts.render import render_dataset
@@ -87,21 +88,20 @@ def main_job(
         run_step("augment", data, "--balance", *recipe, "--seed", seed)
         shared = ["--data", data, "--runs", runs, "--seed", seed]
         members = [
-            run_step("train", *model, *shared)[-1]
+            new_folder(runs, "train", *model, *shared)
             for model in (mobilenet, ["--model", "small_cnn"], ["--model", "bovw"])
         ]
-        combined = run_step("ensemble", *members, "--runs", runs, "--seed", seed)
-        everything += [*members, combined[-1]]
-    report = run_step("compare", *everything)[-1]
+        members.append(
+            new_folder(runs, "ensemble", *members, "--runs", runs, "--seed", seed)
+        )
+        everything += members
+    report = new_folder(runs, "compare", *everything) / "report.html"
     print(f"{time.perf_counter() - started:.0f} s in all")
     return report
 
 
 def run_step(command, *arguments):
-    """Runs a command as a user would, shows it and what it prints.
-
-    Returns:
-        The printed lines.
+    """Shows a command and runs it as a user would.
 
     Raises:
         SystemExit: With the command's status if it fails; it has said why.
@@ -109,14 +109,27 @@ def run_step(command, *arguments):
     arguments = [str(argument) for argument in arguments]
     print(f"\n$ pipenv run {command} {' '.join(arguments)}", flush=True)
     program = [sys.executable, str(ROOT / SCRIPTS[command]), *arguments]
-    lines = []
-    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            lines.append(line.rstrip("\n"))
+    with subprocess.Popen(program) as process:
+        process.wait()
     if process.returncode:
         sys.exit(process.returncode)
-    return lines
+
+
+def new_folder(runs, command, *arguments):
+    """The run or report folder that a command has added to the folder of all runs."""
+    before = _finished(runs)
+    run_step(command, *arguments)
+    added = _finished(runs) - before
+    if len(added) != 1:
+        raise InputError(
+            f"{command} must add one folder to {runs}, but {len(added)} were added. If "
+            "other commands write there too, give the demo --runs of its own."
+        )
+    return added.pop()
+
+
+def _finished(runs):
+    return {path for path in Path(runs).glob("[!.]*") if path.suffix != UNFINISHED}
 
 
 def main():

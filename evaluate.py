@@ -17,7 +17,7 @@ def load_explain(run):
 
     The numbers do not need the model, so one that cannot be loaded is only a note.
     """
-    if "classes" not in run.outputs or not mistake_pictures(run)[0]:
+    if run.outputs & {"map", "instances"} or not mistake_pictures(run):
         return None
     try:
         predictor = load_predictor(run.folder)

@@ -1,12 +1,12 @@
 """MODELS: every name that `--model` takes, and the package that trains and loads it.
 
+A family is a package with `train.py` and `bundled.py`; one line here makes it known.
 The names are known without importing Keras.
 """
 
 import difflib
 import importlib
 
-from evaluation.run_folder import member_folders, read_run
 from goodparts.command import InputError
 
 MODELS = {
@@ -34,8 +34,24 @@ def family(name):
     return importlib.import_module(f"{MODELS[name]}.train")
 
 
+def bundled(package):
+    """Imports the `bundled` module of a family, or of `ensemble`.
+
+    Raises:
+        InputError: If there is no such family here, as in a bundle of a later version.
+    """
+    known = sorted({*MODELS.values(), "ensemble"})
+    if package not in known:
+        raise InputError(
+            f"There is no family {package!r} here. Known are: {', '.join(known)}."
+        )
+    return importlib.import_module(f"{package}.bundled")
+
+
 def load_predictor(run_folder):
     """Loads the predictor of a run folder, of an ensemble with all its members."""
+    from evaluation.run_folder import member_folders, read_run
+
     run = read_run(run_folder)
     package = importlib.import_module(f"{run.config['family']}.train")
     if "members" in run.config:

@@ -15,24 +15,31 @@ from pathlib import Path
 from decisions.rule import UNLIKE
 from deployment.bundle import ABOUT, SUFFIX
 from deployment.runtime import Inspector, load_bundle
+from evaluation.anomaly_maps import heat
+from evaluation.overlay import draw_overlay
 from evaluation.wording import counted
 from goodparts.command import InputError, run_command
 from goodparts.files import file_hash, write_text
-from preprocessing.images import is_image, read_image
+from preprocessing.images import is_image, read_image, write_image
 
 
-def predict(model, paths):
+def predict(model, paths, *, overlays=None):
     """Predicts images one by one.
 
     Args:
         model: Folder of a bundle or of a finished run.
         paths: Image files, or folders that are searched for images.
+        overlays: Folder for a picture of every image with its anomaly map and
+            instances; None for none.
 
     Yields:
         Dicts with path, verdict (accept, reject or inspect, by the lines of the
         bundle, or what `decide` found for the run, or else by its threshold), reason,
-        defect_score, predicted and `prob_<class>`; or with the verdict unreadable
-        and the problem.
+        defect_score, predicted, `prob_<class>`, `num_instances` and `overlay`, as far
+        as the model has them; or with the verdict unreadable and the problem.
+
+    Raises:
+        InputError: If overlays are asked of a model that has nothing to draw.
     """
     inspector = open_inspector(model)
     for file in find_images(paths):
@@ -42,15 +49,37 @@ def predict(model, paths):
             yield {"path": str(file), "verdict": "unreadable", "problem": str(error)}
             continue
         said = inspector.inspect(image)
-        probabilities = zip(inspector.classes, said.probabilities, strict=True)
-        yield {
+        row = {
             "path": str(file),
             "verdict": said.decision,
             "reason": said.reason,
             "defect_score": said.defect_score,
-            "predicted": said.predicted,
-            **{f"prob_{name}": float(value) for name, value in probabilities},
+            "predicted": said.predicted or "",
         }
+        if said.probabilities is not None:
+            pairs = zip(inspector.classes, said.probabilities, strict=True)
+            row |= {f"prob_{name}": float(value) for name, value in pairs}
+        if said.instances is not None:
+            row["num_instances"] = len(said.instances.scores)
+        if overlays is not None:
+            row["overlay"] = _write_overlay(overlays, file, image, said, inspector)
+        yield row
+
+
+def _write_overlay(folder, file, image, said, inspector):
+    """Writes what was found, drawn on the image; its path."""
+    if said.anomaly_map is None and said.instances is None:
+        raise InputError(
+            f"{inspector.name} has neither anomaly maps nor instances: there is "
+            "nothing to draw. Leave --overlays out."
+        )
+    seen = None
+    if said.anomaly_map is not None:
+        seen = heat(said.anomaly_map, inspector.map_range)
+    name = "_".join(part for part in file.with_suffix(".jpg").parts if part != "/")
+    path = Path(folder) / f"{said.decision}_{name}"
+    write_image(path, draw_overlay(image, heat=seen, instances=said.instances))
+    return str(path)
 
 
 def open_inspector(model):
@@ -70,7 +99,9 @@ def open_inspector(model):
         list(predictor.classes),
         predictor.normal_class,
         decision,
-        lambda image: predictor.predict(image[None]).probabilities[0],
+        lambda image: predictor.predict(image[None]).answers()[0],
+        num_frames=predictor.num_frames,
+        map_range=run.config.get("map_range"),
     )
 
 
@@ -134,6 +165,11 @@ def main():
     parser.add_argument("model", help="bundle, or run folder")
     parser.add_argument("images", nargs="+", help="image files or folders")
     parser.add_argument("--csv", help="also write a table")
+    parser.add_argument(
+        "--overlays",
+        metavar="FOLDER",
+        help="also write pictures of anomaly maps and instances",
+    )
     arguments = parser.parse_args()
     if not is_bundle(arguments.model):
         from evaluation.run_folder import read_run
@@ -143,14 +179,15 @@ def main():
         if note:
             print(f"note: {note}", file=sys.stderr)
     rows = []
-    for row in predict(arguments.model, arguments.images):
+    for row in predict(arguments.model, arguments.images, overlays=arguments.overlays):
         rows.append(row)
         if row["verdict"] == "unreadable":
             print(f"error: {row['problem']}", file=sys.stderr)
         else:
             score, predicted = row["defect_score"], row["predicted"]
             note = f"  ({UNLIKE})" if row["reason"] == UNLIKE else ""
-            print(f"{row['verdict']:7}  {score:.3f}  {predicted}  {row['path']}{note}")
+            named = f"{predicted}  " if predicted else ""
+            print(f"{row['verdict']:7}  {score:.3f}  {named}{row['path']}{note}")
     if arguments.csv:
         write_text(arguments.csv, _as_csv(rows))
     if any(row["verdict"] == "unreadable" for row in rows):

@@ -6,15 +6,14 @@ something is learnt.
 """
 
 import itertools
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
 from goodparts.command import InputError
+from goodparts.machine import num_cpus
 
-KERNELS = ("rbf", "linear", "sigmoid")
 C_VALUES = (1.0, 10.0, 100.0)
 GAMMAS = (0.25, 1.0, 4.0)  # times 1 / (features * their variance)
 MAX_SAMPLES = 5000  # an SVM costs more than their square
@@ -27,7 +26,7 @@ class Svm(NamedTuple):
 
     Attributes:
         classes: Names, `(classes,)`.
-        kernel: One of KERNELS.
+        kernel: "rbf", "linear" or "sigmoid".
         gamma: Kernel width.
         mean, scale: Taken from the features and divided by, `(features,)`.
         vectors: Support vectors, `(vectors, features)`.
@@ -72,7 +71,7 @@ def fit_svm(
         features: `(samples, features)`.
         labels: Class names, `(samples,)`.
         groups: Samples of one group are never on both sides of a fold.
-        kernel: One of KERNELS.
+        kernel: "rbf", "linear" or "sigmoid".
         c_values, gammas: Of their pairs the one whose answers have the best balanced
             accuracy out of fold is taken, of equals the first. Gammas are multiples
             of 1 / (features * their variance); a linear kernel has none.
@@ -116,7 +115,7 @@ def fit_svm(
         }
         return _try(machine, values, labels, folds)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(num_cpus()) as pool:
         trials = list(pool.map(attempt, pairs))
     best = max(trials, key=lambda trial: trial.accuracy)
     return Svm(

@@ -7,8 +7,11 @@ pipenv run train --resume runs/<name>.unfinished
 import argparse
 from pathlib import Path
 
+from evaluation.comparison.leaderboard import can_rank, leading_metric
+from evaluation.metric_table import METRICS
 from evaluation.run_folder import read_run
 from evaluation.run_writer import read_unfinished
+from evaluation.thresholds import threshold_text
 from evaluation.wording import percent
 from goodparts.command import run_command, seed
 from models import MODELS, family
@@ -66,10 +69,14 @@ def _resume(folder):
 def summary(run):
     """One line on how the run does on `validate`."""
     metrics = run.metrics["validate"]["metrics"]
+    if not can_rank([run]):
+        return f"threshold {run.threshold:.4g}: {threshold_text(run.threshold_record)}"
+    leading = leading_metric([run])
     return (
-        f"on validate: macro-F1 {percent(metrics.get('macro_f1'))}; at the threshold "
-        f"{run.threshold:.3g} it misses {percent(metrics['miss_rate'])} of the defects "
-        f"and rejects {percent(metrics['false_reject_rate'])} of the good parts"
+        f"on validate: {METRICS[leading].title} {percent(metrics[leading])}; at the "
+        f"threshold {run.threshold:.3g} it misses {percent(metrics['miss_rate'])} of "
+        f"the defects and rejects {percent(metrics['false_reject_rate'])} of the good "
+        "parts"
     )
 
 

@@ -25,9 +25,7 @@ from live_line import BOX, ROI, film_line, number_of
 from visual_words import open_data
 
 from classification.train import train
-from deployment.engines import load_network
 from deployment.export import export, export_keras
-from deployment.networks import load_classifier, load_exported
 from deployment.runtime import load_bundle
 from goodparts.files import read_json
 from live.alarms.events import Alarm
@@ -35,6 +33,8 @@ from live.alarms.rules import parse_rule
 from live.camera.capture import Capture, EndOfSource, Frame
 from live.inspection import Inspection
 from live.record.folder import Folder
+from networks.engines import load_network
+from networks.writing import load_exported, load_keras
 from preprocessing.images import read_image, resize
 from preprocessing.region import cut, make_region, parse_roi
 
@@ -80,7 +80,7 @@ def throughput(work):
     about = read_json(work / "line.goodparts" / "bundle.json")
     size = tuple(about["model"]["image_size"])
     crops = [resize(cut(frame, region), size) for frame in frames]
-    keras_model = load_classifier(run)
+    keras_model = load_keras(run / "model.keras")
 
     def keras_loop(count):
         for index in range(count):
@@ -301,7 +301,7 @@ def runtime(work):
 
     store = ImageStore([dataset.folder / path for path in rows["path"]], size)
     images = list(store.images)
-    keras_model = load_classifier(run)
+    keras_model = load_keras(run / "model.keras")
     networks = {
         "Keras predict_on_batch": lambda image: keras_model.predict_on_batch(
             image[None].astype(np.float32)

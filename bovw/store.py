@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import cv2
@@ -13,7 +12,7 @@ from bovw import descriptors
 from bovw.descriptors import describe
 from goodparts.command import progress
 from goodparts.files import atomic_path
-from preprocessing.images import read_image
+from preprocessing.images import image_threads, read_image
 
 MAX_MB = 4000  # of all descriptors on disk
 
@@ -77,7 +76,7 @@ def in_threads(work, count, what=None):
         return [work(0)]
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with threadpool_limits(1), image_threads() as pool:
         steps = pool.map(work, range(count))
         return list(steps if what is None else progress(steps, what, count))
 

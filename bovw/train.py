@@ -22,12 +22,12 @@ from bovw.vocabulary import (
     learn_vocabulary,
     weigh_words,
 )
-from evaluation.predictions import Predictor, classifier_prediction, predict_rows
-from evaluation.run_folder import read_run, write_results
+from evaluation.predictor import Predictor, classifier_prediction
+from evaluation.run_folder import read_run
 from evaluation.run_writer import start_run
 from goodparts.command import InputError, positive_int
 from preprocessing.datasets import choose_image_size
-from preprocessing.manifest import is_copy, read_dataset
+from preprocessing.manifest import check_classes, is_copy, read_dataset
 from svm import fit_svm
 
 PIXELS = 224 * 224
@@ -93,9 +93,10 @@ def train(
         Path of the run folder.
 
     Raises:
-        InputError: If no image of a class has a descriptor.
+        InputError: If a class is missing, or no image of it has a descriptor.
     """
     dataset = read_dataset(data, check_files=True)
+    check_classes(dataset)
     image_size = tuple(image_size or choose_image_size(dataset, PIXELS))
     arguments = {
         "image_size": image_size,
@@ -115,14 +116,7 @@ def train(
     ) as run:
         bag = fit_bag(dataset, arguments, seed=seed, cache=run.folder.parent / CACHE)
         save_bag(run.folder, bag)
-        predictor = _predictor(bag, dataset.normal_class)
-        table = predict_rows(predictor, dataset, "validate", "test")
-        write_results(
-            run.folder,
-            table,
-            classes=dataset.classes,
-            normal_class=dataset.normal_class,
-        )
+        run.finish(_predictor(bag, dataset.normal_class), dataset)
     return run.folder
 
 

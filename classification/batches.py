@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
+from classification.quiet_keras import keras
+from evaluation.metrics import balanced_weights
 from preprocessing.augmenting.augmentation import augment, geometry_and_light
 from preprocessing.datasets import training_batches
 
@@ -40,9 +41,8 @@ def make_targets(labels, classes, loss, *, among):
     indices = np.searchsorted(classes, np.asarray(labels, str))
     weights = np.ones(len(indices), np.float32)
     if loss == "weighted":
-        counts = np.bincount(indices[among], minlength=len(classes))
-        share = len(among) / (np.count_nonzero(counts) * np.maximum(counts, 1))
-        weights = share[indices].astype(np.float32)
+        of_class = balanced_weights(indices[among], len(classes))
+        weights = of_class[indices].astype(np.float32)
     return Targets(np.eye(len(classes), dtype=np.float32)[indices], weights)
 
 

@@ -1,9 +1,9 @@
 """Where in the image a classifier sees a class."""
 
 import cv2
-import keras
 import numpy as np
-from keras import layers
+
+from classification.quiet_keras import keras
 
 
 def evidence_model(classifier):
@@ -46,7 +46,7 @@ def _gradient(pooled, head, class_indices):
 
     The head is short enough to write it down: a hidden ReLU layer and the scores.
     """
-    dense = [layer for layer in head.layers if isinstance(layer, layers.Dense)]
+    dense = [layer for layer in head.layers if isinstance(layer, keras.layers.Dense)]
     hidden, scores = ([np.asarray(w) for w in x.get_weights()] for x in dense)
     is_active = pooled @ hidden[0] + hidden[1] > 0
     return (is_active * scores[0][:, class_indices].T) @ hidden[0].T

@@ -3,7 +3,6 @@
 Whether augmented copies help is found on held-out groups of train.
 """
 
-import keras
 import numpy as np
 
 from classification.batches import (
@@ -14,6 +13,7 @@ from classification.batches import (
 )
 from classification.features import read_features
 from classification.model import build_head
+from classification.quiet_keras import keras
 from classification.training import Stage, falling_steps, fit
 from preprocessing.manifest import is_copy
 
@@ -21,7 +21,17 @@ EPOCHS = 30
 BATCH_SIZE = 64
 
 
-def train_head(features, dataset, *, arguments, held_out, seed, cache, checkpoints):
+def train_head(
+    features,
+    dataset,
+    *,
+    arguments,
+    held_out,
+    seed,
+    cache,
+    checkpoints,
+    tell_history=None,
+):
     """Trains the head of a classifier on features that do not change.
 
     Args:
@@ -32,6 +42,7 @@ def train_head(features, dataset, *, arguments, held_out, seed, cache, checkpoin
         seed: Of weights and order.
         cache: Folder of features.
         checkpoints: Folder of checkpoints.
+        tell_history: See `training.fit`.
 
     Returns:
         `(head, history, use_copies)`: the last is None where there are none.
@@ -71,6 +82,7 @@ def train_head(features, dataset, *, arguments, held_out, seed, cache, checkpoin
             judge=judge,
             seed=seed,
             checkpoint=checkpoints / f"{name}.npz",
+            tell_history=tell_history,
         )
         return head, history
 

@@ -4,11 +4,10 @@ Each is two models behind one another: `features` (preprocessing, backbone, glob
 average pooling) and `head` (Dropout(0.2), Dense(1024), Dense(classes)).
 """
 
-import keras
 import numpy as np
-from keras import layers
 
 from backbones import BACKBONES, build_backbone
+from classification.quiet_keras import keras
 
 DROPOUT = 0.2
 HEAD_UNITS = 1024
@@ -26,9 +25,9 @@ def build_features(name, image_size, *, weights="imagenet", alpha=1.0):
         image_size: `(height, width)`.
         weights, alpha: See `backbones.build_backbone`; small_cnn has none.
     """
-    images = layers.Input((*image_size, 3))
+    images = keras.layers.Input((*image_size, 3))
     if name == "small_cnn":
-        maps = _small_cnn(layers.Rescaling(1 / 127.5, -1.0)(images))
+        maps = _small_cnn(keras.layers.Rescaling(1 / 127.5, -1.0)(images))
     else:
         backbone = build_backbone(name, weights=weights, alpha=alpha)
         if weights == "none":
@@ -36,7 +35,7 @@ def build_features(name, image_size, *, weights="imagenet", alpha=1.0):
             maps = backbone(_preprocess(images, BACKBONES[name]))
         else:
             maps = backbone(_preprocess(images, BACKBONES[name]), training=False)
-    features = layers.GlobalAveragePooling2D(name="pooling")(maps)
+    features = keras.layers.GlobalAveragePooling2D(name="pooling")(maps)
     return keras.Model(images, features, name="features")
 
 
@@ -44,10 +43,10 @@ def build_head(num_features, num_classes):
     """Features in, probabilities out."""
     return keras.Sequential(
         [
-            layers.Input((num_features,)),
-            layers.Dropout(DROPOUT),
-            layers.Dense(HEAD_UNITS, activation="relu"),
-            layers.Dense(num_classes, activation="softmax"),
+            keras.layers.Input((num_features,)),
+            keras.layers.Dropout(DROPOUT),
+            keras.layers.Dense(HEAD_UNITS, activation="relu"),
+            keras.layers.Dense(num_classes, activation="softmax"),
         ],
         name="head",
     )
@@ -55,7 +54,7 @@ def build_head(num_features, num_classes):
 
 def join(features, head):
     """One model from images to probabilities."""
-    images = layers.Input(features.input_shape[1:])
+    images = keras.layers.Input(features.input_shape[1:])
     return keras.Model(images, head(features(images)), name="classifier")
 
 
@@ -92,7 +91,7 @@ def unfreeze_blocks(classifier, name, num_blocks):
     frozen = max(0, len(blocks) - num_blocks)
     first = names.index(blocks[frozen - 1]) + 1 if frozen else 0
     for place, layer in enumerate(backbone.layers):
-        is_norm = isinstance(layer, layers.BatchNormalization)
+        is_norm = isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = place >= first and not is_norm
 
 
@@ -105,13 +104,13 @@ def _preprocess(images, backbone):
     """What `keras.applications` calls preprocess_input, as layers."""
     if backbone.channels == "BGR":
         images = keras.ops.flip(images, axis=-1)
-    return layers.Rescaling(backbone.scale, backbone.offset)(images)
+    return keras.layers.Rescaling(backbone.scale, backbone.offset)(images)
 
 
 def _follow_statistics(backbone):
     """BatchNormalization that keeps up with a short training; 0.99 lags behind."""
     for layer in backbone.layers:
-        if isinstance(layer, layers.BatchNormalization):
+        if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.9
 
 
@@ -119,9 +118,9 @@ def _small_cnn(maps):
     """Four blocks of two convolutions: sees a quarter of a 128-pixel part."""
     for filters in (16, 32, 64, 128):
         for stride in (1, 2):
-            maps = layers.Conv2D(
+            maps = keras.layers.Conv2D(
                 filters, 3, strides=stride, padding="same", use_bias=False
             )(maps)
-            maps = layers.BatchNormalization(momentum=0.9)(maps)
-            maps = layers.ReLU()(maps)
+            maps = keras.layers.BatchNormalization(momentum=0.9)(maps)
+            maps = keras.layers.ReLU()(maps)
     return maps

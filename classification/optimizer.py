@@ -1,7 +1,6 @@
 """AdamW that moves the pretrained features by smaller steps than the new head."""
 
-import keras
-from keras import ops
+from classification.quiet_keras import keras
 
 WEIGHT_DECAY = 1e-4
 NOT_DECAYED = ("bias", "gamma", "beta")
@@ -44,6 +43,6 @@ class TwoRateAdamW(keras.optimizers.Adam):
         index = self._get_variable_index(variable)
         rate = learning_rate * self._shares[index]
         if self._decays[index]:
-            decay = ops.cast(rate * self._decays[index], variable.dtype)
-            self.assign_sub(variable, ops.multiply(variable, decay))
+            decay = keras.ops.cast(rate * self._decays[index], variable.dtype)
+            self.assign_sub(variable, keras.ops.multiply(variable, decay))
         super().update_step(gradient, variable, rate)

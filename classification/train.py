@@ -9,7 +9,6 @@ about two minutes for 400 steps of fine-tuning.
 
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -34,15 +33,15 @@ from classification.model import (
     lean_to_shares,
     unfreeze_blocks,
 )
+from classification.quiet_keras import keras
 from classification.training import FALL
 from classification.whole import train_images
-from evaluation.predictions import Predictor, classifier_prediction, predict_rows
-from evaluation.run_folder import read_run, write_results
+from evaluation.predictor import Predictor, classifier_prediction
+from evaluation.run_folder import read_run
 from evaluation.run_writer import start_run
 from goodparts.command import InputError
-from goodparts.files import write_csv
 from preprocessing.images import resize_batch
-from preprocessing.manifest import is_copy, read_dataset
+from preprocessing.manifest import check_classes, is_copy, read_dataset
 from preprocessing.splitting.split import hold_out
 
 __all__ = ["add_arguments", "load_predictor", "train"]
@@ -92,7 +91,7 @@ def train(
         Path of the run folder.
     """
     dataset = read_dataset(data, check_files=True)
-    _check_classes(dataset)
+    check_classes(dataset)
     weights = choose_weights(model, weights)
     arguments = {
         "image_size": choose_size(model, dataset, image_size),
@@ -130,12 +129,8 @@ def train(
 def _write(run, dataset, classifier, history):
     run.config["num_parameters"] = classifier.count_params()
     classifier.save(run.folder / "model.keras")
-    write_csv(run.folder / "history.csv", history)
-    predictor = _predictor(classifier, dataset.classes, dataset.normal_class)
-    table = predict_rows(predictor, dataset, "validate", "test")
-    write_results(
-        run.folder, table, classes=dataset.classes, normal_class=dataset.normal_class
-    )
+    run.write_history(history.to_dict("records"))
+    run.finish(_predictor(classifier, dataset.classes, dataset.normal_class), dataset)
 
 
 def _train(model, dataset, arguments, seed, run):
@@ -153,7 +148,7 @@ def _train(model, dataset, arguments, seed, run):
         train_one = _train_from_scratch
         if model in BACKBONES:
             note = f"ImageNet weights were not used: {model} was trained from scratch"
-            run.config["notes"].append(note)
+            run.config["warnings"].append(note)
     return train_one(
         model,
         features,
@@ -177,6 +172,7 @@ def _train_from_scratch(model, features, dataset, *, arguments, held_out, seed, 
         held_out=held_out,
         seed=seed,
         checkpoint=run.checkpoints / "from_scratch.npz",
+        tell_history=run.write_history,
     )
     return features, head, history
 
@@ -191,6 +187,7 @@ def _train_from_weights(model, features, dataset, *, arguments, held_out, seed, 
         seed=seed,
         cache=run.folder.parent / ".features",
         checkpoints=run.checkpoints,
+        tell_history=run.write_history,
     )
     if use_copies is not None:
         verdict = "helped the head" if use_copies else "did not help the head"
@@ -208,6 +205,9 @@ def _train_from_weights(model, features, dataset, *, arguments, held_out, seed, 
         seed=seed,
         checkpoint=run.checkpoints / "fine-tuning.npz",
         set_blocks=lambda count: unfreeze_blocks(classifier, model, count),
+        tell_history=lambda rows: run.write_history(
+            [*head_history.to_dict("records"), *rows]
+        ),
     )
     alone, together = (x["val_loss"].min() for x in (head_history, history))
     if together > alone:
@@ -225,15 +225,6 @@ def _shares(dataset):
     rows = dataset.rows("train")
     labels = rows["label"][~is_copy(rows)]
     return np.array([(labels == name).mean() for name in dataset.classes])
-
-
-def _check_classes(dataset):
-    absent = set(dataset.classes) - set(dataset.rows("train")["label"])
-    if absent:
-        raise InputError(
-            f"train of {dataset.folder} has no {', '.join(sorted(absent))}: a "
-            "classifier cannot learn it. Split again without --protocol official."
-        )
 
 
 def load_predictor(run_folder):

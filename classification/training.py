@@ -12,11 +12,11 @@ import zipfile
 from collections.abc import Callable
 from typing import NamedTuple
 
-import keras
 import numpy as np
 import pandas as pd
 
 from classification.optimizer import TwoRateAdamW
+from classification.quiet_keras import keras
 from goodparts.command import InputError, progress
 from goodparts.files import atomic_path
 
@@ -75,7 +75,7 @@ def warm_up_and_cosine(num_epochs):
     return schedule
 
 
-def fit(model, stage, *, batches, judge, seed, checkpoint=None):
+def fit(model, stage, *, batches, judge, seed, checkpoint=None, tell_history=None):
     """Trains a model and leaves it with the weights that were best when held out.
 
     Args:
@@ -89,6 +89,7 @@ def fit(model, stage, *, batches, judge, seed, checkpoint=None):
         seed: Of dropout.
         checkpoint: Path of the state, written after every epoch and read if there;
             None for none.
+        tell_history: Called after every epoch with the rows of the curves so far.
 
     Returns:
         The curves, a table: stage, epoch, learning_rate, loss, accuracy, val_loss,
@@ -121,6 +122,8 @@ def fit(model, stage, *, batches, judge, seed, checkpoint=None):
             best = model.get_weights()
         if checkpoint is not None:
             _save(checkpoint, model, optimizer, best, history)
+        if tell_history is not None:
+            tell_history(history)
     model.set_weights(best)
     return pd.DataFrame(history)
 
@@ -131,6 +134,8 @@ def train_epoch(model, stage, optimizer, epoch, batches):
         f"{stage.name} {epoch + 1}/{stage.epochs}",
         stage.num_batches,
         unit="step",
+        done=epoch * stage.num_batches,
+        of=stage.epochs * stage.num_batches,
     )
     logs = []
     for step, (inputs, targets, weights) in enumerate(shown):

@@ -27,6 +27,7 @@ def train_images(
     seed,
     checkpoint,
     set_blocks=None,
+    tell_history=None,
 ):
     """Trains what is trainable; keeps the weights that were best on held-out groups.
 
@@ -44,6 +45,7 @@ def train_images(
         seed: Of order and augmentation.
         checkpoint: See `training.fit`.
         set_blocks: See `training.Stage`; None where all is trained.
+        tell_history: See `training.fit`.
 
     Returns:
         The curves, see `training.fit`.
@@ -80,6 +82,7 @@ def train_images(
         judge=judge,
         seed=seed,
         checkpoint=checkpoint,
+        tell_history=tell_history,
     )
 
 

@@ -71,7 +71,7 @@ def decide_run(
     costs = None if cost is None else read_costs(cost, validate)
     decision = _draw(validate, classes, normal_class, costs, asked)
     table["decision"], table["reason"] = decide_parts(
-        decision, table["defect_score"], _probabilities(table, classes)
+        decision, table["defect_score"], probabilities_of(table, classes)
     )
     record = {
         "command": _command(run_folder, asked),
@@ -105,15 +105,9 @@ def _check_way(asked):
         raise InputError("--per-class is about --max-miss. Give --max-miss too.")
 
 
-def _probabilities(table, classes):
-    """`(rows, classes)`, or None of a run that gives scores only."""
-    has_classes = (table["predicted"] != "").all()
-    return probabilities_of(table, classes) if has_classes else None
-
-
 def _draw(validate, classes, normal_class, costs, asked):
     """The `Decision`, in the way that is asked for."""
-    probabilities, floor = _probabilities(validate, classes), None
+    probabilities, floor = probabilities_of(validate, classes), None
     is_unlike = np.zeros(len(validate), bool)
     if asked["max_unlike"] and probabilities is not None:
         groups = validate["group"].to_numpy()

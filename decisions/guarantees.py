@@ -20,37 +20,12 @@ Reference:
 import math
 
 import numpy as np
-from scipy.special import betaincinv
 
+from evaluation.intervals import AVERAGE, upper_bound
 from goodparts.command import InputError
 
-AVERAGE = "average"  # stands where a confidence would
 CONFIDENCE = 0.95
 ROUNDING = 1e-9  # a rate given in decimals may miss its fraction by so much
-
-
-def upper_bound(num_errors, num_groups, confidence):
-    """The highest error rate to expect after so many errors.
-
-    Args:
-        num_errors: Groups beyond the line, an array or one number.
-        num_groups: Groups there are; without any the bound is 1.
-        confidence: In `(0, 1)`, or "average".
-
-    Returns:
-        Rates in `[0, 1]`, of the shape of `num_errors`.
-
-    Example:
-
-    >>> float(upper_bound(0, 99, "average")), round(float(upper_bound(0, 299, 0.95)), 4)
-    (0.01, 0.01)
-    """
-    num_errors = np.asarray(num_errors)
-    if confidence == AVERAGE:
-        return (num_errors + 1) / (num_groups + 1)
-    num_right = np.maximum(num_groups - num_errors, 1)
-    bound = betaincinv(num_errors + 1, num_right, confidence)
-    return np.where(num_errors < num_groups, bound, 1.0)
 
 
 def allowed_errors(num_groups, max_rate, confidence):

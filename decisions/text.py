@@ -198,7 +198,7 @@ def _note_lines(record, run):
             "what an ensemble says of validate is out of fold, so that its promises "
             "hold approximately"
         )
-        notes += [note for note in run.config["notes"] if "has learnt from" in note]
+        notes += run.config["notes"]
     if record["least_probability"] is None:
         notes.append("parts unlike every class are not looked for")
     return [

@@ -13,23 +13,28 @@ DECISION = "decision.json"
 def decision_of(run):
     """What decides in the bundle: the lines of `decide`, or else the threshold.
 
-    With the threshold goes the floor that `decide` draws by itself: a camera sees what
-    no data set has shown.
+    With the threshold of a run with classes goes the floor that `decide` draws by
+    itself: a camera sees what no data set has shown.
     """
     decision = read_decision(run)
-    if (run.folder / DECISION).is_file():
+    if (run.folder / DECISION).is_file() or "classes" not in run.outputs:
         return decision
-    table = run.predictions
-    validate = table[table["split"] == "validate"]
+    validate = run.split("validate")
     probabilities = probabilities_of(validate, run.config["classes"])
     floor = probability_floor(probabilities, validate["group"], MAX_UNLIKE)
     return decision._replace(least_probability=floor)
 
 
+def asks_for_unlike(run):
+    """Whether parts unlike every good one go to inspection: unless `decide` was told
+    to send none there."""
+    drawn = run.folder / DECISION
+    return not drawn.is_file() or bool(read_json(drawn)["asked"]["max_unlike"])
+
+
 def answers_of(run, split):
     """Decision and class of each image, `(images, 2)`, by sample_id."""
-    table = run.predictions
-    table = table[table["split"] == split].sort_values("sample_id")
+    table = run.split(split)
     probabilities = probabilities_of(table, run.config["classes"])
     decisions, _ = decide_parts(decision_of(run), table["defect_score"], probabilities)
     return np.stack([decisions, table["predicted"].to_numpy(str)], axis=1)
@@ -55,7 +60,7 @@ def lines_of(run, original):
 
 def _false_rejects(run):
     """Share of good images rejected on validate, with one more of either kind."""
-    labels = run.predictions.query("split == 'validate'").sort_values("sample_id")
-    is_good = (labels["label"] == run.config["normal_class"]).to_numpy()
+    labels = run.split("validate")["label"]
+    is_good = (labels == run.config["normal_class"]).to_numpy()
     rejected = answers_of(run, "validate")[is_good, 0] == "reject"
     return float((rejected.sum() + 1) / (rejected.size + 2))

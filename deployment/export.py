@@ -10,27 +10,25 @@ a decision differs. Its lines are those of `decide`, else the run's threshold.
 import argparse
 import datetime
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from bovw.train import load_bag
 from deployment.bundle import SUFFIX, seal
-from deployment.bundle_decision import decision_of, lines_of
-from deployment.engines import PRECISIONS, engine_in_use
-from deployment.int8_cost import check_cost, cost_of_int8
-from deployment.int8_run import NETWORK, quantised_predictor, quantised_run
-from deployment.networks import FORMATS, export_network, load_exported
+from deployment.bundle_decision import asks_for_unlike, decision_of, lines_of
+from deployment.int8_cost import check_cost, cost_of_int8, cost_text
+from deployment.int8_run import quantised_original, quantised_run
 from deployment.parity import check_parity
 from deployment.runtime import Inspector, load_bundle
 from deployment.unlike_good import MAX_VIEWS, learn_views
+from evaluation.predictor import classifier_prediction
 from evaluation.run_folder import member_folders, partial_folder, read_run
-from evaluation.wording import counted, percent
+from evaluation.wording import counted
 from goodparts.command import InputError, run_command
-from goodparts.files import read_json
-from models import load_predictor
+from models import bundled, load_predictor
+from networks.engines import PRECISIONS, engine_in_use
+from networks.writing import FORMATS, export_network, load_exported
 from preprocessing.images import read_image, resize
 from preprocessing.manifest import is_copy, read_dataset, table_hash
 
@@ -39,7 +37,7 @@ def export(run_folder, out, *, precision="fp32"):
     """Writes the bundle of a run, after it has decided all of validate as the run does.
 
     Args:
-        run_folder: Of a finished run of a classifier or an ensemble of them.
+        run_folder: Of a finished run.
         out: New folder `<name>.goodparts`.
         precision: "fp32", or "int8": networks in 8-bit integers, several times faster;
             combiner, threshold and lines are then fitted again on what they say.
@@ -59,23 +57,21 @@ def export(run_folder, out, *, precision="fp32"):
     run = read_run(run_folder)
     dataset = _open_dataset(run)
     with tempfile.TemporaryDirectory() as scratch, partial_folder(out) as partial:
-        source = run
         if precision == "int8":
             source = quantised_run(run, scratch, dataset)
-        original = _original(source, precision)
-        model = _write_model(source, partial, "", precision)
+            original = quantised_original(source)
+        else:
+            source, original = run, load_predictor(run.folder)
         about = {
             "name": out.stem,
             "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "run": _origin(run),
-            "classes": model["classes"],
-            "normal_class": run.config["normal_class"],
             "images": "uint8 RGB; resized by area when shrinking, else bilinear",
             "precision": precision,
             "decision": lines_of(source, run),
             "views": _write_views(source, dataset, partial),
             "engine": engine_in_use(),
-            "model": model,
+            "model": _write_part(source, partial, "", precision),
         }
         seal(partial, about)
         found = {}
@@ -92,7 +88,7 @@ def export_keras(run_folder, out, *, name):
     """Writes the network of one run as a SavedModel folder or a LiteRT file.
 
     Args:
-        run_folder: Of a run of the family classification.
+        run_folder: Of a run of a family with one Keras network.
         out: New path.
         name: A key of FORMATS.
 
@@ -102,7 +98,8 @@ def export_keras(run_folder, out, *, name):
     out = Path(out)
     _refuse_existing(out)
     run = read_run(run_folder)
-    if run.config["family"] != "classification":
+    family = bundled(run.config["family"])
+    if not hasattr(family, "KERAS_MODEL"):
         raise InputError(
             f"--format {name} is for one network; {run.name} is of the family "
             f"{run.config['family']}. Export a bundle: -o NAME{SUFFIX}."
@@ -110,86 +107,48 @@ def export_keras(run_folder, out, *, name):
     dataset = _open_dataset(run)
     with partial_folder(out) as partial:
         written = partial / "network.tflite" if name == "litert" else partial
-        export_network(run.folder, written, FORMATS[name])
+        export_network(run.folder / family.KERAS_MODEL, written, FORMATS[name])
         original = load_predictor(run.folder)
+        network = load_exported(written, name)
+        classes, normal_class = original.classes, original.normal_class
+
+        def answer(image):
+            found = network(resize(image, original.image_size))
+            return classifier_prediction(found[None], classes, normal_class).answers()[
+                0
+            ]
+
         inspector = Inspector(
-            out.name,
-            "",
-            original.classes,
-            original.normal_class,
-            decision_of(run),
-            _resized(load_exported(written, name), original.image_size),
+            out.name, "", classes, normal_class, decision_of(run), answer
         )
         parity = check_parity(original, inspector, dataset)
         os.rename(written, out)
     return parity
 
 
-def _original(source, precision):
-    """The `Predictor` that the bundle is held against."""
-    if precision == "int8" and source.config["family"] == "classification":
-        return quantised_predictor(source.folder, source.config)
-    if precision == "int8" and "members" in source.config:
-        from ensemble.train import load_predictor as load_ensemble
+def _write_part(run, folder, prefix, precision):
+    """Writes the files of a run and its members; returns what bundle.json says of it.
 
-        members = [_original(read_run(x), precision) for x in member_folders(source)]
-        return load_ensemble(source.folder, members)
-    return load_predictor(source.folder)
-
-
-def _resized(network, size):
-    return lambda image: network(resize(image, size))
-
-
-def _write_model(run, folder, prefix, precision):
-    """Writes the files of a run; returns what bundle.json says of its model."""
-    family, config = run.config["family"], run.config
+    A family writes its own part, see `bundled.py` of each.
+    """
     (folder / prefix).mkdir(exist_ok=True)
-    if family == "classification":
-        file = f"{prefix}network.onnx"
-        if precision == "int8":
-            shutil.copyfile(run.folder / NETWORK, folder / file)
-        else:
-            export_network(run.folder, folder / file, "onnx")
-        size = list(config["arguments"]["image_size"])
-        return {
-            "kind": "network",
-            "name": config["model"],
-            "classes": config["classes"],
-            "file": file,
-            "image_size": size,
-        }
-    if family == "bovw":
-        bag = load_bag(run.folder)
-        files = {name: f"{prefix}{name}.npz" for name in ("vocabulary", "svm")}
-        for file in files.values():
-            shutil.copyfile(run.folder / Path(file).name, folder / file)
-        classes = bag.svm.classes.tolist()
-        settings = bag.settings._asdict()
-        return {
-            "kind": "bovw",
-            "name": config["model"],
-            "classes": classes,
-            **files,
-            "settings": settings,
-        }
+    config = run.config
+    about = {
+        "family": config["family"],
+        "name": config["model"],
+        "classes": config["classes"],
+        "normal_class": config["normal_class"],
+        "outputs": sorted(run.outputs),
+        "num_frames": config.get("num_frames", 1),
+        "map_range": config.get("map_range"),
+    }
     if "members" in config:
-        file = f"{prefix}combiner.npz"
-        shutil.copyfile(run.folder / "combiner.npz", folder / file)
-        members = [
-            _write_model(read_run(member), folder, f"{prefix}{number}/", precision)
+        about["members"] = [
+            _write_part(read_run(member), folder, f"{prefix}{number}/", precision)
             for number, member in enumerate(member_folders(run))
         ]
-        return {
-            "kind": "ensemble",
-            "name": config["model"],
-            "classes": config["classes"],
-            "combiner": config["arguments"]["combine"],
-            "file": file,
-            "calibrations": read_json(run.folder / "calibration.json"),
-            "members": members,
-        }
-    raise InputError(f"{run.name} is of the family {family}, which has no export.")
+    family = bundled(config["family"])
+    return about | family.write(run, folder, prefix, precision=precision)
 
 
 def _origin(run):
@@ -199,7 +158,7 @@ def _origin(run):
 
 def _write_views(run, dataset, folder):
     """Writes views.npz; its name, or None where `decide` was told to ask nothing."""
-    if decision_of(run).least_probability is None:
+    if not asks_for_unlike(run):
         return None
     images = {}
     for split in ("train", "validate"):
@@ -258,17 +217,30 @@ def main():
         found = {}
         parity = export_keras(arguments.run, arguments.out, name=arguments.format)
     for split, cost in found.get("cost", {}).items():
-        print(
-            f"{split}: macro-F1 {percent(cost['int8'])} in int8, "
-            f"{percent(cost['fp32'])} before; {cost['num_otherwise']} of "
-            f"{counted(cost['num_images'], 'image')} decided or named otherwise"
-        )
-    original = "its run in int8" if found.get("cost") else "the original"
+        print(cost_text(split, cost))
     print(
-        f"decides all {counted(parity['num_images'], 'validate image')} as {original} "
-        f"does; probabilities differ by {parity['max_difference']:.1g} at most"
+        _parity_text(parity, "its run in int8" if "cost" in found else "the original")
     )
     print(arguments.out)
+
+
+def _parity_text(parity, original):
+    """What the gate found, in one line or two."""
+    text = (
+        f"decides all {counted(parity['num_images'], 'validate image')} as {original} "
+        f"does; scores differ by {parity['max_difference']:.1g} at most"
+    )
+    if parity["max_map_difference"] is not None:
+        text += f", maps by {parity['max_map_difference']:.1g}"
+    if parity["num_at_a_line"]:
+        text += f"; {parity['num_at_a_line']} so near to a line that digits decide"
+    if parity["num_guarded"]:
+        text += (
+            f"\nthe guard sends {parity['num_guarded']} of those that are accepted to "
+            f"inspection, as unlike every good part seen: {parity['num_good_guarded']} "
+            "good"
+        )
+    return text
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """What 8-bit integers cost, and the gate that refuses too much of it."""
 
 from deployment.bundle_decision import answers_of
-from evaluation.wording import percent
+from evaluation.comparison.leaderboard import leading_metric
+from evaluation.metric_table import METRICS
+from evaluation.wording import counted, percent
 from goodparts.command import InputError
 
 MAX_OTHERWISE = 0.05  # share of validate that int8 may decide or name otherwise
@@ -11,21 +13,30 @@ def cost_of_int8(run, quantised):
     """What is lost by 8 bits, on the tables of the run and of its `quantised_run`.
 
     Returns:
-        By split, the macro-F1 of both with their intervals, and the number of images
-        that are decided or named otherwise.
+        By split, `metric` (that which ranks such runs), its figure for `fp32` and
+        `int8` with intervals, `num_images`, and `num_otherwise`, the images that are
+        decided or named otherwise.
     """
-    costs = {}
+    costs, metric = {}, leading_metric([run])
     for split in ("validate", "test"):
         before, after = (answers_of(each, split) for each in (run, quantised))
         costs[split] = {
             "num_images": len(before),
             "num_otherwise": int((before != after).any(axis=1).sum()),
-            **{
-                name: each.metrics[split]["metrics"]["macro_f1"]
-                for name, each in (("fp32", run), ("int8", quantised))
-            },
+            "metric": metric,
+            "fp32": run.metrics[split]["metrics"][metric],
+            "int8": quantised.metrics[split]["metrics"][metric],
         }
     return costs
+
+
+def cost_text(split, cost):
+    """One line on what 8 bits cost on a split."""
+    return (
+        f"{split}: {METRICS[cost['metric']].title} {percent(cost['int8'])} in int8, "
+        f"{percent(cost['fp32'])} before; {cost['num_otherwise']} of "
+        f"{counted(cost['num_images'], 'image')} decided or named otherwise"
+    )
 
 
 def check_cost(cost):
@@ -34,7 +45,7 @@ def check_cost(cost):
     if changed > MAX_OTHERWISE * num_images:
         raise InputError(
             f"In int8 {changed} of {num_images} validate images are decided or named "
-            f"otherwise, more than {MAX_OTHERWISE:.0%}: macro-F1 "
-            f"{percent(cost['int8'])} instead of {percent(cost['fp32'])}. Export in "
-            "fp32. Nothing was written."
+            f"otherwise, more than {MAX_OTHERWISE:.0%}: "
+            f"{METRICS[cost['metric']].title} {percent(cost['int8'])} instead of "
+            f"{percent(cost['fp32'])}. Export in fp32. Nothing was written."
         )

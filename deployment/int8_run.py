@@ -1,27 +1,22 @@
 """A run again with its networks in 8-bit integers: predictions, threshold, lines.
 
 Everything that was fitted on what the networks said is fitted again on what they say
-now: calibration and combiner of an ensemble, the threshold, the lines of `decide`.
+now: calibration and combiner of an ensemble, the threshold, the lines of `decide`. A
+family without networks is taken as it is.
 """
 
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from decisions.decide_run import decide_run
-from deployment.engines import load_network
-from deployment.networks import export_network, quantise
+from ensemble.train import load_predictor as load_ensemble
 from ensemble.train import train as train_ensemble
-from evaluation.predictions import Predictor, classifier_prediction, predict_rows
+from evaluation.predictions import predict_rows
 from evaluation.run_folder import member_folders, read_run, write_results
 from goodparts.files import read_json, write_csv, write_json
-from preprocessing.datasets import ImageStore
-from preprocessing.images import resize_batch
-from preprocessing.manifest import is_copy
-
-NETWORK = "model.onnx"
+from models import bundled, load_predictor
 
 
 def quantised_run(run, folder, dataset):
@@ -60,40 +55,26 @@ def _make(run, folder, dataset):
         seed = run.config["seed"]
         return train_ensemble(members, combiner=combiner, runs=folder, seed=seed)
     out = folder / run.name
-    if run.config["family"] != "classification":
+    family = bundled(run.config["family"])
+    if not hasattr(family, "quantise"):
         kept_out = shutil.ignore_patterns("plots", "mistakes", "decision*")
         return shutil.copytree(run.folder, out, ignore=kept_out)
-    return _quantise(run, out, dataset)
-
-
-def _quantise(run, out, dataset):
-    config = run.config
-    size = tuple(config["arguments"]["image_size"])
-    rows = dataset.rows("train")
-    rows = rows[~is_copy(rows)]
-    store = ImageStore(
-        [dataset.folder / path for path in rows["path"]], size, memory_budget_mb=0
-    )
     out.mkdir(parents=True)
-    export_network(run.folder, out / "fp32.onnx", "onnx")
-    quantise(out / "fp32.onnx", store, out / NETWORK)
-    (out / "fp32.onnx").unlink()
+    family.quantise(run, out, dataset)
+    predictor = family.quantised_predictor(out, run.config)
+    table, about = predict_rows(predictor, dataset, "validate", "test", folder=out)
+    config = run.config | about
     write_json(out / "config.json", config)
-    table = predict_rows(quantised_predictor(out, config), dataset, "validate", "test")
-    write_results(
-        out, table, classes=config["classes"], normal_class=config["normal_class"]
-    )
+    write_results(out, table, config, dataset)
     return out
 
 
-def quantised_predictor(folder, config):
-    """The int8 network of a folder as a `Predictor`."""
-    network = load_network((Path(folder) / NETWORK).read_bytes())
-    size = tuple(config["arguments"]["image_size"])
-    classes, normal_class = config["classes"], config["normal_class"]
-
-    def predict(images):
-        found = np.stack([network(image) for image in resize_batch(images, size)])
-        return classifier_prediction(found, classes, normal_class)
-
-    return Predictor(list(classes), normal_class, size, predict)
+def quantised_original(source):
+    """The `Predictor` that a bundle in int8 is held against."""
+    family = bundled(source.config["family"])
+    if "members" in source.config:
+        members = [quantised_original(read_run(x)) for x in member_folders(source)]
+        return load_ensemble(source.folder, members)
+    if hasattr(family, "quantised_predictor"):
+        return family.quantised_predictor(source.folder, source.config)
+    return load_predictor(source.folder)

@@ -1,20 +1,26 @@
-"""The gate of an export: it decides as the original does, on all of `validate`."""
+"""The gate of an export: it answers and decides as the original on all of `validate`.
 
-import itertools
+Like is compared with like: both decide by the same lines, without the guard of views,
+which only the export has. What the guard changes is a figure of its own.
+"""
 
 import numpy as np
 
-from decisions.rule import decide_parts
 from goodparts.command import InputError, progress
-from preprocessing.images import read_image
+from preprocessing.batches import row_batches
 
-TOLERANCE = 1e-4  # of probabilities and defect scores
-BATCH = 32
+TOLERANCE = 1e-4  # of scores and probabilities, relative where they are beyond 1
+MAP_TOLERANCE = 1e-3  # likewise, of map values
+BOX_TOLERANCE = 0.5  # pixels
+MASK_IOU = 0.99
 MAX_NAMED = 5
 
 
 def check_parity(original, inspector, dataset):
     """Runs both on the same images of `validate`.
+
+    A part whose score lies within the tolerance of a line may be decided either way;
+    such parts are counted.
 
     Args:
         original: `Predictor`.
@@ -22,51 +28,129 @@ def check_parity(original, inspector, dataset):
         dataset: `Dataset`.
 
     Returns:
-        A dict with split, num_images, max_difference and tolerance, which the bundle
-        keeps.
+        A dict, which the bundle keeps: split, num_images, max_difference (of scores
+        and probabilities) and tolerance, max_map_difference (None without maps),
+        num_at_a_line, num_guarded and num_good_guarded (accepted images, and good
+        ones among them, that the guard sends to inspection).
 
     Raises:
-        InputError: If a decision or an answer differs, or a score by more than
-            TOLERANCE; it names the parts.
+        InputError: If an answer or a decision differs; it names the parts.
     """
     rows = dataset.rows("validate")
     if rows.empty:
         raise InputError(f"{dataset.folder} has no validate images to check on.")
-    paths = [dataset.folder / path for path in rows["path"]]
+    is_good = (rows["label"] == dataset.normal_class).to_numpy()
     order = [original.classes.index(name) for name in inspector.classes]
-    apart, largest = [], 0.0
-    steps = iter(progress(range(len(paths)), "checking the export", len(paths)))
-    for images in _batches(map(read_image, paths)):
-        expected = original.predict(images).probabilities[:, order]
-        scores = 1 - expected[:, inspector.classes.index(inspector.normal_class)]
-        decisions, _ = decide_parts(inspector.decision, scores, expected)
-        for image, wanted, decision in zip(images, expected, decisions, strict=True):
-            sample = rows["sample_id"].iloc[next(steps)]
-            verdict = inspector.inspect(image)
-            difference = float(np.abs(verdict.probabilities - wanted).max())
-            largest = max(largest, difference)
-            if verdict.decision != decision or not difference <= TOLERANCE:
-                apart.append(
-                    f"{sample} ({decision}, exported {verdict.decision}, "
-                    f"apart by {difference:.2g})"
-                )
-    if apart:
-        named = ", ".join(apart[:MAX_NAMED])
-        more = f" and {len(apart) - MAX_NAMED} more" if len(apart) > MAX_NAMED else ""
-        raise InputError(
-            f"The export does not decide as the original: {len(apart)} of {len(paths)} "
-            f"validate parts differ: {named}{more}. Nothing was written."
-        )
+    found = _Found()
+    steps = iter(progress(range(len(rows)), "checking the export", len(rows)))
+    batches = row_batches(dataset.folder, rows, None, original.num_frames)
+    for positions, images in batches:
+        answers = original.predict(images).answers()
+        for place, image, wanted in zip(positions, images, answers, strict=True):
+            next(steps)
+            if wanted.probabilities is not None:
+                wanted = wanted._replace(probabilities=wanted.probabilities[order])
+            newest = image[-1] if original.num_frames > 1 else image
+            exported = inspector.answer(image)
+            found.compare(rows["sample_id"].iat[place], inspector, wanted, exported)
+            is_accepted = inspector.decide(exported)[0] == "accept"
+            if is_accepted and inspector.is_unlike_good(newest):
+                found.num_guarded += 1
+                found.num_good_guarded += int(is_good[place])
+    found.raise_if_apart(len(rows))
     return {
         "split": "validate",
-        "num_images": len(paths),
-        "max_difference": largest,
+        "num_images": len(rows),
+        "max_difference": found.difference,
         "tolerance": TOLERANCE,
+        "max_map_difference": found.map_difference,
+        "num_at_a_line": found.num_at_a_line,
+        "num_guarded": found.num_guarded,
+        "num_good_guarded": found.num_good_guarded,
     }
 
 
-def _batches(images):
-    """Images that follow each other and are of one size, at most BATCH together."""
-    for _, alike in itertools.groupby(images, key=lambda image: image.shape):
-        while part := list(itertools.islice(alike, BATCH)):
-            yield np.stack(part)
+class _Found:
+    """What was found so far."""
+
+    def __init__(self):
+        self.apart, self.difference, self.map_difference = [], 0.0, None
+        self.num_at_a_line = self.num_guarded = self.num_good_guarded = 0
+
+    def compare(self, sample, inspector, wanted, exported):
+        """Compares the answers of the original and of the export on one image."""
+        problems = []
+        difference = _difference(_numbers(wanted), _numbers(exported))
+        self.difference = max(self.difference, difference)
+        if not difference <= TOLERANCE:
+            problems.append(f"apart by {difference:.2g}")
+        if wanted.anomaly_map is not None:
+            apart = _difference(wanted.anomaly_map, exported.anomaly_map)
+            self.map_difference = max(self.map_difference or 0.0, apart)
+            if not apart <= MAP_TOLERANCE:
+                problems.append(f"maps apart by {apart:.2g}")
+        if wanted.instances is not None:
+            problems += _instances_apart(wanted.instances, exported.instances)
+        decided, other = inspector.decide(wanted)[0], inspector.decide(exported)[0]
+        if decided != other:
+            if _is_at_a_line(inspector.decision, wanted):
+                self.num_at_a_line += 1
+            else:
+                problems.append(f"{decided}, exported {other}")
+        if problems:
+            self.apart.append(f"{sample} ({', '.join(problems)})")
+
+    def raise_if_apart(self, num_images):
+        if not self.apart:
+            return
+        named = ", ".join(self.apart[:MAX_NAMED])
+        rest = len(self.apart) - MAX_NAMED
+        more = f" and {rest} more" if rest > 0 else ""
+        raise InputError(
+            f"The export does not answer as the original: {len(self.apart)} of "
+            f"{num_images} validate parts differ: {named}{more}. Nothing was written."
+        )
+
+
+def _numbers(answer):
+    """Score and probabilities as one array."""
+    rest = () if answer.probabilities is None else answer.probabilities
+    return np.append([answer.defect_score], rest)
+
+
+def _difference(wanted, exported):
+    """The largest difference, relative beyond 1; infinite where the shapes differ."""
+    if np.shape(wanted) != np.shape(exported):
+        return float("inf")
+    wanted, exported = np.asarray(wanted, float), np.asarray(exported, float)
+    apart = np.abs(wanted - exported) / np.maximum(1, np.abs(wanted))
+    return float(np.max(apart, initial=0))
+
+
+def _instances_apart(wanted, exported):
+    """What differs between two `Instances`, as texts."""
+    if exported is None or wanted.labels != exported.labels:
+        return ["other instances"]
+    if np.abs(wanted.boxes - exported.boxes).max(initial=0) > BOX_TOLERANCE:
+        return ["boxes apart"]
+    if np.abs(wanted.scores - exported.scores).max(initial=0) > TOLERANCE:
+        return ["scores of instances apart"]
+    if wanted.masks is None:
+        return []
+    masks = wanted.masks.astype(bool), exported.masks.astype(bool)
+    both = (masks[0] & masks[1]).sum(axis=(1, 2))
+    either = (masks[0] | masks[1]).sum(axis=(1, 2))
+    return ["masks apart"] if (both < MASK_IOU * either).any() else []
+
+
+def _is_at_a_line(decision, answer):
+    """Whether the last digits of an answer may decide."""
+    score = answer.defect_score
+    tolerance = TOLERANCE * max(1, abs(score))
+    lines = [decision.accept_below, decision.reject_from]
+    if any(abs(score - line) <= tolerance for line in lines):
+        return True
+    floor = decision.least_probability
+    if floor is None:
+        return False
+    return abs(answer.probabilities.max() - floor) <= TOLERANCE

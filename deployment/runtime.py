@@ -14,33 +14,34 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bovw.bag import class_probabilities, read_bag
-from bovw.descriptors import Settings
 from decisions.rule import Decision, decide_parts
 from deployment.bundle import read_bundle
-from deployment.engines import load_network
 from deployment.unlike_good import UNKNOWN, Views, is_unknown
-from ensemble.combiners import COMBINERS, combine_members
+from evaluation.predictor import Answer, Instances
 from goodparts.command import InputError
-from preprocessing.images import resize
+from models import bundled
 
 
 class Verdict(NamedTuple):
-    """What is said of an image.
+    """What is said of an image; None where the model has no meaning for it.
 
     Attributes:
         decision: "accept", "reject" or "inspect".
         reason: Why, see `decisions.rule`.
         defect_score: Higher is more defective.
-        predicted: Name of the most probable class.
+        predicted: Name of the most probable class, or of the most certain instance.
         probabilities: float64 `(classes,)`, in the order of the inspector's classes.
+        anomaly_map: `(height, width)`, at the resolution of the model.
+        instances: `Instances`, in pixels of the image.
     """
 
     decision: str
     reason: str
     defect_score: float
-    predicted: str
-    probabilities: np.ndarray
+    predicted: str | None = None
+    probabilities: np.ndarray | None = None
+    anomaly_map: np.ndarray | None = None
+    instances: Instances | None = None
 
 
 class Inspector(NamedTuple):
@@ -52,9 +53,13 @@ class Inspector(NamedTuple):
         classes: Names, in the order of the probabilities.
         normal_class: The class of good parts.
         decision: `decisions.rule.Decision`.
-        classify: From an image to probabilities `(classes,)`.
-        views: `deployment.unlike_good.Views` of good parts; None asks for none.
+        answer: From an image, or a clip where `num_frames` is more than 1, to its
+            `Answer`.
+        views: `unlike_good.Views` of good parts, the guard; None asks for none.
         false_rejects: Share of good images that are rejected, as validate bounds it.
+        num_frames: Frames in a clip.
+        map_range: Map values without colour and in full colour, see
+            `anomaly_maps.heat`; None without maps.
     """
 
     name: str
@@ -62,46 +67,80 @@ class Inspector(NamedTuple):
     classes: list
     normal_class: str
     decision: Decision
-    classify: Callable[[np.ndarray], np.ndarray]
+    answer: Callable[[np.ndarray], Answer]
     views: Views | None = None
     false_rejects: float = 0.01
+    num_frames: int = 1
+    map_range: list | None = None
 
     def inspect(self, image):
         """The `Verdict` on an image.
 
         Args:
-            image: uint8 RGB `(height, width, 3)`, of any size.
+            image: uint8 RGB `(height, width, 3)` of any size, or for a model of clips
+                `(frames, height, width, 3)`, the newest last. A still image, or a clip
+                that is short, is filled up with its first frame.
 
         Raises:
-            ValueError: If it is anything else, or the answer is no number.
+            ValueError: If it is anything else, or the answer is NaN or infinity.
         """
+        image = self._checked(image)
+        answer = self.answer(image)
+        if not all(_is_finite(value) for value in answer[:3]):
+            raise ValueError(f"The model of {self.name} returned NaN or infinity.")
+        decision, reason = self.decide(answer)
+        newest = image[-1] if self.num_frames > 1 else image
+        if decision == "accept" and self.is_unlike_good(newest):
+            decision, reason = "inspect", UNKNOWN
+        predicted = None
+        if answer.probabilities is not None:
+            predicted = self.classes[int(answer.probabilities.argmax())]
+        elif answer.instances is not None and answer.instances.labels:
+            predicted = answer.instances.labels[0]
+        return Verdict(
+            decision,
+            reason,
+            float(answer.defect_score),
+            predicted,
+            *answer[1:],
+        )
+
+    def decide(self, answer):
+        """Decision and reason by the lines alone, without the guard."""
+        probabilities = answer.probabilities
+        decided, reasons = decide_parts(
+            self.decision,
+            [answer.defect_score],
+            None if probabilities is None else probabilities[None],
+        )
+        return str(decided[0]), str(reasons[0])
+
+    def is_unlike_good(self, image):
+        """Whether the guard takes an image for no good part that it has seen."""
+        return self.views is not None and is_unknown(image, self.views)
+
+    def _checked(self, image):
         image = np.asarray(image)
+        clip = image[None] if image.ndim == 3 else image
         if (
             image.dtype != np.uint8
-            or image.ndim != 3
-            or image.shape[2] != 3
+            or clip.ndim != 4
+            or clip.shape[3] != 3
             or not image.size
+            or len(clip) > self.num_frames
         ):
             raise ValueError(
-                "image must be uint8 RGB (height, width, 3). Received: "
-                f"{image.dtype} {image.shape}."
+                "image must be uint8 RGB (height, width, 3), or a clip of at most "
+                f"{self.num_frames} of them. Received: {image.dtype} {image.shape}."
             )
-        probabilities = np.asarray(self.classify(image), np.float64)
-        if not np.isfinite(probabilities).all():
-            raise ValueError(
-                f"The model of {self.name} gave an answer that is no number."
-            )
-        score = 1.0 - probabilities[self.classes.index(self.normal_class)]
-        decided, reasons = decide_parts(self.decision, [score], probabilities[None])
-        if decided[0] == "accept" and self.views and is_unknown(image, self.views):
-            decided, reasons = ["inspect"], [UNKNOWN]
-        return Verdict(
-            str(decided[0]),
-            str(reasons[0]),
-            float(score),
-            self.classes[int(probabilities.argmax())],
-            probabilities,
-        )
+        if self.num_frames == 1:
+            return clip[0]
+        missing = self.num_frames - len(clip)
+        return np.concatenate([np.repeat(clip[:1], missing, axis=0), clip])
+
+
+def _is_finite(value):
+    return value is None or np.isfinite(value).all()
 
 
 def load_bundle(path, *, engine=None):
@@ -109,7 +148,7 @@ def load_bundle(path, *, engine=None):
 
     Args:
         path: Folder `<name>.goodparts`.
-        engine: See `engines.load_network`.
+        engine: See `networks.engines.load_network`.
 
     Raises:
         InputError: If it is no bundle, or not as it was exported.
@@ -117,7 +156,7 @@ def load_bundle(path, *, engine=None):
     bundle = read_bundle(path)
     about = bundle.about
     try:
-        lines = about["decision"]
+        lines, model = about["decision"], about["model"]
         decision = Decision(
             float(lines["accept_below"]),
             float(lines["reject_from"]),
@@ -125,21 +164,37 @@ def load_bundle(path, *, engine=None):
         )
         if about["precision"] == "int8":  # engines round it in their own ways
             engine = engine or about["engine"]["name"]
-        classify = _load(about["model"], bundle, engine)
+        return Inspector(
+            bundle.path.name,
+            about["sha256"],
+            model["classes"],
+            model["normal_class"],
+            decision,
+            load_part(model, bundle.files, engine),
+            _views(about, bundle),
+            lines["false_rejects"],
+            model["num_frames"],
+            model["map_range"],
+        )
     except KeyError as error:
         raise InputError(
             f"{bundle.path}/bundle.json lacks {error}. Export again."
         ) from error
-    return Inspector(
-        bundle.path.name,
-        about["sha256"],
-        about["classes"],
-        about["normal_class"],
-        decision,
-        classify,
-        _views(about, bundle),
-        lines["false_rejects"],
-    )
+
+
+def load_part(model, files, engine=None):
+    """A function from an image to its `Answer`, of a model with all its members.
+
+    Args:
+        model: What bundle.json says of it.
+        files: Name -> bytes.
+        engine: See `networks.engines.load_network`.
+    """
+    load = bundled(model["family"]).load
+    if "members" not in model:
+        return load(model, files, engine=engine)
+    members = [load_part(member, files, engine) for member in model["members"]]
+    return load(model, files, members=members)
 
 
 def _views(about, bundle):
@@ -149,47 +204,3 @@ def _views(about, bundle):
         io.BytesIO(bundle.files[about["views"]]), allow_pickle=False
     ) as arrays:
         return Views(**arrays)
-
-
-def _load(model, bundle, engine):
-    """A function from an image to probabilities, for each kind of model."""
-    kinds = {"network": _load_network, "bovw": _load_bag, "ensemble": _load_ensemble}
-    return kinds[model["kind"]](model, bundle, engine)
-
-
-def _load_network(model, bundle, engine):
-    network = load_network(bundle.files[model["file"]], engine=engine)
-    size = tuple(model["image_size"])
-    return lambda image: network(resize(image, size))
-
-
-def _load_bag(model, bundle, engine):
-    settings = model["settings"]
-    settings = Settings(
-        tuple(settings["image_size"]), settings["features"], settings["points"]
-    )
-    vocabulary, svm = (
-        io.BytesIO(bundle.files[model[name]]) for name in ("vocabulary", "svm")
-    )
-    bag = read_bag(vocabulary, svm, settings)
-    return lambda image: class_probabilities(bag, image[None])[0]
-
-
-def _load_ensemble(model, bundle, engine):
-    members = [_load(member, bundle, engine) for member in model["members"]]
-    with np.load(io.BytesIO(bundle.files[model["file"]]), allow_pickle=False) as arrays:
-        learnt = dict(arrays)
-    classes = bundle.about["classes"]
-
-    def classify(image):
-        return combine_members(
-            [(None, member(image)[None]) for member in members],
-            [member["classes"] for member in model["members"]],
-            classes=classes,
-            normal_class=bundle.about["normal_class"],
-            calibrations=model["calibrations"],
-            combiner=COMBINERS[model["combiner"]],
-            learnt=learnt,
-        )[0]
-
-    return classify

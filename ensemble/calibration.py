@@ -11,7 +11,8 @@ import numpy as np
 
 from evaluation.metrics import cross_entropies
 
-LEAST_PROBABILITY = 1e-6
+MEMBER_FLOOR = 1e-6  # of a probability: no member rules a class out altogether
+GOOD_DEVIATIONS = 3.0
 TEMPERATURES = (0.05, 20.0)
 ISOTONIC_GROUPS = (
     1000  # with fewer, its steps are luck, as scikit-learn's guide says too
@@ -32,7 +33,7 @@ def sharpen(probabilities, temperature):
         probabilities: `(samples, classes)`.
         temperature: Above 0.
     """
-    logits = np.log(np.clip(probabilities, LEAST_PROBABILITY, 1)) / temperature
+    logits = np.log(np.clip(probabilities, MEMBER_FLOOR, 1)) / temperature
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     return odds / odds.sum(axis=1, keepdims=True)
 
@@ -62,7 +63,7 @@ def fit_temperature(probabilities, truth):
 
     def loss(log_temperature):
         found = sharpen(probabilities, np.exp(log_temperature))
-        logs = np.log(np.clip(found, LEAST_PROBABILITY, 1))
+        logs = np.log(np.clip(found, MEMBER_FLOOR, 1))
         return -(shares @ (targets * logs).sum(axis=1))
 
     answer = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded")
@@ -94,12 +95,15 @@ def apply_isotonic(probabilities, learnt):
         np.interp(values, *steps)
         for values, steps in zip(probabilities.T, learnt["steps"], strict=True)
     ]
-    found = np.clip(np.stack(found, axis=1), LEAST_PROBABILITY, 1)
+    found = np.clip(np.stack(found, axis=1), MEMBER_FLOOR, 1)
     return found / found.sum(axis=1, keepdims=True)
 
 
 def fit_detector(scores, is_defect):
     """Logistic regression from a detector's defect score to P(defect).
+
+    Without a defect to learn from, a score that lies GOOD_DEVIATIONS standard
+    deviations above the mean of the good parts stands for 50 %.
 
     Reference:
         Platt, Probabilistic Outputs for Support Vector Machines, 1999.
@@ -107,6 +111,8 @@ def fit_detector(scores, is_defect):
     from sklearn.linear_model import LogisticRegression
 
     mean, scale = float(scores.mean()), float(scores.std()) or 1.0
+    if not is_defect.any():
+        return {"mean": mean, "scale": scale, "weight": 1.0, "bias": -GOOD_DEVIATIONS}
     model = LogisticRegression(class_weight="balanced")
     model.fit(((scores - mean) / scale)[:, None], is_defect)
     return {

@@ -13,18 +13,19 @@ import numpy as np
 
 from ensemble.calibration import (
     KINDS,
-    LEAST_PROBABILITY,
+    MEMBER_FLOOR,
     TEMPERATURES,
     apply_detector,
     fit_temperature,
     sharpen,
 )
-from evaluation.metrics import cross_entropies
+from evaluation.metrics import balanced_weights, cross_entropies
 from svm import Svm, draw_samples, fit_svm, svm_probabilities
 
 MAX_SVM_SAMPLES, MAX_LOGISTIC_SAMPLES = 1000, 5000
 GAMMAS = {"linear": (1.0,), "sigmoid": (1.0,), "rbf": (0.25, 1.0, 4.0)}
 LOGISTIC_C = 1.0
+UNFITTED = {"temperature": 1.0, "veto": 0.0}  # of "soft", without anything to fit on
 VETO_STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -57,13 +58,15 @@ class Answers(NamedTuple):
 def calibrate(probabilities, defect_scores, calibrations, normal):
     """`Answers` from what the members said, each by its own calibration.
 
+    Detectors alone become classifiers of good and defective parts.
+
     Args:
         probabilities: Of the classifiers, `(classifiers, samples, classes)`.
         defect_scores: Of the detectors, `(detectors, samples)`.
         calibrations: Of the classifiers, then of the detectors.
         normal: Index of the class of good parts.
     """
-    num_classifiers, num_samples, _ = probabilities.shape
+    num_classifiers = len(probabilities)
     calibrated = [
         KINDS[calibration["kind"]].apply(found, calibration)
         for calibration, found in zip(calibrations, probabilities, strict=False)
@@ -74,11 +77,12 @@ def calibrate(probabilities, defect_scores, calibrations, normal):
             calibrations[num_classifiers:], defect_scores, strict=True
         )
     ]
-    return Answers(
-        probabilities=np.stack(calibrated),
-        defect_chances=np.array(chances).reshape(len(chances), num_samples),
-        normal=normal,
-    )
+    if not num_classifiers:
+        chances = np.stack(chances)
+        return Answers(np.stack([1 - chances, chances], axis=2), chances[:0], normal=0)
+    calibrated = np.stack(calibrated)
+    chances = np.array(chances).reshape(len(chances), calibrated.shape[1])
+    return Answers(calibrated, chances, normal)
 
 
 class Truth(NamedTuple):
@@ -95,9 +99,7 @@ class Truth(NamedTuple):
     @property
     def weights(self):
         """Weight of each sample, with which the classes weigh alike; of mean 1."""
-        counts = np.bincount(self.indices, minlength=self.num_classes)
-        share = len(self.indices) / (np.count_nonzero(counts) * np.maximum(counts, 1))
-        return share[self.indices]
+        return balanced_weights(self.indices, self.num_classes)[self.indices]
 
 
 class Combiner(NamedTuple):
@@ -137,7 +139,7 @@ def weighted_vote(probabilities, weights):
 
 def product(probabilities):
     """Geometric mean of the members' probabilities: a class none of them rules out."""
-    logs = np.log(np.clip(probabilities, LEAST_PROBABILITY, 1)).mean(axis=0)
+    logs = np.log(np.clip(probabilities, MEMBER_FLOOR, 1)).mean(axis=0)
     found = np.exp(logs - logs.max(axis=1, keepdims=True))
     return found / found.sum(axis=1, keepdims=True)
 
@@ -156,9 +158,9 @@ def learn_weights(answers, truth):
 
     def loss(values):
         weights, temperature = values[:-1], np.exp(values[-1])
-        mixed = np.clip(weighted_vote(probabilities, weights), LEAST_PROBABILITY, 1)
+        mixed = np.clip(weighted_vote(probabilities, weights), MEMBER_FLOOR, 1)
         found = sharpen(mixed, temperature)
-        right = np.maximum((found * is_right).sum(axis=1), LEAST_PROBABILITY)
+        right = np.maximum((found * is_right).sum(axis=1), MEMBER_FLOOR)
         slope = shares[:, None] * (found - is_right) / temperature  # of the log mixture
         by_weight = np.tensordot(probabilities, slope / mixed, axes=2)
         by_temperature = -(slope * np.log(mixed)).sum()
@@ -200,7 +202,7 @@ def logistic(answers, learnt):
 
 
 def fit_svm_of(kernel):
-    """The `fit` of an SVM meta-learner with a kernel of `svm.KERNELS`."""
+    """The `fit` of an SVM meta-learner with a kernel of `svm.fit_svm`."""
 
     def fit(answers, truth):
         names = np.array([f"{index:06d}" for index in range(truth.num_classes)])
@@ -268,43 +270,11 @@ def vote(rule, learn=lambda answers, truth: {}):
 def _veto(voted, answers, strength):
     most = 1 - strength * answers.defect_chances.max(axis=0)
     allowed = np.minimum(voted[:, answers.normal], most)
-    rest = np.clip(voted, LEAST_PROBABILITY, 1)
+    rest = np.clip(voted, MEMBER_FLOOR, 1)
     rest[:, answers.normal] = 0
     rest *= ((1 - allowed) / rest.sum(axis=1))[:, None]
     rest[:, answers.normal] = allowed
     return rest
-
-
-def combine_members(
-    said, member_classes, *, classes, normal_class, calibrations, combiner, learnt
-):
-    """What an ensemble says of images, from what its members say.
-
-    Args:
-        said: For each member `(defect_score, probabilities)` as in a `Prediction`,
-            `(batch,)` and `(batch, its classes)`; a detector has no probabilities.
-        member_classes: Names for each member, in the order of its probabilities.
-        classes: Names, the order of what is returned.
-        normal_class: The class of good parts.
-        calibrations: Of the classifiers, then of the detectors, each in the order of
-            the members.
-        combiner, learnt: A `Combiner` and what it learnt.
-
-    Returns:
-        Probabilities `(batch, classes)`.
-    """
-    probabilities, scores = [], []
-    for (defect_scores, found), names in zip(said, member_classes, strict=True):
-        if found is None:
-            scores.append(defect_scores)
-        else:
-            probabilities.append(
-                found[:, [list(names).index(name) for name in classes]]
-            )
-    answers = calibrate(
-        np.stack(probabilities), scores, calibrations, list(classes).index(normal_class)
-    )
-    return combiner.combine(answers, learnt)
 
 
 COMBINERS = {

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ensemble.combiners import COMBINERS
+from ensemble.combiners import COMBINERS, UNFITTED
 from ensemble.cross_fit import validate_losses
 from evaluation import metrics
-from evaluation.intervals import interval, resample_groups
+from evaluation.intervals import interval, paired_interval, resample_groups
 
 
 def describe(members, fit, chosen):
@@ -14,33 +14,31 @@ def describe(members, fit, chosen):
     Nothing is chosen by it, so it may read `test`.
 
     Returns:
-        A dict of `combiners` (each with its figures on validate, out of fold, and on
-        test), `members` (each with its own macro-F1 on test, its calibration and what
-        the ensemble gains by it), `best_member` and `gain` (over the member that is
-        best on validate), `both_wrong` (share of test images that two members both
-        get wrong) and `oracle` (share that at least one classifier gets right).
+        A dict of `metric` (macro_f1, or auroc of detectors alone), `combiners` (each
+        with its figure on validate, out of fold, and on test), `members` (each with
+        its own figure on test, its calibration and what the ensemble gains by it),
+        `best_member` and `gain` (over the member that is best on validate),
+        `both_wrong` (share of test images that two members both get wrong) and
+        `oracle` (share that at least one of them gets right).
     """
     test = _Judge(members, fit, ~fit.is_validate)
     validate = _Judge(members, fit, fit.is_validate)
-    full = test.answers(fit.combined[chosen])
-    names = [run.name for run in members.runs]
-    answers = [test.answers(found) for found in members.probabilities]
-    best = max(
-        range(len(answers)),
-        key=lambda index: validate.macro_f1(
-            validate.answers(members.probabilities[index])
-        )["value"],
-    )
+    own = fit.answers.probabilities
+    if members.classifiers:  # as they are: detectors among them name no class
+        own = members.probabilities
+    best = max(range(len(own)), key=lambda i: validate.figure(own[i])["value"] or 0.0)
     losses, _ = validate_losses(fit)
-    wrong = np.array([each != test.indices for each in answers])
+    wrong = np.array([test.answers(each) != test.indices for each in own])
+    full, names = fit.combined[chosen], [run.name for run in members.runs]
     return {
         "chosen": chosen,
+        "metric": test.metric,
         "combiners": [
             {
                 "combiner": name,
-                "validate_macro_f1": validate.macro_f1(validate.answers(combined)),
+                "validate": validate.figure(combined),
                 "validate_log_loss": float(losses[name].mean()),
-                "test_macro_f1": test.macro_f1(test.answers(combined)),
+                "test": test.figure(combined),
                 "test_accuracy": test.accuracy(test.answers(combined)),
             }
             for name, combined in fit.combined.items()
@@ -49,12 +47,10 @@ def describe(members, fit, chosen):
             {
                 "member": name,
                 "calibration": calibration["kind"],
-                "macro_f1": test.macro_f1(answers[index])
-                if index < len(answers)
-                else None,
+                "test": test.figure(own[index]) if index < len(own) else None,
                 "gain": test.gain(
                     full,
-                    _without(members, fit, chosen, index, test),
+                    _without(members, fit, chosen, index),
                     num_rivals=len(names),
                 ),
             }
@@ -63,14 +59,14 @@ def describe(members, fit, chosen):
             )
         ],
         "best_member": names[best],
-        "gain": test.gain(full, answers[best]),
+        "gain": test.gain(full, own[best]),
         "both_wrong": (wrong.astype(float) @ wrong.T / wrong.shape[1]).tolist(),
         "oracle": test.share(~wrong.all(axis=0)),
     }
 
 
-def _without(members, fit, chosen, index, test):
-    """Answers on test of the combiner fitted without one member; None for no other."""
+def _without(members, fit, chosen, index):
+    """What the combiner says fitted without one member; None where it is the only."""
     answers = fit.answers
     num_classifiers = len(answers.probabilities)
     if index < num_classifiers == 1:
@@ -82,15 +78,21 @@ def _without(members, fit, chosen, index, test):
         rest = np.delete(answers.defect_chances, index - num_classifiers, axis=0)
         answers = answers._replace(defect_chances=rest)
     combiner, validate = COMBINERS[chosen], np.flatnonzero(fit.is_validate)
+    if not members.has_defects:
+        return combiner.combine(answers, UNFITTED)
     learnt = combiner.fit(answers.of(validate), fit.truth.of(validate))
-    return test.answers(combiner.combine(answers, learnt))
+    return combiner.combine(answers, learnt)
 
 
 class _Judge:
-    """Figures of answers on one split, all on the same resamples of its groups."""
+    """Figures of what was said on one split, all on the same resamples of its groups.
+
+    The metric is macro-F1 of the most probable class, or AUROC of detectors alone.
+    """
 
     def __init__(self, members, fit, rows):
         self.rows = rows
+        self.metric = "macro_f1" if members.classifiers else "auroc"
         self.classes = np.arange(len(members.classes))
         known = fit.truth.of(rows)
         self.indices = known.indices
@@ -106,7 +108,18 @@ class _Judge:
         """Class indices `(samples,)` of what was said of all samples."""
         return probabilities[self.rows].argmax(axis=1)
 
-    def _values(self, metric, answers):
+    def _values(self, probabilities):
+        """The metric on the samples, then on each resample."""
+        if self.metric == "macro_f1":
+            return self._of_confusion(metrics.macro_f1, self.answers(probabilities))
+        scores, is_defect = probabilities[self.rows][:, 1], self.indices == 1
+        once = metrics.auroc(scores, is_defect, np.ones(len(scores)))
+        resampled = [
+            metrics.auroc(scores, is_defect, draw[self.groups]) for draw in self.draws
+        ]
+        return np.append(once, resampled)
+
+    def _of_confusion(self, metric, answers):
         counts = np.zeros((self.num_groups, len(self.classes) ** 2), np.float32)
         cells = self.indices * len(self.classes) + answers
         np.add.at(counts, (self.groups, cells), 1)
@@ -114,34 +127,34 @@ class _Judge:
         shape = (-1, len(self.classes), len(self.classes))
         return metric(both.reshape(shape))
 
-    def macro_f1(self, answers):
-        values = self._values(metrics.macro_f1, answers)
-        return interval(values[0], values[1:], self.groups_of_classes)
+    def figure(self, probabilities):
+        """The metric with its interval."""
+        values = self._values(probabilities)
+        rests_on = self.groups_of_classes
+        if self.metric == "auroc":
+            rests_on = min(rests_on) if len(rests_on) == 2 else 0
+        return interval(values[0], values[1:], rests_on)
 
     def accuracy(self, answers):
-        values = self._values(metrics.accuracy, answers)
+        values = self._of_confusion(metrics.accuracy, answers)
         return interval(values[0], values[1:], self.num_groups)
 
     def share(self, is_hit):
         others = (self.indices + 1) % len(self.classes)
         return self.accuracy(np.where(is_hit, self.indices, others))
 
-    def gain(self, answers, others, *, num_rivals=1):
-        """Macro-F1 of answers less that of others, paired; None without others.
+    def gain(self, probabilities, others, *, num_rivals=1):
+        """The metric of one less that of others, paired; None without others.
 
         The interval is widened so that all of `num_rivals` hold together with 95 %
         (Bonferroni).
         """
         if others is None:
             return None
-        values = self._values(metrics.macro_f1, answers)
-        values = values - self._values(metrics.macro_f1, others)
-        tail = 2.5 / num_rivals
-        low, high = np.nanpercentile(values[1:], [tail, 100 - tail])
-        apart = np.unique(self.groups[answers != others]).size
-        return {
-            "value": float(values[0]),
-            "low": float(low),
-            "high": float(high),
-            "num_groups_apart": int(apart),
-        }
+        values = self._values(probabilities) - self._values(others)
+        differs = self.answers(probabilities) != self.answers(others)
+        apart = np.unique(self.groups[differs]).size
+        if self.metric == "auroc":
+            apart = min(self.groups_of_classes)
+        found = paired_interval(values, num_rivals=num_rivals)
+        return {**found, "num_groups_apart": int(apart)}

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ensemble.calibration import KINDS, choose_kind, fit_detector
-from ensemble.combiners import COMBINERS, Answers, Truth, calibrate
+from ensemble.combiners import COMBINERS, UNFITTED, Answers, Truth, calibrate
 from evaluation.metrics import cross_entropies
 from preprocessing.splitting.split import grouped_folds
 
@@ -46,7 +46,7 @@ def cross_fit(members, names, *, seed=0):
     """
     samples = members.samples
     truth = Truth(
-        indices=np.searchsorted(members.classes, samples["label"].to_numpy(str)),
+        indices=members.targets,
         groups=samples["group"].to_numpy(str),
         num_classes=len(members.classes),
         seed=seed,
@@ -64,6 +64,8 @@ def cross_fit(members, names, *, seed=0):
         answers = calibrate(
             members.probabilities, members.defect_scores, calibrations, members.normal
         )
+        if not members.has_defects:
+            return calibrations, answers, {name: UNFITTED for name in names}
         known, right = answers.of(rows), truth.of(rows)
         learnt = {name: COMBINERS[name].fit(known, right) for name in names}
         return calibrations, answers, learnt

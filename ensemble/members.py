@@ -9,6 +9,8 @@ from evaluation.predictions import probabilities_of
 from evaluation.run_folder import Run
 from goodparts.command import InputError
 
+DEFECTIVE = "defective"  # every other class, to members that give scores alone
+
 
 class Members(NamedTuple):
     """What the members said, in an order that does not depend on how they were given.
@@ -18,7 +20,7 @@ class Members(NamedTuple):
             scores only.
         samples: Table with sample_id, label, split and group of `validate` and
             `test`, sorted by sample_id.
-        classes: Class names, sorted.
+        classes: Class names, sorted; of detectors alone the normal class and DEFECTIVE.
         normal_class: The class of good parts.
         probabilities: `(classifiers, samples, classes)`.
         defect_scores: `(detectors, samples)`.
@@ -37,6 +39,20 @@ class Members(NamedTuple):
         return [*self.classifiers, *self.detectors]
 
     @property
+    def targets(self):
+        """Index of the class of each sample."""
+        labels = self.samples["label"].to_numpy(str)
+        if self.classifiers:
+            return np.searchsorted(self.classes, labels)
+        return (labels != self.normal_class).astype(int)
+
+    @property
+    def has_defects(self):
+        """Whether validate has a defective part, without which nothing is learnt."""
+        is_validate = (self.samples["split"] == "validate").to_numpy()
+        return bool((self.targets != self.normal)[is_validate].any())
+
+    @property
     def normal(self):
         """Index of the class of good parts."""
         return self.classes.index(self.normal_class)
@@ -46,11 +62,11 @@ def align(runs):
     """Brings the tables of runs to the same samples and classes.
 
     Args:
-        runs: List of `Run`, one of them a classifier at least.
+        runs: List of `Run`.
 
     Raises:
-        InputError: If a run is given twice, members differ in samples or classes,
-            none names classes, or validate lacks a class.
+        InputError: If a run is given twice, members differ in samples or classes, or
+            validate lacks a class that classifiers name.
     """
     if len(runs) < 2:
         raise InputError("An ensemble needs at least two runs.")
@@ -61,26 +77,16 @@ def align(runs):
     runs = sorted(runs, key=lambda run: (run.name, str(run.folder.resolve())))
     classifiers = [run for run in runs if "classes" in run.outputs]
     detectors = [run for run in runs if "classes" not in run.outputs]
-    if not classifiers:
-        raise InputError(
-            "An ensemble needs a member that names classes; these give defect scores "
-            f"only: {', '.join(run.name for run in runs)}. Add a classifier."
-        )
     first, *others = classifiers + detectors
     classes = sorted(first.config["classes"])
-    table = _judged(first)
-    samples = table[["sample_id", "label", "split", "group"]]
-    probabilities, scores = [probabilities_of(table, classes)], []
+    samples = _judged(first)[["sample_id", "label", "split", "group"]]
     for run in others:
-        table = _judged(run)
-        _check_alike(first, samples, run, table)
-        if run in classifiers:
-            probabilities.append(probabilities_of(table, classes))
-        else:
-            scores.append(table["defect_score"].to_numpy(np.float64))
+        _check_alike(first, samples, run, _judged(run))
+    probabilities = [probabilities_of(_judged(run), classes) for run in classifiers]
+    scores = [_judged(run)["defect_score"].to_numpy(np.float64) for run in detectors]
     labels = samples["label"][samples["split"] == "validate"]
     missing = sorted(set(classes) - set(labels))
-    if missing:
+    if classifiers and missing:
         raise InputError(
             f"validate has no {', '.join(missing)}: nothing can be learnt there about "
             "telling it. Split again so that every class is in validate, and train."
@@ -89,9 +95,9 @@ def align(runs):
         classifiers=classifiers,
         detectors=detectors,
         samples=samples,
-        classes=classes,
+        classes=classes if classifiers else [first.config["normal_class"], DEFECTIVE],
         normal_class=first.config["normal_class"],
-        probabilities=np.stack(probabilities),
+        probabilities=np.array(probabilities),
         defect_scores=np.array(scores).reshape(len(scores), len(samples)),
     )
 
@@ -99,7 +105,7 @@ def align(runs):
 def _judged(run):
     table = run.predictions
     table = table[table["split"].isin(["validate", "test"])]
-    return table.sort_values("sample_id").reset_index(drop=True)
+    return table.sort_values("sample_id", ignore_index=True)
 
 
 def _check_alike(first, samples, run, table):

@@ -8,24 +8,31 @@ fold, becomes a run folder like any other model's.
 """
 
 import argparse
+import contextlib
 import textwrap
 from pathlib import Path
 
 import numpy as np
 
-from ensemble.combiners import COMBINERS, combine_members
+from ensemble.combination import Combination, combine_predictions, last_frames
+from ensemble.combiners import COMBINERS
 from ensemble.contributions import describe
 from ensemble.cross_fit import choose_combiner, cross_fit
+from ensemble.evidence import map_ranges, write_evidence
 from ensemble.members import align
 from evaluation.comparison.leaderboard import WIDTH
 from evaluation.comparison.paired import verdict
-from evaluation.predictions import Predictor, classifier_prediction, predictions_table
-from evaluation.run_folder import read_run, write_results
+from evaluation.predictions import predictions_table
+from evaluation.predictor import Prediction, Predictor, classifier_prediction
+from evaluation.run_folder import member_folders, read_run, write_results
 from evaluation.run_writer import start_run
 from goodparts.command import InputError, run_command, seed
 from goodparts.files import read_json, write_json
+from preprocessing.manifest import read_dataset, table_hash
 from reporting.advice import advice
 from reporting.ensemble_text import ensemble_text
+
+WITHOUT_DEFECTS = "soft"
 
 
 def train(members, *, combiner=None, runs="runs", seed=0):
@@ -46,8 +53,8 @@ def train(members, *, combiner=None, runs="runs", seed=0):
     Returns:
         Path of the run folder.
     """
-    names = list(COMBINERS) if combiner is None else [combiner]
     aligned = align([read_run(member) for member in members])
+    names = _combiners(aligned, None if combiner is None else [combiner])
     fit = cross_fit(aligned, names, seed=seed)
     found = describe(aligned, fit, choose_combiner(fit))
     return _write(aligned, fit, found, combiner or found["chosen"], runs, seed)
@@ -56,37 +63,58 @@ def train(members, *, combiner=None, runs="runs", seed=0):
 def train_all(members, combiners, *, runs="runs", seed=0):
     """Like `train`, a run folder for each of several combiners; yields their paths."""
     aligned = align([read_run(member) for member in members])
-    fit = cross_fit(aligned, combiners, seed=seed)
+    fit = cross_fit(aligned, _combiners(aligned, combiners), seed=seed)
     found = describe(aligned, fit, choose_combiner(fit))
     for name in combiners:
         yield _write(aligned, fit, found, name, runs, seed)
 
 
+def _combiners(members, names):
+    """The names, or all where None; without defects in validate only "soft" can be."""
+    if members.has_defects:
+        return list(COMBINERS) if names is None else names
+    if names not in (None, [WITHOUT_DEFECTS]):
+        raise InputError(
+            "Validate has no defective parts, from which a combiner could learn: only "
+            f"--combine {WITHOUT_DEFECTS} is possible, or no --combine at all."
+        )
+    return [WITHOUT_DEFECTS]
+
+
 def _write(members, fit, found, combiner, runs, seed):
-    config = members.classifiers[0].config
+    config = members.runs[0].config
     with start_run(
         runs,
         model=f"ensemble_{combiner}",
         family="ensemble",
-        dataset=config | {"classes": members.classes},
+        dataset=config | {"classes": sorted(config["classes"])},
         arguments={"combine": combiner},
         seed=seed,
     ) as run:
         run.config["members"] = [_member_path(member, runs) for member in members.runs]
-        run.config["notes"] += _notes((fit.folds < 0).sum(), len(fit.folds))
+        run.config["notes"] += _notes(members, (fit.folds < 0).sum(), len(fit.folds))
         write_json(run.folder / "calibration.json", fit.calibrations)
         np.savez_compressed(run.folder / "combiner.npz", **fit.learnt[combiner])
         write_json(run.folder / "ensemble.json", found)
-        prediction = classifier_prediction(
-            fit.combined[combiner], members.classes, members.normal_class
-        )
-        write_results(
-            run.folder,
-            predictions_table(members.samples, prediction, members.classes),
-            classes=members.classes,
-            normal_class=members.normal_class,
-        )
+        combined = fit.combined[combiner]
+        prediction = Prediction(combined[:, 1])
+        if members.classifiers:
+            prediction = classifier_prediction(
+                combined, members.classes, members.normal_class
+            )
+        table = predictions_table(members.samples, prediction, members.classes)
+        run.config |= write_evidence(run.folder, members.runs, table)
+        write_results(run.folder, table, run.config, _dataset(config))
     return run.folder
+
+
+def _dataset(config):
+    """The data set of the members where it is still there: for masks and instances."""
+    with contextlib.suppress(InputError):
+        dataset = read_dataset(config["dataset_folder"])
+        if table_hash(dataset.manifest) == config["manifest_sha256"]:
+            return dataset
+    return None
 
 
 def load_predictor(run_folder, members):
@@ -96,29 +124,34 @@ def load_predictor(run_folder, members):
         run_folder: Of the ensemble.
         members: Loaded predictors of its members, in the order of config.json.
     """
-    run_folder = Path(run_folder)
-    config = read_run(run_folder).config
-    combiner = COMBINERS[config["arguments"]["combine"]]
-    calibrations = read_json(run_folder / "calibration.json")
-    with np.load(run_folder / "combiner.npz", allow_pickle=False) as arrays:
+    run = read_run(run_folder)
+    with np.load(run.folder / "combiner.npz", allow_pickle=False) as arrays:
         learnt = dict(arrays)
-    classes, normal_class = config["classes"], config["normal_class"]
+    combination = Combination(
+        run.config["classes"],
+        run.config["normal_class"],
+        run.config["arguments"]["combine"],
+        read_json(run.folder / "calibration.json"),
+        learnt,
+        map_ranges(read_run(folder) for folder in member_folders(run)),
+    )
+    num_frames = max(member.num_frames for member in members)
 
     def predict(images):
-        said = [member.predict(images) for member in members]
-        combined = combine_members(
-            [(answer.defect_score, answer.probabilities) for answer in said],
-            [member.classes for member in members],
-            classes=classes,
-            normal_class=normal_class,
-            calibrations=calibrations,
-            combiner=combiner,
-            learnt=learnt,
-        )
-        return classifier_prediction(combined, classes, normal_class)
+        said = [
+            member.predict(last_frames(images, member.num_frames)) for member in members
+        ]
+        classes = [member.classes for member in members]
+        return combine_predictions(combination, said, classes)
 
-    largest = max((member.image_size for member in members), key=np.prod)
-    return Predictor(classes, normal_class, largest, predict)
+    sizes = [member.image_size for member in members]
+    return Predictor(
+        run.config["classes"],
+        run.config["normal_class"],
+        None if None in sizes else max(sizes, key=np.prod),
+        predict,
+        num_frames=num_frames,
+    )
 
 
 def _member_path(member, runs):
@@ -128,7 +161,9 @@ def _member_path(member, runs):
     return f"../{folder.name}" if is_beside else str(folder)
 
 
-def _notes(num_seen, num_all):
+def _notes(members, num_seen, num_all):
+    if not members.has_defects:
+        return ["validate has no defective parts, so nothing was fitted to them"]
     if not num_seen:
         return []
     return [

@@ -4,6 +4,7 @@ import numpy as np
 
 NUM_RESAMPLES = 1000
 MANY_GROUPS, NUM_OF_MANY = 5000, 200  # where intervals are narrow and resamples slow
+AVERAGE = "average"  # stands where a confidence would
 NORMAL_95 = 1.959964  # 95 % of a normal distribution lie within so many deviations
 
 
@@ -26,7 +27,28 @@ def resample_groups(num_groups, *, num_resamples=None, seed=0):
         num_resamples = NUM_OF_MANY if num_groups > MANY_GROUPS else NUM_RESAMPLES
     random = np.random.default_rng(seed)
     even = np.full(num_groups, 1 / num_groups)
-    return random.multinomial(num_groups, even, size=num_resamples)
+    drawn = np.empty((num_resamples, num_groups), np.int32)
+    for row in drawn:  # one by one: the generator makes 64-bit numbers
+        row[:] = random.multinomial(num_groups, even)
+    return drawn
+
+
+def paired_interval(values, *, num_rivals=1):
+    """A difference of two runs with its 95 % interval.
+
+    Args:
+        values: Differences `(1 + resamples,)`: on the sample, then on each resample.
+        num_rivals: Runs that are compared with one; the interval is widened so that
+            all of them together hold with 95 % (Bonferroni).
+
+    Returns:
+        `{"value", "low", "high"}`, None where there is no value.
+    """
+    if np.isnan(values[0]):
+        return {"value": None, "low": None, "high": None}
+    tail = 2.5 / num_rivals
+    low, high = np.nanpercentile(values[1:], [tail, 100 - tail])
+    return {"value": float(values[0]), "low": float(low), "high": float(high)}
 
 
 def interval(value, resampled, num_groups):
@@ -75,13 +97,15 @@ def open_interval(value, resampled, *, is_reflected=False):
             without reflection then in none.
 
     Returns:
-        `{"value", "low", "high"}`, floats.
+        `{"value", "low", "high"}`, floats, None where there is no value.
 
     Reference:
         Davison and Hinkley, Bootstrap Methods and their Application, 1997, section
         5.2: the percentile interval and, reflected, the basic one.
     """
-    low, high = np.percentile(resampled, [2.5, 97.5])
+    if np.isnan(value):
+        return {"value": None, "low": None, "high": None}
+    low, high = np.nanpercentile(resampled, [2.5, 97.5])
     if is_reflected:
         low, high = 2 * value - high, 2 * value - low
     return {
@@ -110,3 +134,29 @@ def share_interval(num_hits, num_all):
     half = NORMAL_95 * np.sqrt(spread) / (count + square)
     share = hits / count  # lies within, but for rounding
     return np.minimum(middle - half, share), np.maximum(middle + half, share)
+
+
+def upper_bound(num_errors, num_groups, confidence):
+    """The highest error rate to expect after so many errors.
+
+    Args:
+        num_errors: Groups beyond the line, an array or one number.
+        num_groups: Groups there are; without any the bound is 1.
+        confidence: In `(0, 1)`, or "average".
+
+    Returns:
+        Rates in `[0, 1]`, of the shape of `num_errors`.
+
+    Example:
+
+    >>> float(upper_bound(0, 99, "average")), round(float(upper_bound(0, 299, 0.95)), 4)
+    (0.01, 0.01)
+    """
+    from scipy.special import betaincinv
+
+    num_errors = np.asarray(num_errors)
+    if confidence == AVERAGE:
+        return (num_errors + 1) / (num_groups + 1)
+    num_right = np.maximum(num_groups - num_errors, 1)
+    bound = betaincinv(num_errors + 1, num_right, confidence)
+    return np.where(num_errors < num_groups, bound, 1.0)

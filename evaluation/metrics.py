@@ -6,7 +6,7 @@ per resample, so that a metric and its interval come from the same lines.
 
 import numpy as np
 
-LEAST_PROBABILITY = 1e-7  # one sure and wrong answer must not make the loss infinite
+LOG_LOSS_FLOOR = 1e-7  # one sure and wrong answer must not make the loss infinite
 
 
 def group_confusions(labels, predicted, groups, classes):
@@ -30,23 +30,23 @@ def group_confusions(labels, predicted, groups, classes):
 
 def accuracy(confusion):
     """Share of right answers of `(..., classes, classes)` confusion matrices."""
-    return _ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
+    return ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
 
 
 def recall(confusion):
     """`(..., classes)`: found parts of a class / its parts; NaN for an absent class."""
-    return _ratio(_diagonal(confusion), confusion.sum(-1))
+    return ratio(_diagonal(confusion), confusion.sum(-1))
 
 
 def precision(confusion):
     """`(..., classes)`: right answers of a class / answers of it; NaN for none."""
-    return _ratio(_diagonal(confusion), confusion.sum(-2))
+    return ratio(_diagonal(confusion), confusion.sum(-2))
 
 
 def f1(confusion):
     """`(..., classes)`: harmonic mean of recall and precision; NaN for no part."""
     parts = confusion.sum(-1)
-    score = _ratio(2 * _diagonal(confusion), parts + confusion.sum(-2))
+    score = ratio(2 * _diagonal(confusion), parts + confusion.sum(-2))
     return np.where(parts > 0, score, np.nan)
 
 
@@ -79,7 +79,7 @@ def auroc(defect_scores, is_defect, weights):
     goods = np.add.reduceat(weights * ~is_defect[order], starts, axis=-1)
     goods_below = np.cumsum(goods, axis=-1) - goods
     won = (defects * (goods_below + goods / 2)).sum(-1)
-    return _ratio(won, defects.sum(-1) * goods.sum(-1))
+    return ratio(won, defects.sum(-1) * goods.sum(-1))
 
 
 def rejected(defect_scores, is_defect, weights):
@@ -115,7 +115,7 @@ def recall_at(goods, defects, max_false_reject_rate):
     is_allowed = within_rate(goods, max_false_reject_rate)
     caught = np.where(is_allowed, defects, 0).max(-1)
     caught = np.where(goods[..., -1] > 0, caught, np.nan)
-    return _ratio(caught, defects[..., -1])
+    return ratio(caught, defects[..., -1])
 
 
 def within_rate(goods, max_false_reject_rate):
@@ -131,29 +131,44 @@ def cross_entropies(probabilities, positions):
         positions: Index of the true class, `(samples,)`.
     """
     given = probabilities[np.arange(len(positions)), positions]
-    return -np.log(np.clip(given, LEAST_PROBABILITY, 1))
+    return -np.log(np.clip(given, LOG_LOSS_FLOOR, 1))
+
+
+def balanced_weights(indices, num_classes):
+    """`(classes,)`: the weight of a sample of each class with which all weigh alike.
+
+    The mean over the samples is 1.
+
+    Args:
+        indices: Class of each sample, `(samples,)`; a class may have none.
+        num_classes: How many there are.
+    """
+    counts = np.bincount(indices, minlength=num_classes)
+    return len(indices) / (np.count_nonzero(counts) * np.maximum(counts, 1))
 
 
 def mean(values, weights):
     """Weighted mean of `(samples,)` for weights `(..., samples)`; NaN for none."""
-    return _ratio(weights @ values, weights.sum(-1))
+    return ratio(weights @ values, weights.sum(-1))
 
 
 def share(hit, among, weights):
     """Weighted share of the samples `among` that are also `hit`; NaN for none."""
-    return _ratio((weights * (hit & among)).sum(-1), (weights * among).sum(-1))
+    return ratio((weights * (hit & among)).sum(-1), (weights * among).sum(-1))
 
 
 def _diagonal(confusion):
     return np.diagonal(confusion, axis1=-2, axis2=-1)
 
 
-def _ratio(part, whole):
-    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
-    filled = np.full(part.shape, np.nan)
-    return np.divide(part, whole, out=filled, where=whole > 0)
+def ratio(part, whole):
+    """`part / whole`, arrays of any shapes that fit; NaN where there is no whole."""
+    part, whole = np.broadcast_arrays(
+        np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    )
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
 
 
 def _mean(values):
     present = ~np.isnan(values)
-    return _ratio(np.where(present, values, 0).sum(-1), present.sum(-1))
+    return ratio(np.where(present, values, 0).sum(-1), present.sum(-1))

@@ -1,16 +1,18 @@
-"""The one currency: what every predictor returns, and the table written from it."""
+"""The one currency: the predictions table of a run, its maps and its instances."""
 
 import io
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from evaluation.anomaly_maps import MapWriter
+from evaluation.found_instances import instance_results
+from evaluation.predictor import Prediction, found_outputs
 from goodparts.command import InputError
-from goodparts.files import write_csv
-from preprocessing.datasets import ImageStore
+from goodparts.files import write_csv, write_json
+from preprocessing.batches import row_batches
+from preprocessing.instances import read_ids
 
 PREDICTION_COLUMNS = (
     "sample_id",
@@ -20,50 +22,6 @@ PREDICTION_COLUMNS = (
     "defect_score",
     "predicted",
 )
-
-
-class Prediction(NamedTuple):
-    """What a predictor says of a batch; None where a family has no meaning for it.
-
-    Attributes:
-        defect_score: `(batch,)`, higher is more defective.
-        probabilities: `(batch, classes)`, in the order of the predictor's classes.
-        anomaly_map: `(batch, height, width)`, higher is more anomalous.
-        instances: One list of found instances per image.
-    """
-
-    defect_score: np.ndarray
-    probabilities: np.ndarray | None = None
-    anomaly_map: np.ndarray | None = None
-    instances: list | None = None
-
-
-class Predictor(NamedTuple):
-    """A loaded model, ready to inspect.
-
-    Attributes:
-        classes: Class names, in the order of the probabilities.
-        normal_class: The class of good parts.
-        image_size: `(height, width)` it works at; other sizes are resized inside.
-        predict: Takes uint8 RGB images `(batch, height, width, 3)`, returns a
-            `Prediction`.
-        explain: Takes images of one size and the name of a class for each, returns
-            maps `(batch, height, width)` of 0 to 1, of where that class is seen;
-            None where the family has none.
-    """
-
-    classes: list
-    normal_class: str
-    image_size: tuple
-    predict: Callable[[np.ndarray], Prediction]
-    explain: Callable[[np.ndarray, list], np.ndarray] | None = None
-
-
-def classifier_prediction(probabilities, classes, normal_class):
-    """A classifier's `Prediction`: the defect score is 1 - P(normal class)."""
-    probabilities = np.asarray(probabilities, np.float64)
-    normal = list(classes).index(normal_class)
-    return Prediction(1.0 - probabilities[:, normal], probabilities)
 
 
 def predictions_table(samples, prediction, classes):
@@ -79,8 +37,8 @@ def predictions_table(samples, prediction, classes):
     """
     if not np.isfinite(prediction.defect_score).all():
         raise InputError(
-            "The model gave defect scores that are no numbers: its training diverged. "
-            "Train again with a smaller learning rate or another seed."
+            "The model returned defect scores that are NaN or infinity: its training "
+            "diverged. Train again with a smaller learning rate or another seed."
         )
     table = samples[["sample_id", "label", "split", "group"]].reset_index(drop=True)
     table["defect_score"] = np.asarray(prediction.defect_score, np.float64)
@@ -93,18 +51,55 @@ def predictions_table(samples, prediction, classes):
     return table
 
 
-def predict_rows(predictor, dataset, *splits):
-    """Runs a predictor over splits of a data set; returns the predictions table."""
+def predict_rows(predictor, dataset, *splits, folder):
+    """Runs a predictor over splits of a data set.
+
+    Anomaly maps are written to `maps/` of the folder as they come, found instances to
+    its `instances.json`: nothing a predictor returns is dropped.
+
+    Args:
+        predictor: A `Predictor`.
+        dataset: The `Dataset`.
+        splits: Names of splits.
+        folder: The run folder.
+
+    Returns:
+        `(table, about)`: the predictions table, and what config.json says of it:
+        `outputs`, see `predictor.OUTPUTS`, and with maps `map_range`.
+
+    Raises:
+        InputError: If a score is not finite.
+    """
     rows = dataset.rows(*splits)
-    store = ImageStore(
-        [dataset.folder / path for path in rows["path"]], predictor.image_size
+    scores, probabilities, results = [], [], []
+    maps, ids = MapWriter(folder), read_ids(dataset.folder / "instances.json", rows)
+    is_good = (rows["label"] == dataset.normal_class) & (rows["split"] == "validate")
+    for positions, images in row_batches(
+        dataset.folder, rows, predictor.image_size, predictor.num_frames
+    ):
+        part = predictor.predict(images)
+        scores.append(np.asarray(part.defect_score, np.float64))
+        if part.probabilities is not None:
+            probabilities.append(part.probabilities)
+        for place, answer in zip(positions, part.answers(), strict=True):
+            sample = rows["sample_id"].iat[place]
+            if answer.anomaly_map is not None:
+                maps.write(sample, answer.anomaly_map, is_good=is_good.iat[place])
+            if answer.instances is not None:
+                results += instance_results(sample, answer.instances, ids)
+    outputs = found_outputs(part, predictor.num_frames)
+    whole = Prediction(
+        np.concatenate(scores), np.concatenate(probabilities) if probabilities else None
     )
-    parts = [predictor.predict(images) for images in store.batches()]
-    scores = np.concatenate([part.defect_score for part in parts])
-    probabilities = None
-    if parts[0].probabilities is not None:
-        probabilities = np.concatenate([part.probabilities for part in parts])
-    return predictions_table(rows, Prediction(scores, probabilities), predictor.classes)
+    table, about = predictions_table(rows, whole, predictor.classes), {}
+    if "map" in outputs:
+        table["map_path"] = [maps.paths[sample] for sample in table["sample_id"]]
+        about["map_range"] = maps.range()
+    if "instances" in outputs:
+        write_json(Path(folder) / "instances.json", results)
+    if predictor.num_frames > 1:
+        about["num_frames"] = predictor.num_frames
+    return table, {"outputs": outputs, **about}
 
 
 def write_predictions(run_folder, table):
@@ -142,11 +137,13 @@ def read_predictions(run_folder):
 
 
 def probabilities_of(table, classes):
-    """`(rows, classes)` array of the `prob_<class>` columns, by name.
+    """`(rows, classes)` array of the `prob_<class>` columns, by name; None without any.
 
     Raises:
         InputError: If a class has no column.
     """
+    if not any(name.startswith("prob_") for name in table):
+        return None
     missing = [name for name in classes if f"prob_{name}" not in table.columns]
     if missing:
         raise InputError(f"The predictions have no class {', '.join(missing)}.")

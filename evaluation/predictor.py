@@ -101,6 +101,20 @@ def classifier_prediction(probabilities, classes, normal_class):
     return Prediction(1.0 - probabilities[:, normal], probabilities)
 
 
+def join_instances(parts):
+    """The `Instances` of several models of one image, the most certain first."""
+    scores = np.concatenate([part.scores for part in parts])
+    order = np.argsort(-scores, kind="stable")
+    labels = [label for part in parts for label in part.labels]
+    has_masks = all(part.masks is not None for part in parts)
+    return Instances(
+        np.concatenate([part.boxes for part in parts])[order],
+        scores[order],
+        [labels[index] for index in order],
+        np.concatenate([part.masks for part in parts])[order] if has_masks else None,
+    )
+
+
 def found_outputs(prediction, num_frames=1):
     """What a `Prediction` has, as names of OUTPUTS in their order."""
     there = {

@@ -10,27 +10,30 @@ import shutil
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 from evaluation.predictions import read_predictions, write_predictions
-from evaluation.summary import summarise
-from evaluation.thresholds import MAX_FALSE_REJECT_RATE, choose_threshold
+from evaluation.summary import judge_split, summarise
+from evaluation.thresholds import describe_threshold
 from goodparts.command import InputError
 from goodparts.files import read_json, write_json
 from goodparts.machine import is_alive
 
-THRESHOLD_RULE = (
-    f"lowest threshold with a false reject rate of at most {MAX_FALSE_REJECT_RATE:g}"
-)
 UNFINISHED = ".unfinished"  # the end of the name of a run that is being written
+NEEDED = ("config.json", "predictions.csv", "threshold.json", "metrics.json")
 
 
-class Run(NamedTuple):
-    """A finished run folder, its config and its predictions table."""
+class Run:
+    """A finished run folder; what is read from it is read once.
 
-    folder: Path
-    config: dict
+    Attributes:
+        folder: Its path.
+        config: Content of config.json.
+    """
+
+    def __init__(self, folder, config):
+        self.folder, self.config = Path(folder), config
 
     @property
     def name(self):
@@ -38,20 +41,46 @@ class Run(NamedTuple):
 
     @property
     def outputs(self):
-        """What its predictor gives, some of OUTPUTS; earlier runs are classifiers."""
-        return frozenset(self.config.get("outputs", ("score", "classes")))
+        """What its predictor returns, some of `predictor.OUTPUTS`."""
+        return frozenset(self.config["outputs"])
 
-    @property
+    @cached_property
     def predictions(self):
+        """The predictions table; do not change it."""
         return read_predictions(self.folder)
 
-    @property
+    def split(self, name):
+        """The predictions of a split, sorted by sample_id."""
+        rows = self.predictions[self.predictions["split"] == name]
+        return rows.sort_values("sample_id", ignore_index=True)
+
+    @cached_property
     def metrics(self):
         return read_json(self.folder / "metrics.json")
 
+    @cached_property
+    def threshold_record(self):
+        """Content of threshold.json."""
+        return read_json(self.folder / "threshold.json")
+
     @property
     def threshold(self):
-        return read_json(self.folder / "threshold.json")["value"]
+        return self.threshold_record["value"]
+
+    def judged(self, split, dataset=None):
+        """The `Judged` of a split, see `summary.judge_split`."""
+        table = self.split(split)
+        return judge_split(self.folder, table, self.config, self.threshold, dataset)
+
+
+def find_runs(folder):
+    """The finished run folders in a folder of runs, sorted by name."""
+    return sorted(
+        path
+        for path in Path(folder).glob("*")
+        if not path.name.endswith(UNFINISHED)
+        and all((path / name).is_file() for name in NEEDED)
+    )
 
 
 def read_run(folder):
@@ -61,8 +90,7 @@ def read_run(folder):
         InputError: If it is none.
     """
     folder = Path(folder)
-    needed = ("config.json", "predictions.csv", "threshold.json", "metrics.json")
-    missing = [name for name in needed if not (folder / name).is_file()]
+    missing = [name for name in NEEDED if not (folder / name).is_file()]
     if missing and folder.name.endswith(UNFINISHED):
         raise InputError(
             f"{folder} is not finished. Let its training end, or go on with it: "
@@ -74,7 +102,9 @@ def read_run(folder):
             "Give a folder that `pipenv run train` printed."
         )
     try:
-        return Run(folder, read_json(folder / "config.json"))
+        config = read_json(folder / "config.json")
+        config.setdefault("outputs", ["score", "classes"])  # of an earlier version
+        return Run(folder, config)
     except ValueError as error:
         raise InputError(
             f"{folder / 'config.json'} is no JSON: {error}. Train that run again."
@@ -122,35 +152,35 @@ def partial_folder(final):
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def write_results(folder, table, *, classes, normal_class):
+def write_results(folder, table, config, dataset=None):
     """Writes predictions.csv, threshold.json and metrics.json of a run.
 
     The threshold is chosen on `validate`; metrics are of `validate` and of `test`.
 
     Args:
-        folder: The run folder.
+        folder: The run folder, with its maps and instances.
         table: Predictions table with rows of `validate` and `test`.
-        classes, normal_class: As in the data set.
+        config: Of the run: classes, normal_class and outputs.
+        dataset: The `Dataset`, for what masks and instances tell; None for none.
     """
     validate = table[table["split"] == "validate"]
-    is_defect = (validate["label"] != normal_class).to_numpy()
-    threshold = choose_threshold(validate["defect_score"].to_numpy(), is_defect)
+    is_defect = (validate["label"] != config["normal_class"]).to_numpy()
+    stored = describe_threshold(
+        validate["defect_score"].to_numpy(), is_defect, validate["group"].to_numpy(str)
+    )
     write_predictions(folder, table)
-    stored = {"value": threshold, "rule": THRESHOLD_RULE, "split": "validate"}
-    write_json(Path(folder) / "threshold.json", stored)
-    write_metrics(folder, table, classes, normal_class, threshold)
+    write_json(Path(folder) / "threshold.json", {**stored, "split": "validate"})
+    write_metrics(folder, table, config, stored["value"], dataset)
 
 
-def write_metrics(folder, table, classes, normal_class, threshold):
-    """Writes metrics.json from a predictions table."""
+def write_metrics(folder, table, config, threshold, dataset=None):
+    """Writes metrics.json from a predictions table; see `write_results`."""
+    outputs = frozenset(config["outputs"])
 
     def summary(split):
-        return summarise(
-            table[table["split"] == split],
-            classes=classes,
-            normal_class=normal_class,
-            threshold=threshold,
-        )
+        rows = table[table["split"] == split]
+        judged = judge_split(folder, rows, config, threshold, dataset)
+        return summarise(judged, outputs)
 
     splits = ("validate", "test")
     with ThreadPoolExecutor(len(splits)) as pool:

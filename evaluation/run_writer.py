@@ -18,10 +18,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from evaluation.plots.run import write_plots
-from evaluation.run_folder import UNFINISHED, read_run
-from goodparts.command import InputError
-from goodparts.files import read_json, write_json, write_text
+from evaluation.predictions import predict_rows
+from evaluation.run_folder import UNFINISHED, read_run, write_results
+from goodparts.command import InputError, progress_into
+from goodparts.files import read_json, write_csv, write_json, write_text
 from goodparts.machine import describe_device, is_alive, peak_memory_mb
 from preprocessing.manifest import table_hash
 
@@ -32,7 +35,7 @@ SAME_ON_RESUME = {
     "seed": "seed",
     "backend": "backend of Keras",
 }
-CHECKPOINTS, OWNER = "checkpoints", "owner"
+CHECKPOINTS, OWNER, PROGRESS = "checkpoints", "owner", "progress.json"
 DATASET_KEYS = (
     "dataset",
     "dataset_folder",
@@ -54,6 +57,27 @@ class OpenRun:
     def checkpoints(self):
         """Folder of what a training needs to be resumed; gone when it is complete."""
         return self.folder / CHECKPOINTS
+
+    def finish(self, predictor, dataset):
+        """Judges the trained predictor on `validate` and `test`, and writes it down.
+
+        Args:
+            predictor: `Predictor` of what was trained.
+            dataset: The `Dataset` it was trained on.
+        """
+        table, about = predict_rows(
+            predictor, dataset, "validate", "test", folder=self.folder
+        )
+        self.config |= about
+        write_results(self.folder, table, self.config, dataset)
+
+    def write_history(self, rows):
+        """Writes history.csv as it is so far, such as after every epoch.
+
+        Args:
+            rows: List of dicts, one for each epoch.
+        """
+        write_csv(self.folder / "history.csv", pd.DataFrame(rows))
 
 
 @contextmanager
@@ -84,6 +108,7 @@ def start_run(runs_dir, *, model, family, dataset, arguments, seed, resume=None)
         "arguments": arguments,
         "seed": seed,
         "notes": [],
+        "warnings": [],
         **_circumstances(),
     }
     earlier_s, earlier_mb = 0.0, 0
@@ -109,7 +134,8 @@ def start_run(runs_dir, *, model, family, dataset, arguments, seed, resume=None)
     started = time.perf_counter()
     run = OpenRun(folder, config)
     try:
-        yield run
+        with progress_into(folder / PROGRESS):
+            yield run
         config["wall_time_s"] = round(earlier_s + time.perf_counter() - started, 2)
         config["peak_memory_mb"] = max(earlier_mb, peak_memory_mb())
         write_json(folder / "config.json", config)

@@ -3,50 +3,76 @@
 import numpy as np
 
 from evaluation import metrics
-from evaluation.calibration import calibration_error, confidences
-from evaluation.intervals import interval, open_interval, resample_groups
-from evaluation.predictions import probabilities_of
+from evaluation.instance_metrics import match_instances
+from evaluation.intervals import interval
+from evaluation.judged import Judged
+from evaluation.metric_table import METRICS, metric_values
+from evaluation.pixel_metrics import count_pixels
 
 FALSE_REJECT_RATES = (0.001, 0.01, 0.05)
+PER_CLASS = {
+    "recall": metrics.recall,
+    "precision": metrics.precision,
+    "f1": metrics.f1,
+}
 
 
-def summarise(table, *, classes, normal_class, threshold, seed=0):
+def judge_split(run_folder, table, config, threshold, dataset=None):
+    """The `Judged` of the rows of one split, with what the data set says of defects.
+
+    Args:
+        run_folder: With the maps and instances.
+        table: Predictions table, rows of one split.
+        config: Of the run: classes, normal_class and outputs.
+        threshold: A part with a defect score at or above it is rejected.
+        dataset: The `Dataset`; None where it is gone or not needed.
+    """
+    truth = {}
+    if dataset is not None and "map" in config["outputs"]:
+        truth["pixels"] = count_pixels(
+            run_folder, dataset, table, normal_class=config["normal_class"]
+        )
+    if dataset is not None and "instances" in config["outputs"]:
+        truth["matches"] = match_instances(run_folder, dataset, table)
+    return Judged(
+        table,
+        classes=config["classes"],
+        normal_class=config["normal_class"],
+        threshold=threshold,
+        **truth,
+    )
+
+
+def summarise(judged, outputs):
     """Computes every metric of one split, each with its 95 % group interval.
 
     Args:
-        table: Predictions table, rows of one split.
-        classes: Class names.
-        normal_class: The class of good parts.
-        threshold: A part with a defect score at or above it is rejected.
-        seed: Of the bootstrap.
+        judged: `Judged`.
+        outputs: Of the run, see `predictor.OUTPUTS`.
 
     Returns:
-        A dict: `num_samples`, `num_groups`, `metrics` (accuracy, balanced_accuracy,
-        macro_f1, cross_entropy, calibration_error, auroc, miss_rate,
-        false_reject_rate), `roc` (see `roc_points`), `per_class` (recall, precision,
-        f1, num_samples, num_groups) and `confusion_matrix`; an interval is
-        `{"value", "low", "high"}`. Without classes, what needs them is missing.
+        A dict: `num_samples`, `num_groups`, `metrics` (those of METRICS that apply),
+        `roc` (see `roc_points`), and for a run with classes `per_class` (recall,
+        precision, f1, num_samples, num_groups) and `confusion_matrix`; an interval is
+        `{"value", "low", "high"}`.
     """
-    names, groups = np.unique(table["group"].to_numpy(str), return_inverse=True)
-    draws = resample_groups(len(names), seed=seed)
-    is_defect = (table["label"] != normal_class).to_numpy()
-    values = _score_metrics(table, is_defect, groups, draws, threshold)
-    summary = {"num_samples": len(table), "num_groups": len(names)}
-    roc = roc_points(table, is_defect, groups, draws)
-    if (table["predicted"] == "").all():
-        return {**summary, "metrics": values, "roc": roc}
-    class_values, per_class, confusion = _class_metrics(table, groups, draws, classes)
-    probability_values = _probability_metrics(table, groups, draws, classes)
-    return {
-        **summary,
-        "metrics": {**class_values, **probability_values, **values},
-        "roc": roc,
-        "per_class": per_class,
-        "confusion_matrix": confusion.tolist(),
+    names = [name for name in METRICS if METRICS[name].applies(judged, outputs)]
+    values = metric_values(names, judged)
+    summary = {
+        "num_samples": len(judged.table),
+        "num_groups": judged.num_groups,
+        "metrics": {
+            name: METRICS[name].interval(judged, values[name]) for name in names
+        },
+        "roc": roc_points(judged),
     }
+    if "classes" in outputs:
+        summary["per_class"] = _per_class(judged)
+        summary["confusion_matrix"] = judged.confusions.sum(0).tolist()
+    return summary
 
 
-def roc_points(table, is_defect, groups, draws):
+def roc_points(judged):
     """The share of defects caught where at most 0.1, 1 and 5 % of good parts go.
 
     Each is a point of the ROC curve, by the best threshold on these parts: what the
@@ -58,113 +84,47 @@ def roc_points(table, is_defect, groups, draws):
         `num_good_groups`, and `is_measurable`: whether the rate is at least one good
         group of those there are.
     """
-    scores = table["defect_score"].to_numpy(np.float64)
-    once = metrics.rejected(scores, is_defect, np.ones(len(table)))
-    resampled = metrics.rejected(scores, is_defect, draws[:, groups])
-    num_bad, num_good = (
-        len(np.unique(groups[kind])) for kind in (is_defect, ~is_defect)
-    )
+    recalls, first = [], None
+    for draws in judged.draws():
+        curve = metrics.rejected(judged.scores, judged.is_defect, draws.of_samples)
+        first = [kind[0] for kind in curve] if first is None else first
+        recalls.append([metrics.recall_at(*curve, rate) for rate in FALSE_REJECT_RATES])
+    recalls = np.concatenate(recalls, axis=1)
     points = []
-    for rate in FALSE_REJECT_RATES:
-        is_allowed = metrics.within_rate(once[0], rate)
-        best = np.where(is_allowed, once[1], -1).argmax()  # the strictest of equals
+    for rate, values in zip(FALSE_REJECT_RATES, recalls, strict=True):
+        is_allowed = metrics.within_rate(first[0], rate)
+        best = np.where(is_allowed, first[1], -1).argmax()  # the strictest of equals
+        rests_on = min(judged.num_bad_groups, judged.num_good_groups)
         points.append(
             {
                 "max_false_reject_rate": rate,
-                "recall": interval(
-                    metrics.recall_at(*once, rate),
-                    metrics.recall_at(*resampled, rate),
-                    min(num_bad, num_good),
-                ),
-                "num_good_rejected": int(once[0][best]),
-                "num_good": int(once[0][-1]),
-                "num_good_groups": num_good,
-                "is_measurable": bool(rate * num_good >= 1),
+                "recall": interval(values[0], values[1:], rests_on),
+                "num_good_rejected": int(first[0][best]),
+                "num_good": int(first[0][-1]),
+                "num_good_groups": judged.num_good_groups,
+                "is_measurable": bool(rate * judged.num_good_groups >= 1),
             }
         )
     return points
 
 
-def _score_metrics(table, is_defect, groups, draws, threshold):
-    scores = table["defect_score"].to_numpy(np.float64)
-    once, weights = np.ones(len(table)), draws[:, groups]
-    num_bad = len(np.unique(groups[is_defect]))
-    num_good = len(np.unique(groups[~is_defect]))
-    rejected = scores >= threshold
-
-    def auroc(weights):
-        return metrics.auroc(scores, is_defect, weights)
-
-    def miss_rate(weights):
-        return metrics.share(~rejected, is_defect, weights)
-
-    def false_reject_rate(weights):
-        return metrics.share(rejected, ~is_defect, weights)
-
-    rests_on = {
-        auroc: min(num_bad, num_good),
-        miss_rate: num_bad,
-        false_reject_rate: num_good,
-    }
+def _per_class(judged):
+    resampled = [judged.confusion(draws) for draws in judged.draws()]
+    resampled = np.concatenate(resampled)
+    num_answered = (judged.confusions.sum(1) > 0).sum(0)
+    groups = judged.groups_per_class
+    rests_on = {"recall": groups, "precision": num_answered, "f1": groups}
+    values = {name: metric(resampled) for name, metric in PER_CLASS.items()}
     return {
-        metric.__name__: interval(metric(once), metric(weights), num_groups)
-        for metric, num_groups in rests_on.items()
-    }
-
-
-def _probability_metrics(table, groups, draws, classes):
-    once, weights = np.ones(len(table)), draws[:, groups]
-    position = {name: index for index, name in enumerate(classes)}
-    losses = metrics.cross_entropies(
-        probabilities_of(table, classes),
-        np.array([position[name] for name in table["label"]]),
-    )
-    answers = confidences(table, classes)
-    return {
-        "cross_entropy": open_interval(
-            metrics.mean(losses, once), metrics.mean(losses, weights)
-        ),
-        "calibration_error": open_interval(
-            calibration_error(*answers, once),
-            calibration_error(*answers, weights),
-            is_reflected=True,
-        ),
-    }
-
-
-def _class_metrics(table, groups, draws, classes):
-    labels = table["label"].to_numpy(str)
-    by_group = metrics.group_confusions(labels, table["predicted"], groups, classes)
-    confusion = by_group.sum(0)
-    resampled = np.tensordot(draws, by_group, axes=1)
-    num_groups = [len(np.unique(groups[labels == name])) for name in classes]
-    num_answered = (by_group.sum(1) > 0).sum(0)
-    present = [count for count in num_groups if count]
-    overall = {
-        "accuracy": (metrics.accuracy, len(by_group)),
-        "balanced_accuracy": (metrics.balanced_accuracy, present),
-        "macro_f1": (metrics.macro_f1, present),
-    }
-    values = {
-        name: interval(metric(confusion), metric(resampled), rests_on)
-        for name, (metric, rests_on) in overall.items()
-    }
-    rests_on = {
-        metrics.recall: num_groups,
-        metrics.precision: num_answered,
-        metrics.f1: num_groups,
-    }
-    per_class = {
         name: {
             **{
-                metric.__name__: interval(
-                    metric(confusion)[index], metric(resampled)[:, index], count[index]
+                metric: interval(
+                    found[0, index], found[1:, index], rests_on[metric][index]
                 )
-                for metric, count in rests_on.items()
+                for metric, found in values.items()
             },
-            "num_samples": int((labels == name).sum()),
-            "num_groups": num_groups[index],
+            "num_samples": int((judged.labels == name).sum()),
+            "num_groups": groups[index],
         }
-        for index, name in enumerate(classes)
+        for index, name in enumerate(judged.classes)
     }
-    return values, per_class, confusion

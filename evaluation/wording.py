@@ -10,10 +10,22 @@ def percent(interval, *, unit=" %"):
         interval: `{"value", "low", "high"}` in `[0, 1]`, or None.
         unit: What follows the value.
     """
+    value, span = value_and_range(interval, unit=unit)
+    return f"{value} ({span})" if span else value
+
+
+def figure(interval, is_share=True):
+    """An interval of a metric, as percent where it is a share."""
+    return percent(interval) if is_share else number(interval)
+
+
+def value_and_range(interval, is_share=True, *, unit=" %"):
+    """The two parts of `figure`, such as `93.1 %` and `88.0 to 96.4`; "" for none."""
     if interval is None or interval["value"] is None:
-        return "–"
-    low, high = share(interval["low"]), share(interval["high"])
-    return f"{share(interval['value'])}{unit} ({low} to {high})"
+        return "–", ""
+    show = share if is_share else "{:.3f}".format
+    value, low, high = (show(interval[key]) for key in ("value", "low", "high"))
+    return f"{value}{unit if is_share else ''}", f"{low} to {high}"
 
 
 def known(interval):
@@ -39,10 +51,8 @@ def share(value):
 
 def number(interval):
     """An interval of what is no share as text, such as `0.213 (0.150 to 0.281)`."""
-    if interval is None or interval["value"] is None:
-        return "–"
-    value, low, high = (f"{interval[key]:.3f}" for key in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"
+    value, span = value_and_range(interval, is_share=False)
+    return f"{value} ({span})" if span else value
 
 
 def too_few_goods(point):

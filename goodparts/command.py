@@ -5,17 +5,63 @@ A user's mistake ends in one clear line and exit status 2.
 
 import argparse
 import sys
+import time
+from contextlib import contextmanager
+
+from goodparts.files import write_json
+
+TOLD_EVERY_S = 1.0
+_progress_path = None  # where `progress` also writes, see `progress_into`
 
 
 class InputError(ValueError):
     """A mistake in what the user gave; its text says received, expected, what to do."""
 
 
-def progress(steps, what, total, *, unit="image"):
-    """A progress bar around an iterable; none where nobody looks at a terminal."""
+@contextmanager
+def progress_into(path):
+    """While the block runs, `progress` also writes this file; then it is removed.
+
+    It holds `what`, `step` of `total` and `seconds_left`, at most TOLD_EVERY_S old.
+    """
+    global _progress_path
+    before, _progress_path = _progress_path, path
+    try:
+        yield
+    finally:
+        _progress_path = before
+        path.unlink(missing_ok=True)
+
+
+def progress(steps, what, total, *, unit="image", done=0, of=None):
+    """A progress bar around an iterable; none where nobody looks at a terminal.
+
+    Args:
+        steps: An iterable.
+        what: That is done, a few words.
+        total: How many steps it has.
+        unit: What a step is.
+        done, of: Steps before these and in all, where this is a part of something
+            longer, as an epoch is of a training; for the file of `progress_into`.
+    """
     from tqdm import tqdm  # not needed to inspect
 
-    return tqdm(steps, what, total, unit=unit, leave=False, disable=None)
+    shown = tqdm(steps, what, total, unit=unit, leave=False, disable=None)
+    if _progress_path is None:
+        return shown
+    return _written(shown, _progress_path, what, done, of or total)
+
+
+def _written(steps, path, what, done, total):
+    started = told = time.monotonic()
+    for number, step in enumerate(steps, 1):
+        yield step
+        now = time.monotonic()
+        if now - told >= TOLD_EVERY_S:
+            told, left = now, total - done - number
+            state = {"what": what, "step": done + number, "total": total}
+            state["seconds_left"] = round((now - started) / number * left, 1)
+            write_json(path, state)
 
 
 def seed(text):

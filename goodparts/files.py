@@ -1,8 +1,9 @@
-"""Writing that is whole or not there: a temporary name first, then a rename."""
+"""Files: written whole or not at all, hashed, and the natural order of their names."""
 
 import hashlib
 import json
 import os
+import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,17 @@ def file_hash(path):
     """sha256 of a file as hexadecimal text."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def natural_key(text):
+    """Sort key by which `frame 9` comes before `frame 10`.
+
+    Example:
+        >>> sorted(["frame 10.png", "frame 9.png"], key=natural_key)
+        ['frame 9.png', 'frame 10.png']
+    """
+    parts = re.split(r"(\d+)", text)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def remove_leftovers(folder):

@@ -7,6 +7,8 @@ from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+import numpy as np
+
 from goodparts.command import InputError
 from live.camera.capture import EndOfSource
 from live.measures import Measures
@@ -70,6 +72,7 @@ class Inspection:
         self.keeps_shape = keeps_shape or roi is not None or mask is not None
         self.measures = Measures()
         self._region = None
+        self._frames = deque(maxlen=inspector.num_frames)
         self.is_on, self._ends = True, ends or threading.Event()
         self._commands = queue.SimpleQueue()
         self.seen, self.refusal, self._breaks = None, None, None
@@ -134,8 +137,8 @@ class Inspection:
             self.seen = Seen(frame, None, box)
             return
         try:
-            verdict = self.inspector.inspect(crop)
-        except ValueError as error:  # an answer that is no number
+            verdict = self.inspector.inspect(self._clip_with(crop))
+        except ValueError as error:  # an answer that is NaN or infinity
             self._refuse(frame, str(error))
             return
         self.refusal = None
@@ -144,6 +147,20 @@ class Inspection:
         self.measures.add(verdict.decision, latency)
         self._note_score(frame, verdict)
         self._raise_alarms(frame, verdict)
+
+    def _clip_with(self, crop):
+        """The crop, or for a model of clips the last ones up to it."""
+        if self.inspector.num_frames == 1:
+            return crop
+        if self._frames and self._frames[-1].shape != crop.shape:
+            self._frames.clear()
+        self._frames.append(crop)
+        return np.stack(self._frames)
+
+    def _gap(self):
+        """What comes next does not follow what was judged so far."""
+        self.alarm.gap()
+        self._frames.clear()
 
     def _refuse(self, frame, problem):
         """A frame that does not fit is not judged.
@@ -156,7 +173,7 @@ class Inspection:
             raise InputError(problem)
         if self.refusal is None:
             self.folder.log("frames refused", problem=problem)
-            self.alarm.gap()
+            self._gap()
         self.refusal, self.seen = problem, Seen(frame, None, None)
         self.measures.add("refused")
 
@@ -170,7 +187,8 @@ class Inspection:
             verdict.predicted,
         )
         at = frame.captured_at if frame.media_time is None else frame.media_time
-        caption = f"{verdict.decision} {verdict.predicted} {verdict.defect_score:.3f}"
+        named = verdict.predicted or ""
+        caption = f"{verdict.decision} {named} {verdict.defect_score:.3f}"
         is_defective = verdict.decision == "reject"
         self.folder.clips.add(frame.image, at, caption=caption, defective=is_defective)
         for change in changes:
@@ -201,7 +219,7 @@ class Inspection:
         if self._breaks == before:
             return
         if before is not None:
-            self.alarm.gap()
+            self._gap()
         if state != "ended" and (before is None or before[0] != state):
             error = None if state == "running" else status["last_error"]
             self.folder.log("camera", state=state, error=error)
@@ -217,7 +235,7 @@ class Inspection:
                     self._tell(change)
             elif self.is_on != (do == "start"):
                 self.is_on = do == "start"
-                self.alarm.gap()
+                self._gap()
                 self.folder.log("inspection on" if self.is_on else "inspection off")
         self.folder.flush()
 

@@ -5,6 +5,8 @@ import time
 
 import cv2
 
+from evaluation.anomaly_maps import heat
+from evaluation.overlay import draw_overlay
 from goodparts.command import InputError
 
 OUTLINE = (255, 255, 255), (0, 0, 0)  # white on black shows on every part
@@ -24,6 +26,23 @@ def outlined(image, box):
     return image
 
 
+def marked(seen, map_range):
+    """The frame of a `Seen` with its region, and in it what the model found."""
+    image, verdict = seen.frame.image, seen.verdict
+    if verdict and (verdict.anomaly_map is not None or verdict.instances is not None):
+        seen_heat = None
+        if verdict.anomaly_map is not None:
+            seen_heat = heat(verdict.anomaly_map, map_range)
+        height, width = image.shape[:2]
+        x, y, width, height = seen.box or (0, 0, width, height)
+        rows, columns = slice(y, y + height), slice(x, x + width)
+        image = image.copy()
+        image[rows, columns] = draw_overlay(
+            image[rows, columns], heat=seen_heat, instances=verdict.instances
+        )
+    return outlined(image, seen.box)
+
+
 def as_jpeg(image):
     """The bytes of a JPEG of uint8 RGB."""
     options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
@@ -38,8 +57,8 @@ class Window:
         InputError: If there is no display, or OpenCV was built without windows.
     """
 
-    def __init__(self, title):
-        self.title = title
+    def __init__(self, title, map_range=None):
+        self.title, self.map_range = title, map_range
         if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             raise InputError("--window needs a display; there is none. Use the page.")
 
@@ -57,7 +76,7 @@ class Window:
         """Shows a `Seen`, or that none comes; False when q was pressed."""
         if seen is None:
             return cv2.waitKey(1) & 0xFF != ord("q")
-        picture = cv2.cvtColor(outlined(seen.frame.image, seen.box), cv2.COLOR_RGB2BGR)
+        picture = cv2.cvtColor(marked(seen, self.map_range), cv2.COLOR_RGB2BGR)
         words = "not judged"
         if time.monotonic() - seen.frame.captured_at > STALE_S:
             words = "no new frame"

@@ -14,6 +14,8 @@ import sys
 import threading
 from pathlib import Path
 
+import cv2
+
 from deployment.runtime import load_bundle
 from goodparts.command import InputError, run_command
 from goodparts.web import is_loopback
@@ -67,6 +69,7 @@ def watch(
     Raises:
         InputError: If something is not as it has to be, before anything is inspected.
     """
+    cv2.setNumThreads(1)  # the threads of capture, network and clips share the cores
     ends = threading.Event()
     with _ending(ends), contextlib.ExitStack() as stack:
         inspector = load_bundle(bundle)
@@ -104,7 +107,10 @@ def watch(
             _say(f"page: {page.address}")
             if not is_loopback(host):
                 _say(f"Everybody who reaches {host} can see it and stop inspection.")
-        shown = stack.enter_context(Window(inspector.name)) if window else None
+        shown = None
+        if window:
+            shown = Window(inspector.name, inspector.map_range)
+            stack.enter_context(shown)
         _say(_about_alarms(rule, inspector.false_rejects))
         capture.start()
         stack.callback(capture.stop)
@@ -165,7 +171,7 @@ def _print_line(line):
     about = [line["time"][11:19], line["kind"]]
     if "event" in line:
         about += [line["event"], f"frames {line['first_frame']}-{line['last_frame']}"]
-        about += [line["predicted"], f"score {line['max_score']:.3f}"]
+        about += [line["predicted"] or "", f"score {line['max_score']:.3f}"]
     else:
         hidden = ("number", "time", "kind", "bundle", "sha256")
         about += [

@@ -73,10 +73,13 @@ def create_boxes(folder):
     _remove_others(folder, written)
     write_instances(folder / "instances.json", samples, dataset.classes)
     num_boxes = sum(len(sample["instances"]) for sample in samples)
-    print(
-        f"{dataset.name}: {num_boxes} boxes in {len(written)} images, "
-        f"in {folder}/<split>/boxes and {folder}/instances.json"
+    result = (
+        f"{num_boxes} boxes in {len(written)} images, in {folder}/<split>/boxes and "
+        f"{folder}/instances.json"
     )
+    if not written:
+        result = "no boxes to draw, as no image has a mask or a marked defect"
+    print(f"{dataset.name}: {result}")
     return num_boxes
 
 

@@ -18,6 +18,8 @@ from goodparts.command import seed as seed_type
 from preprocessing.dataset_folder import put_dataset
 from preprocessing.embedded_parts.render import render_dataset
 from preprocessing.importing.checked_images import add_paths, check_images, place_files
+from preprocessing.importing.good_alone import check_good_alone
+from preprocessing.importing.image_masks import SPLIT_FOLDERS
 from preprocessing.importing.layouts import LAYOUTS, read_source
 from preprocessing.manifest import (
     SPLITS,
@@ -72,7 +74,10 @@ def create_folders(
     check_rule(rule)
     found, images, rejected = _read_images(source, layout, normal_class or "good")
     table = place_files(images)
-    classes, normal_class = _find_classes(source, table, normal_class)
+    classes = sorted(set(table["label"]))
+    if len(classes) == 1:
+        check_good_alone(source, found.layout, table, rejected, normal_class)
+    normal_class = find_normal_class(classes, normal_class)
     fingerprints = [image.fingerprint for image in images]
     split_table(table, fingerprints, rule, normal_class)
     leak = expected_leak(table["split"], fingerprints)
@@ -114,17 +119,6 @@ def _read_images(source, layout, normal_name):
     return found, images, rejected
 
 
-def _find_classes(source, table, normal_class):
-    """All classes, and the one of good parts."""
-    classes = sorted(set(table["label"]))
-    if len(classes) < 2:
-        raise InputError(
-            f"{source} has one class only, {classes[0]!r}. Telling good from bad "
-            "needs images of defective parts too, in folders of their own."
-        )
-    return classes, find_normal_class(classes, normal_class)
-
-
 def describe(dataset):
     """What an engineer should read after a split, as text."""
     info, manifest = dataset.info, dataset.manifest
@@ -139,6 +133,15 @@ def describe(dataset):
         f"expected leak: {info['leak']:.1%} of the validate and test images have a "
         "near-duplicate in train",
     ]
+    if len(dataset.classes) == 1:
+        lines.append(
+            "good parts only: one-class detectors can be trained on them, classifiers "
+            "cannot, and the threshold will come from good parts alone"
+        )
+    if info["protocol"] == "official" and not _has_official_test(originals):
+        lines.append(
+            "the source has no test set of its own: test is a share of its train"
+        )
     if info["num_rejected"]:
         remarks = "remark" if info["num_rejected"] == 1 else "remarks"
         lines.append(
@@ -146,6 +149,12 @@ def describe(dataset):
             f"{dataset.folder / 'rejected.csv'}"
         )
     return "\n".join(lines)
+
+
+def _has_official_test(originals):
+    sources = originals["source"][originals["split"] == "test"]
+    tops = sources.str.split("/").str[0].str.lower()
+    return (tops.map(SPLIT_FOLDERS) == "test").any()
 
 
 def add_arguments(parser):

@@ -16,7 +16,6 @@ take about a minute.
 
 import argparse
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 
@@ -30,7 +29,7 @@ from preprocessing.augmenting.augmentation import (
 )
 from preprocessing.augmenting.copy_plan import check_plan, plan_copies
 from preprocessing.create_bndbox import box_path, find_datasets
-from preprocessing.images import image_size, read_image, write_image
+from preprocessing.images import image_size, image_threads, read_image, write_image
 from preprocessing.instances import (
     instance_mask,
     mask_instances,
@@ -187,7 +186,7 @@ def _write(dataset, originals, copies, recipe):
         copies_of_it = rows[sample["sample_id"]].to_dict("records")
         return _write_copies(folder, sample, copies_of_it, recipe)
 
-    with ThreadPoolExecutor() as pool:
+    with image_threads() as pool:
         steps = progress(pool.map(work, tasks), dataset.name, len(tasks))
         samples += [copy for made in steps for copy in made]
     write_instances(folder / "instances.json", samples, dataset.classes)

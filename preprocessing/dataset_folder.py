@@ -16,7 +16,7 @@ from goodparts.files import (
 )
 from preprocessing.importing.checked_images import write_files
 from preprocessing.instances import write_instances
-from preprocessing.manifest import is_copy, read_dataset, write_dataset
+from preprocessing.manifest import COLUMNS, is_copy, read_dataset, write_dataset
 
 OWN = {"augmentation", "manifest_sha256", "masks_sha256"}  # not of the source
 
@@ -90,7 +90,7 @@ def _find_same(folder, table, info):
         before = read_dataset(folder, check_files=True)
     except InputError:
         return None
-    columns = ["sample_id", "path", "label", "split", "group", "mask_path", "sha256"]
+    columns = [name for name in COLUMNS if name != "source"]
     originals = before.manifest[~is_copy(before.manifest)]
     old = originals[columns].sort_values("sample_id").to_numpy().tolist()
     new = table[columns].sort_values("sample_id").to_numpy().tolist()

@@ -2,16 +2,17 @@
 
 import os
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from goodparts.command import progress
-from preprocessing.images import image_size, read_image, resize
+from preprocessing.images import image_size, image_threads, read_image, resize
 
 MEMORY_BUDGET_MB = 6000  # at most; half of the free memory where that is less
 BATCHES_AHEAD = 4
+SIDES = 32  # what the sides of an image size are multiples of
+NUM_LOOKED_AT = 50  # images whose size is read from their files, to choose one
 
 
 class ImageStore:
@@ -33,7 +34,7 @@ class ImageStore:
             memory_budget_mb = memory_budget()
         if np.prod(shape) <= memory_budget_mb * 2**20:
             images = np.empty(shape, np.uint8)
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
+            with image_threads() as pool:
                 decoded = pool.map(self._read, self.paths)
                 steps = progress(decoded, "decoding", len(images))
                 for index, image in enumerate(steps):
@@ -115,8 +116,7 @@ def training_batches(store, targets, epochs, *, augment=None, seed=0):
     Args:
         store: An `ImageStore`.
         targets: Array whose first axis matches the store.
-        epochs: Iterable of epochs, each a list of index batches; see `shuffled` and
-            `balanced`.
+        epochs: Iterable of epochs, each a list of index batches; see `shuffled`.
         augment: Function of an image and a seed that returns an image of the same
             shape; None for none.
         seed: Of the augmentation.
@@ -142,42 +142,31 @@ def shuffled(num_images, batch_size, *, seed=0):
         yield [order[i : i + batch_size] for i in range(0, num_images, batch_size)]
 
 
-def balanced(labels, batch_size, num_batches, *, seed=0):
-    """Yields epochs without end, of batches in which every class is as likely."""
-    random = np.random.default_rng(seed)
-    _, labels = np.unique(labels, return_inverse=True)
-    chance = 1 / np.bincount(labels)[labels]
-    chance /= chance.sum()
-    while True:
-        size = (num_batches, batch_size)
-        yield list(random.choice(len(labels), size=size, p=chance))
-
-
-def choose_image_size(dataset, pixels, *, at_most=None, multiple=32, num_looked_at=50):
+def choose_image_size(dataset, pixels, *, at_most=None):
     """`(height, width)` with the parts' own aspect ratio and about so many pixels.
+
+    Both sides are multiples of SIDES.
 
     Args:
         dataset: A `Dataset`; the median ratio of some of its train images is taken.
         pixels: Wanted area, e.g. 224 * 224.
         at_most: Area up to which larger images keep their own; None for none.
-        multiple: Both sides are multiples of it.
-        num_looked_at: Images whose headers are read.
     """
     paths = dataset.rows("train")["path"]
-    paths = paths.iloc[:: max(1, len(paths) // num_looked_at)]
+    paths = paths.iloc[:: max(1, len(paths) // NUM_LOOKED_AT)]
     sizes = np.array([image_size(dataset.folder / path) for path in paths], float)
     ratio = np.median(sizes[:, 0] / sizes[:, 1])
     ratio = float(np.clip(ratio, 1 / 4, 4))
     if at_most is not None:
         pixels = np.clip(np.median(sizes.prod(axis=1)), pixels, at_most)
     height, width = np.sqrt(pixels * ratio), np.sqrt(pixels / ratio)
-    sides = np.array([height, width]) / multiple
-    return tuple(int(side) * multiple for side in np.maximum(1, np.round(sides)))
+    sides = np.array([height, width]) / SIDES
+    return tuple(int(side) * SIDES for side in np.maximum(1, np.round(sides)))
 
 
 def _ahead(make, jobs):
     """Calls `make(*job)` in threads, a few jobs ahead, and yields in their order."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with image_threads() as pool:
         waiting = deque()
         try:
             for job in jobs:

@@ -1,6 +1,7 @@
 """The one image reader: every picture enters the program here, as uint8 RGB."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -9,14 +10,19 @@ from PIL import Image, ImageOps
 
 from goodparts.command import InputError
 from goodparts.files import write_bytes
-
-cv2.setNumThreads(1)  # many images are worked on at once, each in one thread
+from goodparts.machine import num_cpus
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 )
 MAX_MASK_COLOURS = 32
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+
+
+def image_threads():
+    """A pool with a thread for each processor; OpenCV starts no others from then on."""
+    cv2.setNumThreads(1)
+    return ThreadPoolExecutor(num_cpus())
 
 
 def is_image(path):

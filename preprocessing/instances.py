@@ -8,6 +8,7 @@ of the outline's pixels, empty where only a box is known.
 import json
 from collections import defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -115,6 +116,34 @@ def write_instances(path, samples, classes):
     write_text(path, json.dumps(coco, ensure_ascii=False) + "\n")
 
 
+class Ids(NamedTuple):
+    """The numbers of an instances.json: of images by sample_id, of classes by name."""
+
+    images: dict
+    categories: dict
+
+
+def read_ids(path, rows):
+    """The `Ids` of a data set's instances.json, so that results fit to it.
+
+    Args:
+        path: `dataset/<name>/instances.json`; where it is missing the images are
+            numbered in the order of the rows, and the classes by the alphabet.
+        rows: Manifest rows.
+    """
+    if not Path(path).exists():
+        names = sorted(set(rows["label"]))
+        return Ids(
+            {sample: number for number, sample in enumerate(rows["sample_id"], 1)},
+            {name: number for number, name in enumerate(names, 1)},
+        )
+    coco = read_json(path)
+    return Ids(
+        {each["sample_id"]: each["id"] for each in coco["images"]},
+        {each["name"]: each["id"] for each in coco["categories"]},
+    )
+
+
 def read_instances(path):
     """Reads instances.json as {sample_id: list of instances}, in the file's order.
 
@@ -197,3 +226,68 @@ def draw_instances(instances, size):
             outline = np.round(np.reshape(polygon, (-1, 2))).astype(np.int32)
             cv2.fillPoly(mask, [outline], 1)
     return mask.astype(bool)
+
+
+def encode_mask(mask):
+    """A bool mask `(height, width)` in COCO's run-length form.
+
+    Returns:
+        `{"size": [height, width], "counts": text}`, as COCO's tools read it.
+
+    Example:
+
+    >>> encode_mask(np.array([[False, True], [False, True]]))
+    {'size': [2, 2], 'counts': '22'}
+    """
+    pixels = np.concatenate([[False], np.asarray(mask, bool).ravel(order="F"), [False]])
+    edges = np.flatnonzero(pixels[1:] != pixels[:-1])
+    if pixels[-2]:  # ends in the mask: the last edge is the end
+        edges = edges[:-1]
+    counts = np.diff(np.concatenate([[0], edges, [pixels.size - 2]]))
+    return {"size": list(mask.shape), "counts": _pack_counts(counts.tolist())}
+
+
+def decode_mask(encoded):
+    """The bool mask `(height, width)` of COCO's run-length form, packed or a list.
+
+    Raises:
+        ValueError: If its runs do not fill the image.
+    """
+    height, width = encoded["size"]
+    counts = encoded["counts"]
+    counts = _unpack_counts(counts) if isinstance(counts, str) else counts
+    if sum(counts) != height * width or min(counts) < 0:
+        raise ValueError(f"its runs do not fill {height} x {width} pixels")
+    runs = np.arange(len(counts)) % 2 == 1
+    return np.repeat(runs, counts).reshape(width, height).T
+
+
+def _unpack_counts(text):
+    """The run lengths in a COCO string: 5 bits a character, differences from the third.
+
+    Reference:
+        rleFrString in maskApi.c of https://github.com/cocodataset/cocoapi
+    """
+    counts, value, shift = [], 0, 0
+    for character in text:
+        bits = ord(character) - 48
+        value |= (bits & 0x1F) << shift
+        shift += 5
+        if not bits & 0x20:
+            value -= (1 << shift) if bits & 0x10 else 0
+            counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+            value, shift = 0, 0
+    return counts
+
+
+def _pack_counts(counts):
+    """The inverse of `_unpack_counts`."""
+    text = []
+    for number, count in enumerate(counts):
+        value = count - counts[number - 2] if number > 2 else count
+        is_whole = False
+        while not is_whole:
+            bits, value = value & 0x1F, value >> 5
+            is_whole = value == (-1 if bits & 0x10 else 0)
+            text.append(chr((bits if is_whole else bits | 0x20) + 48))
+    return "".join(text)

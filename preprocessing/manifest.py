@@ -23,7 +23,8 @@ COLUMNS = (
     "label",  # class name
     "split",  # one of SPLITS
     "group",  # physical part, clip or near-duplicate cluster; never cut by a split
-    "frame",  # number of the frame in its video, or empty
+    "clip",  # the recording that the image is a frame of, or empty
+    "frame",  # number of the frame in its clip, or empty
     "mask_path",  # PNG, or empty
     "source",  # path in the source folder, or "copy of <sample_id>", see is_copy
     "sha256",  # of the image file
@@ -107,6 +108,23 @@ def find_normal_class(classes, normal_class=None):
     return found[0]
 
 
+def check_classes(dataset):
+    """Raises InputError unless a classifier can learn every class from `train`."""
+    if len(dataset.classes) == 1:
+        raise InputError(
+            f"{dataset.folder} has good parts only ({dataset.normal_class!r}): a "
+            "classifier needs images of defective parts too. Train a one-class "
+            "detector, or add folders of defective parts and run `pipenv run folders` "
+            "again."
+        )
+    absent = set(dataset.classes) - set(dataset.rows("train")["label"])
+    if absent:
+        raise InputError(
+            f"train of {dataset.folder} has no {', '.join(sorted(absent))}: a "
+            "classifier cannot learn it. Split again without --protocol official."
+        )
+
+
 def write_dataset(folder, manifest, info):
     """Writes manifest.csv, then dataset.json with the manifest's hash.
 
@@ -188,7 +206,10 @@ def check_manifest(manifest, classes, path):
     """Raises InputError naming the first row that cannot be right."""
     missing = [column for column in COLUMNS if column not in manifest.columns]
     if missing:
-        raise InputError(f"{path} lacks the column(s) {', '.join(missing)}.")
+        raise InputError(
+            f"{path} lacks the column(s) {', '.join(missing)}. "
+            "Run `pipenv run folders` again."
+        )
     if manifest.empty:
         raise InputError(f"{path} has no rows. Run `pipenv run folders` again.")
 

@@ -15,12 +15,16 @@ def advice(result):
     The run is the best on `validate`. Where that is an ensemble, a single run that
     test cannot tell from it is named too, as the simpler choice.
 
+    Where validate cannot rank the runs, none is named.
+
     Args:
         result: The `verdict` of the runs of one data set.
 
     Raises:
         InputError: If a decision.json is damaged or of other predictions.
     """
+    if not result["is_ranked"]:
+        return f"No run is advised. {result['text']}"
     run = result["leader"]
     sentences = [f"To deploy: {result['name']}{_members(run)}.", _lines(run)]
     sentences += _sureness(result)

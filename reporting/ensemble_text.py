@@ -7,12 +7,14 @@ them brings.
 import re
 
 from evaluation.comparison.paired import groups_needed
-from evaluation.wording import counted, listed, percent, points, share
+from evaluation.metric_table import METRICS
+from evaluation.wording import counted, listed, percent, points, value_and_range
 from goodparts.command import InputError
 from goodparts.files import read_json
 
 KEYS = (
     "chosen",
+    "metric",
     "combiners",
     "members",
     "best_member",
@@ -51,8 +53,9 @@ def short_name(run_name):
 def ensemble_text(found):
     """What is worth knowing before an ensemble is deployed, as plain text."""
     width = max(len(row["combiner"]) for row in found["combiners"])
+    title = METRICS[found["metric"]].title
     lines = [
-        "combiners (macro-F1 and log loss on validate out of fold; macro-F1 on test;",
+        f"combiners ({title} and log loss on validate out of fold; {title} on test;",
         "* chosen: the simplest, from the top, within one standard error of the least",
         "log loss):",
     ]
@@ -60,15 +63,15 @@ def ensemble_text(found):
         mark = "*" if row["combiner"] == found["chosen"] else " "
         lines.append(
             f"{mark} {row['combiner']:<{width}}  "
-            f"{share(row['validate_macro_f1']['value']):>5}  "
-            f"{row['validate_log_loss']:.3f}  {percent(row['test_macro_f1'], unit='')}"
+            f"{value_and_range(row['validate'], unit='')[0]:>5}  "
+            f"{row['validate_log_loss']:.3f}  {percent(row['test'], unit='')}"
         )
-    lines.append("members (macro-F1 on test; what the ensemble gains by each):")
+    lines.append(f"members ({title} on test; what the ensemble gains by each):")
     names = [short_name(row["member"]) for row in found["members"]]
     width = max(map(len, names))
     for name, row in zip(names, found["members"], strict=True):
         lines.append(
-            f"  {name:<{width}}  {percent(row['macro_f1'], unit=''):<24} "
+            f"  {name:<{width}}  {percent(row['test'], unit=''):<24} "
             f"{gain_text(row['gain'], len(names))}"
         )
     return "\n".join([*lines, *conclusions(found)])
@@ -88,7 +91,7 @@ def gain_text(gain, num_rivals):
 
 def _is_open(gain, num_rivals=1):
     is_thin = gain["num_groups_apart"] < groups_needed(num_rivals)
-    return is_thin or gain["low"] <= 0 <= gain["high"]
+    return is_thin or gain["value"] is None or gain["low"] <= 0 <= gain["high"]
 
 
 def conclusions(found):
@@ -101,8 +104,8 @@ def conclusions(found):
     return [
         f"On test {found['chosen']} of {listed(names)} {verdict} the member that is "
         f"best on validate, {best}: {points(gain)} "
-        f"in macro-F1, on {counted(gain['num_groups_apart'], 'group')} that they "
-        "answer differently.",
+        f"in {METRICS[found['metric']].title}, resting on "
+        f"{counted(gain['num_groups_apart'], 'group')} that tell them apart.",
         f"At least one member is right on {percent(found['oracle'])} of test: no "
         "choice between their answers can be right more often.",
     ]

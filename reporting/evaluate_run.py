@@ -3,14 +3,15 @@
 import shutil
 import textwrap
 
-from evaluation.comparison.leaderboard import METRICS
+from evaluation.metric_table import METRICS
 from evaluation.plots.run import write_plots
-from evaluation.run_folder import write_metrics
-from evaluation.wording import counted, number, percent, too_few_goods
-from goodparts.files import replace_folder, write_bytes
-from reporting.limits import threshold_rule
-from reporting.mistakes import decisions, find_dataset
-from reporting.overlays import Mistake, write_evidence
+from evaluation.run_folder import read_run, write_metrics
+from evaluation.thresholds import threshold_text
+from evaluation.wording import counted, figure, percent, too_few_goods
+from goodparts.files import replace_folder, write_bytes, write_json
+from preprocessing.images import write_image
+from reporting.mistakes import decisions, examples, find_dataset
+from reporting.overlays import Overlays
 
 WIDTH = 100
 BY_CLASS = (
@@ -21,67 +22,65 @@ BY_CLASS = (
 
 
 def evaluate_run(run, explain=None):
-    """Refreshes metrics.json, plots/ and mistakes/ of a run folder.
+    """Refreshes metrics.json, plots/, mistakes/ and examples/ of a run folder.
 
-    Metrics come from predictions.csv and the threshold that was stored; nothing is
-    fitted or chosen. `mistakes/` gets a copy of every misclassified test image, named
-    `<true>__as__<answer>__<stem>`.
+    Metrics come from predictions.csv, the maps, the instances and the threshold that
+    were stored; nothing is fitted or chosen. `mistakes/` gets a copy of every wrong
+    test image, named `<true>__as__<answer>__<stem>`, and beside it what the run saw;
+    `examples/` what a run with maps or instances saw in some images of every class.
 
     Args:
         run: The run.
-        explain: Shows where a class was seen: takes uint8 RGB images
-            `(batch, height, width, 3)` of one size and the class of each, returns maps
-            `(batch, height, width)` in `[0, 1]`. With it, `<name>_evidence.jpg` lies
-            beside each mistake of a classifier.
+        explain: Of the `Predictor` of a classifier, for pictures of where it saw a
+            class.
 
     Returns:
         A dict: `name`, `threshold`, `threshold_rule`, `has_classes`, `test` (as in
-        metrics.json), `num_mistakes`, `num_copied`, `num_explained`, `note` (of missing
-        pictures) and `folder`.
+        metrics.json), `num_mistakes`, `num_copied`, `num_explained`, `num_examples`,
+        `note` (of missing pictures) and `folder`.
     """
-    write_metrics(
-        run.folder,
-        run.predictions,
-        run.config["classes"],
-        run.config["normal_class"],
-        run.threshold,
-    )
+    dataset, note = find_dataset(run)
+    before = run.metrics
+    write_metrics(run.folder, run.predictions, run.config, run.threshold, dataset)
+    run = read_run(run.folder)
+    if dataset is None:
+        _keep_judged_by_truth(run, before)
     write_plots(run)
+    overlays = None if dataset is None else Overlays(run, dataset, explain)
     table = decisions(run)
-    num_copied, num_explained, note = _copy_mistakes(run, explain)
+    num_copied, num_explained = _write_mistakes(run, table, overlays)
     return {
         "name": run.name,
         "threshold": run.threshold,
-        "threshold_rule": threshold_rule(run),
+        "threshold_rule": threshold_text(run.threshold_record),
         "has_classes": "classes" in run.outputs,
         "test": run.metrics["test"],
         "num_mistakes": int(table["is_wrong"].sum()),
         "num_copied": num_copied,
         "num_explained": num_explained,
+        "num_examples": _write_examples(run, overlays),
         "note": note,
         "folder": run.folder,
     }
 
 
-def mistake_pictures(run):
-    """The images of test that a run got wrong and whose files are there.
+def _keep_judged_by_truth(run, before):
+    """Keeps the figures of maps and instances, whose masks are gone."""
+    for split, found in run.metrics.items():
+        for name, value in before[split]["metrics"].items():
+            if METRICS[name].output in ("map", "instances"):
+                found["metrics"].setdefault(name, value)
+    write_json(run.folder / "metrics.json", run.metrics)
 
-    Returns:
-        `(pictures, note)`: a list of `(row of decisions, path)`, worst first, and
-        why pictures are missing.
-    """
-    dataset, note = find_dataset(run)
+
+def mistake_pictures(run):
+    """The paths of the images of test that a run got wrong, those that are there."""
+    dataset, _ = find_dataset(run)
     if dataset is None:
-        return [], note
-    rows = dataset.manifest
-    paths = dict(zip(rows["sample_id"], rows["path"], strict=True))
-    table = decisions(run)
-    pictures = [
-        (row, dataset.folder / paths[row.sample_id])
-        for row in table[table["is_wrong"]].itertuples()
-        if row.sample_id in paths
-    ]
-    return [item for item in pictures if item[1].is_file()], note
+        return []
+    overlays, table = Overlays(run, dataset), decisions(run)
+    paths = [overlays.path(name) for name in table["sample_id"][table["is_wrong"]]]
+    return [path for path in paths if path is not None]
 
 
 def evaluation_text(result):
@@ -92,22 +91,20 @@ def evaluation_text(result):
         f"{counted(test['num_samples'], 'test image')} in "
         f"{counted(test['num_groups'], 'group')}, with 95 % intervals:",
     ]
-    values = test["metrics"]
-    for metric, title in METRICS.items():
-        if metric in values:
-            lines.append(f"  {title:<20}{percent(values[metric])}")
-    if result["has_classes"]:
-        lines.append(
-            f"  {'calibration error':<20}{percent(values['calibration_error'])}"
-        )
-        lines.append(f"  {'cross-entropy':<20}{number(values['cross_entropy'])}")
-    lines.append(f"threshold {result['threshold']:.4g}: {result['threshold_rule']}")
+    for name, metric in METRICS.items():
+        if name in test["metrics"]:
+            shown = figure(test["metrics"][name], metric.is_share)
+            lines.append(f"  {metric.title:<24}{shown}")
+    rule = f"threshold {result['threshold']:.4g}: {result['threshold_rule']}"
+    lines += textwrap.wrap(rule, WIDTH)
     lines += roc_lines(test["roc"])
     lines += class_lines(test.get("per_class", {}))
     mistakes = counted(result["num_mistakes"], "mistake")
     lines.append(f"{mistakes} on test, {result['num_copied']} copied to mistakes/")
     if result["num_explained"]:
         lines[-1] += f", {result['num_explained']} with a picture of the evidence"
+    if result["num_examples"]:
+        lines.append(f"{result['num_examples']} pictures of what it saw in examples/")
     if result["has_classes"]:
         lines += textwrap.wrap(BY_CLASS, WIDTH)
     if result["note"]:
@@ -120,7 +117,7 @@ def roc_lines(points):
     lines = ["defects caught by the best threshold on test (not the chosen one), at"]
     for point in points:
         rate = f"{100 * point['max_false_reject_rate']:g} % good rejected"
-        lines.append(f"  {rate:<20}{percent(point['recall'])}")
+        lines.append(f"  {rate:<24}{percent(point['recall'])}")
         if not point["is_measurable"]:
             lines.append(f"    {too_few_goods(point)}")
     return lines
@@ -144,21 +141,43 @@ def class_lines(per_class):
     ]
 
 
-def _copy_mistakes(run, explain):
-    """Returns how many were copied, how many explained, and a note."""
-    pictures, note = mistake_pictures(run)
-    partial = run.folder / ".mistakes.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    mistakes, targets = [], []
-    for row, path in pictures:
+def _write_mistakes(run, table, overlays):
+    """Returns how many were copied, and how many explained."""
+    num_copied = num_explained = 0
+    partial = _new_partial(run, "mistakes")
+    for row in table[table["is_wrong"]].itertuples():
+        path = overlays and overlays.path(row.sample_id)
+        if path is None:
+            continue
         stem = row.sample_id.removeprefix(f"{row.label}/").replace("/", "_")
         name = f"{row.label}__as__{row.answer}__{stem}"
         write_bytes(partial / f"{name}{path.suffix}", path.read_bytes())
-        mistakes.append(Mistake(path, row.answer, row.label))
-        targets.append(partial / f"{name}_evidence.jpg")
-    num_explained = 0
-    if explain is not None and "classes" in run.outputs:
-        num_explained = write_evidence(mistakes, targets, explain)
+        num_copied += 1
+        picture = overlays.overlay_for(row)
+        if picture is not None:
+            write_image(partial / f"{name}_evidence.jpg", picture)
+            num_explained += 1
     replace_folder(partial, run.folder / "mistakes")
-    return len(pictures), num_explained, note
+    return num_copied, num_explained
+
+
+def _write_examples(run, overlays):
+    """Returns how many pictures were written; a classifier has none."""
+    if overlays is None or not run.outputs & {"map", "instances"}:
+        return 0
+    partial, count = _new_partial(run, "examples"), 0
+    for row in examples(run).itertuples():
+        picture = overlays.overlay_for(row)
+        if picture is not None:
+            name = f"{row.label}__{row.answer}__{row.sample_id.replace('/', '_')}.jpg"
+            write_image(partial / name, picture)
+            count += 1
+    replace_folder(partial, run.folder / "examples")
+    return count
+
+
+def _new_partial(run, name):
+    partial = run.folder / f".{name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    return partial

@@ -13,6 +13,8 @@ def headline(dataset_name, leader, result, *, leak=0):
         result: The `verdict` of the runs.
         leak: Share of validate and test images with a near-duplicate in train.
     """
+    if not result["is_ranked"]:
+        return [advice(result)]
     test = leader.metrics["test"]
     first = _by_class if "classes" in leader.outputs else _by_score
     tested = (

@@ -1,8 +1,8 @@
 """What a report cannot conclude: sentences computed from the runs and their data."""
 
 from evaluation.comparison.leaderboard import leading_metric
+from evaluation.thresholds import threshold_text
 from evaluation.wording import counted, listed, percent, share
-from goodparts.files import read_json
 
 FEW_GROUPS = 20
 MAX_WEAK_CLASSES = 5
@@ -31,6 +31,9 @@ def cannot_conclude(runs, info, result):
 
 
 def _about_winner(runs, result):
+    if not result["is_ranked"]:
+        yield f"Which of the runs is the best: {result['text']}"
+        return
     unclear = [rival for rival in result["rivals"] if rival["outcome"] != "better"]
     if len(runs) > 1 and unclear:
         names = listed([result["name"], *(rival["name"] for rival in unclear)])
@@ -67,8 +70,7 @@ def _about_classes(leader):
 
 
 def _about_groups(leader):
-    table = leader.predictions
-    sizes = table[table["split"] == "test"]["group"].value_counts()
+    sizes = leader.split("test")["group"].value_counts()
     if len(sizes) > 1 and sizes.iloc[0] > LARGE_SHARE * sizes.sum():
         yield (
             f"That the test images are independent: the largest group, "
@@ -103,15 +105,15 @@ def _about_split(info):
 
 
 def _about_threshold(leader):
-    table = leader.predictions
-    validate = table[table["split"] == "validate"]
+    validate = leader.split("validate")
     good = validate[validate["label"] == leader.config["normal_class"]]
     num_groups = good["group"].nunique()
     if num_groups:
         yield (
             "A rate of falsely rejected good parts below about "
-            f"{share(1 / num_groups)} %: the threshold ({threshold_rule(leader)}) "
-            f"rests on {counted(num_groups, 'group')} of good parts."
+            f"{share(1 / num_groups)} %: the threshold "
+            f"({threshold_text(leader.threshold_record)}) rests on "
+            f"{counted(num_groups, 'group')} of good parts."
         )
     on_validate, on_test = (
         leader.metrics[split]["metrics"]["false_reject_rate"]
@@ -126,7 +128,7 @@ def _about_threshold(leader):
 
 
 def _about_validate(leader):
-    metric = leading_metric(leader)
+    metric = leading_metric([leader])
     validate, test = (
         leader.metrics[split]["metrics"][metric] for split in ("validate", "test")
     )
@@ -149,13 +151,7 @@ def _about_training(runs):
         )
     notes = {}
     for run in runs:
-        for note in run.config.get("notes", []):
+        for note in [*run.config.get("warnings", []), *run.config["notes"]]:
             notes.setdefault(note, set()).add(run.config["model"])
     for note, noted in notes.items():
         yield f"Note of {listed(sorted(noted))}: {note.rstrip('.')}."
-
-
-def threshold_rule(run):
-    """The words of threshold.json: how the threshold was chosen, and on what."""
-    stored = read_json(run.folder / "threshold.json")
-    return f"{stored['rule']}, on {stored['split']}"

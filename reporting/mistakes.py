@@ -1,4 +1,4 @@
-"""Pictures for a report: the worst mistakes of a run and samples of each class."""
+"""The images that a run got wrong, and samples of what there is, as pictures."""
 
 import base64
 
@@ -8,9 +8,12 @@ import numpy as np
 from goodparts.command import InputError
 from preprocessing.images import read_image, resize
 from preprocessing.manifest import is_copy, read_dataset, table_hash
+from reporting.overlays import Overlays
 
 THUMBNAIL_SIDE = 240  # pixels of the longer side; shown at 160, printed sharp
+OVERLAY_SIDE = 480  # of two panels
 MAX_MISTAKES = 24
+EXAMPLES_PER_CLASS = 4
 
 
 def find_dataset(run):
@@ -44,8 +47,7 @@ def decisions(run):
         The table with `answer` (a class, or "accepted" or "rejected"), `is_wrong`
         and `how_wrong` (0 where right), worst first.
     """
-    table = run.predictions
-    table = table[table["split"] == "test"].reset_index(drop=True)
+    table = run.split("test")
     if "classes" in run.outputs:
         table["answer"] = table["predicted"]
         table["is_wrong"] = table["answer"] != table["label"]
@@ -72,18 +74,52 @@ def mistake_gallery(run, dataset):
     """
     table = decisions(run)
     wrong = table[table["is_wrong"]]
-    paths = _paths(dataset)
-    mistakes = [
+    return _gallery(run, dataset, wrong.head(MAX_MISTAKES)), len(wrong)
+
+
+def example_gallery(run, dataset):
+    """A few test images of each class with what a run saw in them.
+
+    Returns:
+        Dicts as those of `mistake_gallery`; none for a run without maps or instances.
+    """
+    if dataset is None or not run.outputs & {"map", "instances"}:
+        return []
+    return _gallery(run, dataset, examples(run))
+
+
+def examples(run):
+    """Rows of `decisions`: some of each class, spread from low to high scores."""
+    table = decisions(run).sort_values("defect_score", ignore_index=True)
+    chosen = []
+    for _, rows in table.groupby("label"):
+        count = min(EXAMPLES_PER_CLASS, len(rows))
+        places = np.linspace(0, len(rows) - 1, 2 * count + 1).astype(int)[1::2]
+        chosen += rows.index[places].tolist()
+    return table.loc[chosen]
+
+
+def _gallery(run, dataset, rows):
+    overlays = None if dataset is None else Overlays(run, dataset)
+    return [
         {
-            "picture": thumbnail(paths.get(row.sample_id)),
+            "picture": _picture(overlays, row),
             "sample_id": row.sample_id,
             "label": row.label,
             "answer": row.answer,
             "score": f"{row.defect_score:.4g}",
         }
-        for row in wrong.head(MAX_MISTAKES).itertuples()
+        for row in rows.itertuples()
     ]
-    return mistakes, len(wrong)
+
+
+def _picture(overlays, row):
+    if overlays is None:
+        return None
+    drawn = overlays.overlay_for(row)
+    if drawn is not None:
+        return as_data_uri(drawn, OVERLAY_SIDE)
+    return thumbnail(overlays.path(row.sample_id))
 
 
 def class_samples(dataset, *, per_class=4):
@@ -104,29 +140,23 @@ def class_samples(dataset, *, per_class=4):
 
 
 def thumbnail(path):
-    """A small JPEG of an image as a data URI; None where it cannot be read."""
+    """A small JPEG of an image file as a data URI; None where it cannot be read."""
     if path is None:
         return None
     try:
-        image = read_image(path)
+        return as_data_uri(read_image(path), THUMBNAIL_SIDE)
     except InputError:
         return None
+
+
+def as_data_uri(image, side):
+    """A JPEG of uint8 RGB as a data URI, its longer side at most so many pixels."""
     height, width = image.shape[:2]
-    scale = min(1.0, THUMBNAIL_SIDE / max(height, width))
+    scale = min(1.0, side / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     small = cv2.cvtColor(resize(image, size), cv2.COLOR_RGB2BGR)
     _, content = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 80])
     return "data:image/jpeg;base64," + base64.b64encode(content).decode()
-
-
-def _paths(dataset):
-    if dataset is None:
-        return {}
-    rows = dataset.manifest
-    return {
-        sample_id: dataset.folder / path
-        for sample_id, path in zip(rows["sample_id"], rows["path"], strict=True)
-    }
 
 
 def _probability(table, column):

@@ -1,110 +1,137 @@
-"""Pictures of what spoke for a class: where a classifier looked when it was wrong."""
+"""Pictures of what a run saw in an image: Grad-CAM, anomaly map or instances."""
 
-import itertools
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
-import cv2
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from evaluation.anomaly_maps import heat, read_map
+from evaluation.found_instances import as_instances, read_found
+from evaluation.overlay import draw_overlay
+from evaluation.predictor import Instances
 from goodparts.command import InputError
-from preprocessing.images import image_size, read_image, resize, write_image
+from preprocessing.images import read_image, resize
+from preprocessing.instances import draw_instances, read_instances, read_truth_mask
 
-BATCH_SIZE = 16
 SHORTEST, LONGEST = 240, 640  # pixels of the longer side of one shown image
-GAP = 8  # pixels between the two images
+GAP = 8  # pixels between two panels
 FONT_SIZE = 15
-STRENGTH = 0.6  # how much of the image the strongest evidence covers
 
 
-class Mistake(NamedTuple):
-    """A misclassified image: its file, the class named, and the true one."""
-
-    path: Path
-    named: str
-    true: str
-
-
-def write_evidence(mistakes, targets, explain):
-    """Writes a picture for each mistake: evidence for the named and the true class.
+class Overlays:
+    """What a run saw in the images of its data set.
 
     Args:
-        mistakes: List of `Mistake`.
-        targets: Where to write each, a `.jpg` path.
-        explain: Takes uint8 RGB images `(batch, height, width, 3)` of one size and
-            the class of each, returns maps `(batch, height, width)` in `[0, 1]`.
-
-    Returns:
-        How many were written; an image that cannot be read has none.
+        run: The `Run`.
+        dataset: Its `Dataset`.
+        explain: Of the `Predictor` of a classifier; without it a run that has neither
+            maps nor instances shows nothing.
     """
-    sized = [
-        (size, mistake, target)
-        for mistake, target in zip(mistakes, targets, strict=True)
-        if (size := _size(mistake.path)) is not None
-    ]
-    sized.sort(key=lambda item: item[0])
-    count = 0
-    for _, same_size in itertools.groupby(sized, key=lambda item: item[0]):
-        while batch := list(itertools.islice(same_size, BATCH_SIZE)):
-            count += _write_batch([item[1:] for item in batch], explain)
-    return count
+
+    def __init__(self, run, dataset, explain=None):
+        self.run, self.folder, self.explain = run, dataset.folder, explain
+        rows = dataset.manifest.set_index("sample_id")
+        self._paths, self._masks = rows["path"], rows["mask_path"]
+        self._found, self._truth = {}, {}
+        if "instances" in run.outputs:
+            self._found = read_found(run.folder)
+            self._truth = read_instances(self.folder / "instances.json")
+
+    @property
+    def has_any(self):
+        """Whether there is anything to show besides the image itself."""
+        if self.run.outputs & {"map", "instances"}:
+            return True
+        return self.explain is not None and "classes" in self.run.outputs
+
+    def path(self, sample_id):
+        """Of the image file; None where the data set has no such image."""
+        path = self._paths.get(sample_id)
+        path = None if path is None else self.folder / path
+        return path if path is not None and path.is_file() else None
+
+    def overlay_for(self, row):
+        """The picture of a row of the predictions table: panels beside each other.
+
+        A run with a map or instances shows the image with the outline of the true
+        defect, and what was found with the same outline; a classifier where it saw the
+        class that it named, and the true one.
+
+        Args:
+            row: With sample_id, label, predicted, and map_path where there are maps.
+
+        Returns:
+            uint8 RGB fit for a screen; None where there is nothing to show, or the
+            image cannot be read.
+        """
+        path = self.path(row.sample_id)
+        if path is None or not self.has_any:
+            return None
+        try:
+            image = read_image(path)
+            panels = self._panels(image, row)
+        except InputError:
+            return None
+        return _beside(panels)
+
+    def _panels(self, image, row):
+        """Pairs of a picture and its caption."""
+        if not self.run.outputs & {"map", "instances"}:
+            both = self.explain(np.stack([image] * 2), [row.predicted, row.label])
+            image, scale = _fit(image)
+            captions = f"named: {row.predicted}", f"true: {row.label}"
+            return [
+                (draw_overlay(image, heat=seen), caption)
+                for seen, caption in zip(both, captions, strict=True)
+            ]
+        truth = self._true_mask(row, image.shape[:2])
+        shown, scale = _fit(image)
+        if truth is not None:
+            truth = resize(truth.astype(np.uint8), shown.shape[:2]).astype(bool)
+        seen = {"truth": truth}
+        if "map" in self.run.outputs:
+            anomaly_map = read_map(self.run.folder / row.map_path)
+            seen["heat"] = heat(anomaly_map, self.run.config["map_range"])
+        if "instances" in self.run.outputs:
+            found = as_instances(self._found.get(row.sample_id, []))
+            seen["instances"] = _scaled(found, scale, shown.shape[:2])
+        return [
+            (draw_overlay(shown, truth=truth), f"true: {row.label}"),
+            (draw_overlay(shown, **seen), f"score {row.defect_score:.4g}"),
+        ]
+
+    def _true_mask(self, row, size):
+        if self._truth.get(row.sample_id):
+            return draw_instances(self._truth[row.sample_id], size)
+        mask = self._masks.get(row.sample_id)
+        return read_truth_mask(self.folder, mask, size) if mask else None
 
 
-def _write_batch(batch, explain):
-    read = [(_read(mistake.path), mistake, target) for mistake, target in batch]
-    read = [item for item in read if item[0] is not None]
-    if not read:
-        return 0
-    images = np.stack([image for image, _, _ in read])
-    for_named = explain(images, [mistake.named for _, mistake, _ in read])
-    for_true = explain(images, [mistake.true for _, mistake, _ in read])
-    for item, named, true in zip(read, for_named, for_true, strict=True):
-        image, mistake, target = item
-        write_image(target, evidence_picture(image, mistake, named, true))
-    return len(read)
-
-
-def evidence_picture(image, mistake, for_named, for_true):
-    """Two overlays beside each other, under a strip that says of which class.
-
-    Args:
-        image: uint8 RGB `(height, width, 3)`.
-        mistake: The `Mistake`.
-        for_named, for_true: Evidence maps `(height, width)` in `[0, 1]`.
-
-    Returns:
-        uint8 RGB, of a size fit for a screen.
-    """
+def _fit(image):
+    """The image at a size for a screen, and the scale that it was brought to."""
     height, width = image.shape[:2]
     longer = max(height, width)
     scale = np.clip(longer, SHORTEST, LONGEST) / longer
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    panels = [
-        _captioned(overlay(resize(image, size), resize(evidence, size)), caption)
-        for evidence, caption in (
-            (np.asarray(for_named, np.float32), f"named: {mistake.named}"),
-            (np.asarray(for_true, np.float32), f"true: {mistake.true}"),
-        )
-    ]
-    gap = np.full((panels[0].shape[0], GAP, 3), 255, np.uint8)
-    return np.concatenate([panels[0], gap, panels[1]], axis=1)
+    return resize(image, size), scale
 
 
-def overlay(image, evidence):
-    """Colours an image by an evidence map; where there is none, it stays as it is.
+def _scaled(instances, scale, size):
+    """`Instances` in pixels of the shown image."""
+    masks = instances.masks
+    if masks is not None:
+        masks = np.stack([resize(x.astype(np.uint8), size) > 0 for x in masks])
+    boxes = instances.boxes * scale
+    return Instances(boxes, instances.scores, instances.labels, masks)
 
-    Args:
-        image: uint8 RGB `(height, width, 3)`.
-        evidence: `(height, width)` in `[0, 1]`; drawn from dark violet to yellow.
-    """
-    evidence = np.clip(np.nan_to_num(evidence), 0, 1)
-    levels = np.round(255 * evidence).astype(np.uint8)
-    colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1]
-    cover = STRENGTH * evidence[..., None]
-    return np.round((1 - cover) * image + cover * colours).astype(np.uint8)
+
+def _beside(panels):
+    captioned = [_captioned(picture, caption) for picture, caption in panels]
+    gap = np.full((captioned[0].shape[0], GAP, 3), 255, np.uint8)
+    parts = [part for panel in captioned for part in (gap, panel)][1:]
+    return np.concatenate(parts, axis=1)
 
 
 def _captioned(image, caption):
@@ -135,17 +162,3 @@ def _fitted(caption, font, room):
 def _font():
     folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
     return ImageFont.truetype(str(folder / "DejaVuSans.ttf"), FONT_SIZE)
-
-
-def _size(path):
-    try:
-        return image_size(path)
-    except InputError:
-        return None
-
-
-def _read(path):
-    try:
-        return read_image(path)
-    except InputError:
-        return None

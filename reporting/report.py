@@ -8,8 +8,8 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from evaluation.comparison.leaderboard import (
-    METRICS,
     by_dataset,
+    compared_metrics,
     leaderboard,
     leading_metric,
     ranked_by,
@@ -17,9 +17,11 @@ from evaluation.comparison.leaderboard import (
 )
 from evaluation.comparison.paired import difference_text, verdict
 from evaluation.comparison.training_cost import cost
+from evaluation.metric_table import METRICS
 from evaluation.plots import classes as plots
 from evaluation.plots import scores as score_plots
 from evaluation.plots.style import plot_as_data_uri, width_on_page
+from evaluation.thresholds import threshold_text
 from evaluation.wording import (
     counted,
     display_names,
@@ -30,13 +32,19 @@ from evaluation.wording import (
     percent,
     share,
     too_few_goods,
+    value_and_range,
 )
 from goodparts.files import write_text
 from preprocessing.manifest import SPLITS, is_copy
 from reporting.ensemble_text import conclusions, gain_text, read_ensemble, short_name
 from reporting.headline import headline
-from reporting.limits import cannot_conclude, threshold_rule
-from reporting.mistakes import class_samples, find_dataset, mistake_gallery
+from reporting.limits import cannot_conclude
+from reporting.mistakes import (
+    class_samples,
+    example_gallery,
+    find_dataset,
+    mistake_gallery,
+)
 
 NUM_BEST = 3  # runs drawn together in one plot
 GROUPINGS = {
@@ -69,6 +77,7 @@ def write_report(runs, folder):
     environment.filters.update(
         percent=percent,
         known=known,
+        parts=value_and_range,
         share=share,
         number=number,
         counted=counted,
@@ -86,7 +95,8 @@ def write_report(runs, folder):
         date=datetime.date.today().isoformat(),
         sections=sections,
         splits=_same_parts(sections),
-        metrics=METRICS,
+        titles={name: metric.title for name, metric in METRICS.items()},
+        shares={name: metric.is_share for name, metric in METRICS.items()},
     )
     path = Path(folder) / "report.html"
     write_text(path, page)
@@ -98,12 +108,12 @@ def _section(name, runs):
     dataset, note = find_dataset(runs[0])
     info = dataset.info if dataset else {}
     names = display_names(runs)
-    result = verdict(runs)
+    result, metric = verdict(runs), leading_metric(runs)
     mistakes, num_mistakes = mistake_gallery(runs[0], dataset)
     return {
         "name": name,
         "headline": headline(name, runs[0], result, leak=info.get("leak", 0)),
-        "weights_notes": _weights_notes(runs, names),
+        "warnings": _warnings(runs, names),
         "note": note,
         "info": info,
         "grouping": _grouping(info),
@@ -115,11 +125,13 @@ def _section(name, runs):
                 "run": run,
                 "metrics": run.metrics["test"]["metrics"],
                 "roc": run.metrics["test"].get("roc", []),
-                "ranking": ranking_value(run),
+                "ranking": ranking_value(run, metric),
                 "cost": cost(run),
             }
             for shown, run in zip(names, runs, strict=True)
         ],
+        "metric": metric,
+        "metrics": compared_metrics(runs),
         "ranked_by": ranked_by(runs),
         "leader_has_classes": "classes" in runs[0].outputs,
         "rivals": result["rivals"],
@@ -127,9 +139,10 @@ def _section(name, runs):
         "plots": _plots(runs, names),
         "mistakes": mistakes,
         "num_mistakes": num_mistakes,
+        "examples": example_gallery(runs[0], dataset),
         "test": runs[0].metrics["test"],
         "threshold": f"{runs[0].threshold:.4g}",
-        "threshold_rule": threshold_rule(runs[0]),
+        "threshold_rule": threshold_text(runs[0].threshold_record),
         "limits": list(cannot_conclude(runs, info, result)),
     }
 
@@ -143,20 +156,18 @@ def _ensemble(runs):
     return None
 
 
-def _weights_notes(runs, names):
-    """What the runs noted on missing ImageNet weights: it explains weak numbers."""
+def _warnings(runs, names):
+    """What the runs warn of, such as missing ImageNet weights: it explains figures."""
     return [
-        f"{name}: {note.rstrip('.')}."
+        f"{name}: {warning.rstrip('.')}."
         for run, name in zip(runs, names, strict=True)
-        for note in run.config["notes"]
-        if note.startswith("ImageNet weights")
+        for warning in run.config.get("warnings", [])
     ]
 
 
 def _plots(runs, names):
     """The plots of one data set; those that do not apply are missing."""
-    leader, test = runs[0], runs[0].predictions
-    test = test[test["split"] == "test"]
+    leader, test = runs[0], runs[0].split("test")
     images = {
         "leaderboard": plots.leaderboard_plot(leaderboard(runs), names),
         "scores": score_plots.score_histogram(
@@ -172,7 +183,7 @@ def _plots(runs, names):
         best, best_names = zip(*classifiers[:NUM_BEST], strict=True)
         images["recall"] = plots.per_class_recall_plot(best, best_names)
         images["reliability"] = score_plots.reliability_plot(
-            best[0].predictions.query("split == 'test'"), best[0].config["classes"]
+            best[0].split("test"), best[0].config["classes"]
         )
     confusions = [
         plots.confusion_plot(
@@ -259,6 +270,7 @@ def _side_by_side(sections):
     return {
         "source": sections[0]["info"]["source"],
         "ways": ways,
+        "title": METRICS[sections[0]["metric"]].title,
         "rows": rows,
         "image": image,
     }
@@ -268,14 +280,13 @@ def _best_of(section, model):
     """The metric of the model's run that is best on validate; None for no run."""
     for entry in section["runs"]:
         if entry["run"].config["model"] == model:
-            return entry["metrics"][leading_metric(entry["run"])]
+            return entry["metrics"][section["metric"]]
     return None
 
 
 def _mean_score(section):
     values = [
-        entry["metrics"][leading_metric(entry["run"])]["value"] or 0.0
-        for entry in section["runs"]
+        entry["metrics"][section["metric"]]["value"] or 0.0 for entry in section["runs"]
     ]
     return sum(values) / len(values)
 

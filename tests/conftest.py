@@ -4,11 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.predictions import (
-    Prediction,
-    classifier_prediction,
-    predictions_table,
-)
+from evaluation.predictions import predictions_table
+from evaluation.predictor import Prediction, classifier_prediction, found_outputs
 from evaluation.run_folder import read_run, write_results
 from evaluation.run_writer import start_run
 from goodparts.files import file_hash
@@ -65,6 +62,7 @@ def make_dataset(tmp_path_factory):
                         "label": label,
                         "split": ("train", "validate", "test")[part // groups],
                         "group": f"{label}-{part:03d}",
+                        "clip": "",
                         "frame": "",
                         "mask_path": "",
                         "source": f"raw/{label}-{number:03d}.png",
@@ -100,7 +98,15 @@ def make_run(tmp_path, monkeypatch):
     """Builds a run that is right with probability 0.9 but for the samples `wrong`."""
 
     def make(
-        dataset, model, *, wrong=(), detector=False, notes=(), seed=0, has_plots=False
+        dataset,
+        model,
+        *,
+        wrong=(),
+        detector=False,
+        notes=(),
+        warnings=(),
+        seed=0,
+        has_plots=False,
     ):
         if not has_plots:  # they take a second
             monkeypatch.setattr("evaluation.run_writer.write_plots", lambda run: None)
@@ -123,12 +129,10 @@ def make_run(tmp_path, monkeypatch):
             seed=seed,
         ) as run:
             run.config["notes"] += notes
-            write_results(
-                run.folder,
-                predictions_table(rows, prediction, classes),
-                classes=classes,
-                normal_class=dataset.normal_class,
-            )
+            run.config["warnings"] += warnings
+            run.config["outputs"] = found_outputs(prediction)
+            table = predictions_table(rows, prediction, classes)
+            write_results(run.folder, table, run.config)
         return read_run(run.folder)
 
     return make

@@ -1,13 +1,22 @@
 """Backbones: their weights files, their preprocessing and their blocks."""
 
 import hashlib
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import h5py
 import keras
 import numpy as np
 import pytest
 
-from backbones import BACKBONES, build_backbone, find_weights, weights_file
+from backbones import (
+    BACKBONES,
+    build_backbone,
+    find_weights,
+    imagenet_available,
+    weights_file,
+)
 from classification.model import build_features, build_head, join, unfreeze_blocks
 from goodparts.command import InputError
 
@@ -85,6 +94,48 @@ def test_weights_that_cannot_be_had_name_the_file(name, tmp_path, monkeypatch):
     monkeypatch.setattr("backbones.imagenet_available", lambda *_: False)
     with pytest.raises(InputError, match=f"Put {weights_file(name).name} into"):
         find_weights(name)
+
+
+@contextmanager
+def web_server(status, asked):
+    """A server that answers HEAD only; yields its port, notes what was asked."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            asked.append(self.path)
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *words):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+
+
+def test_weights_can_be_had_where_their_address_answers(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr("backbones.REACHABLE_WITHIN_S", 60)
+
+    def is_available(port):
+        url = f"http://127.0.0.1:{port}/{{alpha}}.h5"
+        entry = BACKBONES["mobilenetv2"]._replace(weights_url=url)
+        monkeypatch.setitem(BACKBONES, "mobilenetv2", entry)
+        return imagenet_available("mobilenetv2", 0.5)
+
+    asked = []
+    with web_server(200, asked) as port:
+        assert is_available(port)
+    assert asked == ["/0.5.h5"]
+    assert not is_available(port)  # nobody listens any more
+    with web_server(404, asked) as port:
+        assert not is_available(port)
+    assert asked == ["/0.5.h5"] * 2
 
 
 def test_preprocessing_is_that_of_keras(name):

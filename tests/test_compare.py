@@ -13,6 +13,7 @@ from evaluation.comparison.paired import groups_needed, paired_difference, verdi
 from evaluation.predictions import write_predictions
 from evaluation.wording import display_names, duration, percent, share
 from goodparts.command import InputError
+from reporting.advice import advice
 
 VALIDATE = range(16, 32)  # numbers of the images of a class in each split
 TEST = range(32, 48)
@@ -26,11 +27,34 @@ def test_ranked_by_validate_never_by_test(dataset, make_run):
     lucky = make_run(dataset, "lucky", wrong=images("good", VALIDATE[:6]))
     steady = make_run(dataset, "steady", wrong=images("good", TEST[:6]))
     detector = make_run(dataset, "memory", detector=True)
-    assert [run.config["model"] for run in ranked([detector, lucky, steady])] == [
-        "steady",
-        "lucky",
-        "memory",
-    ]
+    assert ranked([lucky, steady]) == [steady, lucky]
+    # a detector has no macro-F1: AUROC ranks all three, and of equals the classifier
+    assert ranked([detector, lucky, steady]) == [steady, detector, lucky]
+
+
+def test_a_better_detector_leads_a_classifier(dataset, make_run):
+    weak = make_run(dataset, "weak", wrong=images("scratch", VALIDATE[:6]))
+    detector = make_run(dataset, "memory", detector=True)
+    found = verdict([weak, detector])
+    assert found["leader"] is detector and found["is_ranked"]
+    assert {rival["metric"] for rival in found["rivals"]} == {"auroc"}
+
+
+def test_without_defects_in_validate_nothing_is_ranked(make_dataset, make_run):
+    data = make_dataset(name="good_alone")
+    rows = data.manifest
+    kept = (rows["split"] != "validate") | (rows["label"] == "good")
+    data = data._replace(manifest=rows[kept])
+    runs = [make_run(data, name, detector=True) for name in ("b", "a")]
+    found = verdict(runs)
+    assert not found["is_ranked"] and not found["is_clear"]
+    assert "cannot be ranked: validate has no defective parts" in found["text"]
+    assert [run.config["model"] for run in ranked(runs)] == ["a", "b"]
+    text = " ".join(leaderboard_text(runs).split())
+    assert "ranked by: nothing, in alphabetical order" in text
+    assert advice(found).startswith("No run is advised.")
+    # one alone is not compared: it is what there is
+    assert verdict(runs[:1])["is_ranked"]
 
 
 def test_leaderboard_has_a_row_per_run_with_intervals(dataset, make_run):
@@ -181,7 +205,7 @@ def test_text_shows_what_ranks(dataset, make_run):
     ]
     detector = make_run(dataset, "memory", detector=True)
     text = " ".join(leaderboard_text([run, detector]).split())
-    assert "macro-F1, then AUROC on validate" in text
+    assert "ranked by: AUROC on validate" in text
 
 
 def test_data_sets_of_one_name_are_kept_apart(dataset, make_dataset, make_run):

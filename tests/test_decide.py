@@ -51,9 +51,10 @@ def run(tmp_path):
                     }
                 )
     config = {"classes": CLASSES, "normal_class": "good", "model": "model"}
+    config["outputs"] = ["score", "classes"]
     write_json(folder / "config.json", config)
     table = pd.DataFrame(rows)
-    write_results(folder, table, classes=CLASSES, normal_class="good")
+    write_results(folder, table, config)
     return read_run(folder)
 
 

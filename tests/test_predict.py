@@ -10,8 +10,8 @@ import evaluate
 from bovw.train import train as train_bovw
 from decisions.decide_run import decide_run
 from ensemble.train import train as train_ensemble
-from evaluation.predictions import Predictor
-from evaluation.run_folder import read_run
+from evaluation.predictor import Predictor
+from evaluation.run_folder import Run, read_run
 from goodparts.command import InputError
 from goodparts.files import read_json, write_json
 from models import load_predictor
@@ -147,7 +147,7 @@ def test_training_images_are_noted(runs, washers, tmp_path):
         text=True,
     )
     assert result.stderr.count("note: 1 of 1 image is in the train split") == 1
-    lost = run._replace(config={**run.config, "dataset_folder": str(tmp_path)})
+    lost = Run(run.folder, {**run.config, "dataset_folder": str(tmp_path)})
     assert training_note(lost, [of_train]) == ""
 
 

@@ -83,10 +83,11 @@ def film_parts(path, pictures):
 
 @pytest.mark.slow
 def test_the_demo_on_ones_own_folder(workplace):
-    result = run(workplace, "pipenv run demo --data my_parts --name demo")
+    command = "pipenv run demo --data my_parts --name demo --runs demo_runs"
+    result = run(workplace, command)
     assert result.returncode == 0, result.stderr
-    report = Path(result.stdout.splitlines()[-2])
-    assert (workplace / report).read_text().startswith("<!DOCTYPE html>")
+    [report] = workplace.glob("demo_runs/*/report.html")
+    assert report.read_text().startswith("<!DOCTYPE html>")
 
 
 def test_every_command_of_the_readme_runs(workplace):

@@ -5,53 +5,65 @@ import textwrap
 
 import pandas as pd
 
+from evaluation.metric_table import METRICS, RANKING
 from evaluation.wording import counted, display_names, percent, share
 
-METRICS = {
-    "macro_f1": "macro-F1",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "auroc": "AUROC",
-    "miss_rate": "defects missed",
-    "false_reject_rate": "good rejected",
-}
-LOSSES = ("cross_entropy", "calibration_error")  # the lower the better; of classes
+NOT_COMPARED = ("cross_entropy", "calibration_error")  # in results.csv alone
 IN_TERMINAL = ("macro_f1", "auroc", "miss_rate", "false_reject_rate")
 RANKED_BY = "ranked by"
 WIDTH = 100
 
 
-def leading_metric(run):
-    """The metric that ranks the run: macro-F1, or AUROC of a detector."""
-    return "macro_f1" if "classes" in run.outputs else "auroc"
+def leading_metric(runs):
+    """The metric that ranks runs of one data set: the first of RANKING all have.
+
+    Macro-F1 among classifiers, AUROC as soon as one run gives scores alone.
+    """
+    return next(
+        name
+        for name in RANKING
+        if all(METRICS[name].output in run.outputs for run in runs)
+    )
 
 
-def ranking_value(run):
-    """The interval of its leading metric on `validate`, which ranks the run."""
-    return run.metrics["validate"]["metrics"][leading_metric(run)]
+def can_rank(runs):
+    """Whether validate has good and defective parts: without, nothing can be ranked."""
+    labels = set(runs[0].split("validate")["label"])
+    normal_class = runs[0].config["normal_class"]
+    return normal_class in labels and len(labels) > 1
+
+
+def ranking_value(run, metric):
+    """The interval of a metric on `validate`, by which the run is ranked."""
+    return run.metrics["validate"]["metrics"][metric]
 
 
 def ranked_by(runs):
     """What ranks these runs, in words: `macro-F1 on validate`."""
-    kinds = dict.fromkeys(METRICS[leading_metric(run)] for run in ranked(runs))
-    return f"{', then '.join(kinds)} on validate"
+    if not can_rank(runs):
+        return "nothing, in alphabetical order"
+    return f"{METRICS[leading_metric(runs)].title} on validate"
 
 
 def ranked(runs):
-    """Best first by `validate`, never by `test`; detectors after the classifiers."""
+    """Best first by `validate`, never by `test`; by name where validate cannot rank."""
+    if not can_rank(runs):
+        return sorted(runs, key=lambda run: run.name)
+    metric = leading_metric(runs)
 
     def key(run):
-        value = ranking_value(run)["value"]
-        is_combined = "members" in run.config  # the simpler one leads where both tie
-        return (
-            "classes" not in run.outputs,
-            value is None,
-            -(value or 0.0),
-            is_combined,
-            run.name,
-        )
+        value = ranking_value(run, metric)["value"]
+        # where two tie the simpler one leads, and one that says which defect it is
+        is_combined, is_mute = "members" in run.config, "classes" not in run.outputs
+        return -value, is_combined, is_mute, run.name
 
     return sorted(runs, key=key)
+
+
+def compared_metrics(runs):
+    """The names of METRICS that any of the runs has on test, without NOT_COMPARED."""
+    found = {name for run in runs for name in run.metrics["test"]["metrics"]}
+    return [name for name in METRICS if name in found and name not in NOT_COMPARED]
 
 
 def by_dataset(runs):
@@ -79,7 +91,7 @@ def leaderboard(runs):
     """One row per run, within each data set best on `validate` first.
 
     Returns:
-        A pandas table with dataset, run, model, each of METRICS and LOSSES on test
+        A pandas table with dataset, run, model, each of METRICS on test
         with `_low` and `_high` of its 95 % interval, validate_macro_f1, validate_auroc,
         wall_time_s, peak_memory_mb, num_test_samples and num_test_groups. Shares
         are in `[0, 1]`; what a run has no meaning for is NaN.
@@ -97,9 +109,14 @@ def leaderboard_text(runs):
     """The leaderboard of one data set as plain text, at most 100 columns wide."""
     runs = ranked(runs)
     test = runs[0].metrics["test"]
-    head = ["", RANKED_BY, *(METRICS[name] for name in IN_TERMINAL)]
+    leading = leading_metric(runs)
+    head = ["", RANKED_BY, *(METRICS[name].title for name in IN_TERMINAL)]
     rows = [
-        [name, _ranking_cell(run), *(_cell(run, metric) for metric in IN_TERMINAL)]
+        [
+            name,
+            _ranking_cell(run, leading),
+            *(_cell(run, metric) for metric in IN_TERMINAL),
+        ]
         for name, run in zip(display_names(runs), runs, strict=True)
     ]
     columns = zip(head, *rows, strict=True)
@@ -129,8 +146,8 @@ def _shortened(name, width):
     return f"{name[: width - end - 1]}…{name[-end:]}"
 
 
-def _ranking_cell(run):
-    value = ranking_value(run)["value"]
+def _ranking_cell(run, metric):
+    value = ranking_value(run, metric)["value"]
     return "–" if value is None else share(value)
 
 
@@ -143,7 +160,7 @@ def _row(run, dataset):
     metrics = run.metrics
     test, validate = metrics["test"], metrics["validate"]
     row = {"dataset": dataset, "run": run.name, "model": run.config["model"]}
-    for name in (*METRICS, *LOSSES):
+    for name in METRICS:
         interval = test["metrics"].get(name) or {}
         row[name] = _number(interval.get("value"))
         row[f"{name}_low"] = _number(interval.get("low"))
@@ -165,7 +182,6 @@ def _number(value):
 
 
 def _test_hash(run):
-    table = run.predictions
-    test = table[table["split"] == "test"].sort_values("sample_id")
+    test = run.split("test").sort_values("sample_id")
     text = test[["sample_id", "label", "group"]].to_csv(index=False)
     return hashlib.sha256(text.encode()).hexdigest()

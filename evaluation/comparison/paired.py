@@ -4,22 +4,17 @@ import math
 
 import numpy as np
 
-from evaluation import metrics
-from evaluation.comparison.leaderboard import (
-    METRICS,
-    leading_metric,
-    ranked,
-)
-from evaluation.intervals import resample_groups
+from evaluation.comparison.leaderboard import can_rank, leading_metric, ranked
+from evaluation.intervals import paired_interval
+from evaluation.metric_table import METRICS, metric_values
 from evaluation.wording import counted, display_names, listed, points
 from goodparts.command import InputError
 
 MAX_IN_SENTENCE = 3
-CLASS_METRICS = {
-    "accuracy": metrics.accuracy,
-    "balanced_accuracy": metrics.balanced_accuracy,
-    "macro_f1": metrics.macro_f1,
-}
+NOT_RANKED = (
+    "These runs cannot be ranked: validate has no defective parts, and test must not "
+    "choose. Add defective parts, and split again so that validate has some of them."
+)
 
 
 def paired_difference(run_a, run_b, *, metric="macro_f1", num_rivals=1):
@@ -45,28 +40,25 @@ def paired_difference(run_a, run_b, *, metric="macro_f1", num_rivals=1):
     Reference:
         Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 8.
     """
-    table_a, table_b = _aligned_test(run_a, run_b)
-    names, groups = np.unique(table_a["group"].to_numpy(str), return_inverse=True)
-    draws = resample_groups(len(names))
-    compute = _class_values if metric in CLASS_METRICS else _score_values
-    values_a, answers_a = compute(run_a, table_a, groups, draws, metric)
-    values_b, answers_b = compute(run_b, table_b, groups, draws, metric)
-    difference = values_a - values_b
-    apart = np.unique(groups[answers_a != answers_b]).size
-    if metric == "auroc":
-        is_defect = (table_a["label"] != run_a.config["normal_class"]).to_numpy()
-        kinds = [groups[is_defect], groups[~is_defect]]
-        apart = min(np.unique(kind).size for kind in kinds)
-    if np.isnan(difference[0]):
-        return {"value": None, "low": None, "high": None, "num_groups_apart": apart}
-    tail = 2.5 / num_rivals
-    low, high = np.nanpercentile(difference[1:], [tail, 100 - tail])
+    judged_a, judged_b = _aligned_test(run_a, run_b, metric)
+    values_a, values_b = (
+        metric_values([metric], judged)[metric] for judged in (judged_a, judged_b)
+    )
     return {
-        "value": float(difference[0]),
-        "low": float(low),
-        "high": float(high),
-        "num_groups_apart": apart,
+        **paired_interval(values_a - values_b, num_rivals=num_rivals),
+        "num_groups_apart": _groups_apart(judged_a, judged_b, metric),
     }
+
+
+def _groups_apart(judged_a, judged_b, metric):
+    """On how many groups the two differ; of rankings, the groups of the rarer kind."""
+    if metric == "auroc":
+        return min(judged_a.num_bad_groups, judged_a.num_good_groups)
+    if METRICS[metric].output == "classes":
+        first, second = (each.table["predicted"] for each in (judged_a, judged_b))
+    else:
+        first, second = judged_a.rejected, judged_b.rejected
+    return judged_a.groups_of(np.asarray(first) != np.asarray(second))
 
 
 def groups_needed(num_rivals):
@@ -84,18 +76,20 @@ def verdict(runs):
 
     The leader is the best on `validate`. It is clearly better than another run when
     the paired interval of the difference on test, widened for the number of rivals,
-    lies above 0 and the two differ on enough groups. Detectors are compared by AUROC.
+    lies above 0 and the two differ on enough groups. The metric is that of
+    `leading_metric`. Where validate cannot rank, the first run by name stands in for
+    the leader and `is_ranked` is False.
 
     Returns:
-        A dict: `leader` (a run), `rivals` (each `run`, `name`, `metric`, `difference`,
-        `is_thin` and `outcome`: "better", "worse" or "open", seen from the leader),
-        `is_clear` and `text`.
+        A dict: `leader` (a run), `name`, `is_ranked`, `rivals` (each `run`, `name`,
+        `metric`, `difference`, `is_thin` and `outcome`: "better", "worse" or "open",
+        seen from the leader), `is_clear` and `text`.
     """
     leader, *others = ranked(runs)
     name, *other_names = display_names([leader, *others])
-    rivals = []
+    rivals, metric = [], leading_metric(runs)
+    is_ranked = can_rank(runs) or not others
     for run, rival_name in zip(others, other_names, strict=True):
-        metric = "auroc" if "classes" not in run.outputs else leading_metric(leader)
         difference = paired_difference(
             leader, run, metric=metric, num_rivals=len(others)
         )
@@ -114,8 +108,9 @@ def verdict(runs):
         "leader": leader,
         "name": name,
         "rivals": rivals,
-        "is_clear": all(rival["outcome"] == "better" for rival in rivals),
-        "text": _verdict_text(name, rivals),
+        "is_ranked": is_ranked,
+        "is_clear": is_ranked and all(x["outcome"] == "better" for x in rivals),
+        "text": _verdict_text(name, rivals) if is_ranked else NOT_RANKED,
     }
 
 
@@ -151,7 +146,7 @@ def _verdict_text(name, rivals):
 def difference_text(rival):
     """By how much the leader is ahead of a rival on test, with what that rests on."""
     difference = rival["difference"]
-    text = f"{points(difference)} in {METRICS[rival['metric']]}"
+    text = f"{points(difference)} in {METRICS[rival['metric']].title}"
     if rival["is_thin"]:
         groups = counted(difference["num_groups_apart"], "group")
         text += f", resting on only {groups}"
@@ -173,45 +168,23 @@ def _outcome(difference):
     return "worse" if difference["high"] < 0 else "open"
 
 
-def _aligned_test(run_a, run_b):
-    tables = []
+def _aligned_test(run_a, run_b, metric):
+    """The `Judged` of test of both runs, their rows in one order."""
+    judged = []
     for run in (run_a, run_b):
-        table = run.predictions
-        table = table[table["split"] == "test"].sort_values("sample_id")
-        tables.append(table.reset_index(drop=True))
+        if METRICS[metric].output not in run.outputs:
+            raise InputError(
+                f"{run.name} has no {METRICS[metric].title}: its outputs are "
+                f"{', '.join(sorted(run.outputs))}. Compare it by auroc."
+            )
+        judged.append(run.judged("test"))
     shared = ["sample_id", "label", "group"]
-    if not tables[0][shared].equals(tables[1][shared]):
-        only = set(tables[0]["sample_id"]) ^ set(tables[1]["sample_id"])
+    table_a, table_b = (each.table[shared] for each in judged)
+    if not table_a.equals(table_b):
+        only = set(table_a["sample_id"]) ^ set(table_b["sample_id"])
         example = f", for example {min(only)!r} is in one only" if only else ""
         raise InputError(
             f"{run_a.name} and {run_b.name} were tested on different samples or "
             f"labels{example}. Compare runs of the same data set."
         )
-    return tables
-
-
-def _class_values(run, table, groups, draws, metric):
-    """The metric on the sample, then on each resample; and the answers given."""
-    if (table["predicted"] == "").any():
-        raise InputError(
-            f"{run.name} names no classes, so it has no {METRICS[metric]}. "
-            "Compare it by auroc."
-        )
-    labels, answers = table["label"].to_numpy(str), table["predicted"].to_numpy(str)
-    classes = run.config["classes"]
-    by_group = metrics.group_confusions(labels, answers, groups, classes)
-    resampled = np.tensordot(draws, by_group, axes=1)
-    confusions = np.concatenate([by_group.sum(0)[None], resampled])
-    return CLASS_METRICS[metric](confusions), answers
-
-
-def _score_values(run, table, groups, draws, metric):
-    scores = table["defect_score"].to_numpy(np.float64)
-    is_defect = (table["label"] != run.config["normal_class"]).to_numpy()
-    weights = np.concatenate([np.ones((1, len(table))), draws[:, groups]])
-    rejected = scores >= run.threshold
-    if metric == "auroc":
-        return metrics.auroc(scores, is_defect, weights), rejected
-    if metric == "miss_rate":
-        return metrics.share(~rejected, is_defect, weights), rejected
-    return metrics.share(rejected, ~is_defect, weights), rejected
+    return judged

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from evaluation.comparison.leaderboard import METRICS
+from evaluation.metric_table import METRICS, RANKING
 from evaluation.plots.style import (
     COLOURS,
     DEFECT,
@@ -36,7 +36,7 @@ def leaderboard_plot(table, names):
         table: Rows of `leaderboard`, the first is the leader.
         names: What to call them.
     """
-    shown = [name for name in ("macro_f1", "auroc") if table[name].notna().any()]
+    shown = [name for name in RANKING if table[name].notna().any()]
     figure = Figure(figsize=(7.8, 1.2 + 0.36 * len(table)), layout="constrained")
     panels = figure.subplots(1, max(1, len(shown)), sharey=True, squeeze=False)[0]
     name_lines(panels[0], names)
@@ -58,7 +58,7 @@ def leaderboard_plot(table, names):
             zorder=3,
         )
         percent_axis(axes.xaxis)
-        axes.set_xlabel(f"{METRICS[metric]} on test (hollow: validate)")
+        axes.set_xlabel(f"{METRICS[metric].title} on test (hollow: validate)")
     return figure
 
 

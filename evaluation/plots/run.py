@@ -15,8 +15,7 @@ def write_plots(run):
 
 def run_plots(run):
     """The figures by the stem of their file; those that do not apply are missing."""
-    table = run.predictions
-    table = table[table["split"] == "test"]
+    table = run.split("test")
     name = run.config["model"]
     figures = {
         "scores": score_plots.score_histogram(

@@ -76,8 +76,7 @@ def miss_against_false_reject_plot(runs, names):
     """
     figure, axes = new_figure(4.4, 4.4)
     for index, (run, name) in enumerate(zip(runs, names, strict=True)):
-        table = run.predictions
-        table = table[table["split"] == "test"]
+        table = run.split("test")
         scores = table["defect_score"].to_numpy(np.float64)
         is_defect = (table["label"] != run.config["normal_class"]).to_numpy()
         lines = np.append(np.unique(scores), np.inf)

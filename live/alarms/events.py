@@ -14,7 +14,7 @@ class Seen(NamedTuple):
 
     number: int
     defect_score: float
-    predicted: str
+    predicted: str | None
 
 
 class Event(NamedTuple):
@@ -27,7 +27,7 @@ class Event(NamedTuple):
     last_frame: int  # the last defective (attention: not accepted) frame so far
     num_frames: int  # defective (attention: not accepted) frames so far
     max_score: float
-    predicted: str  # the class named most often
+    predicted: str | None  # the class named most often; None of a detector
     began: str
     ended: str | None = None
     acknowledged: str | None = None
@@ -120,7 +120,7 @@ class Alarm:
             at: datetime with a zone, when the frame was captured.
             decision: "accept", "reject" or "inspect".
             defect_score: Higher for more defective.
-            predicted: Class name.
+            predicted: Class name, or None where the model names none.
 
         Returns:
             List of changes, most often empty.

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from goodparts.command import InputError
+from goodparts.files import natural_key
 from live.camera.lost_frames import Damage, FrameNumbers, StreamClock
 from preprocessing.images import is_image, read_image
 
@@ -148,19 +149,14 @@ def _images_of(path):
     if not path.is_dir():
         read_image(path)
         return [path]
-    images = sorted(filter(is_image, path.iterdir()), key=lambda image: _natural(image))
+    images = filter(is_image, path.iterdir())
+    images = sorted(images, key=lambda image: natural_key(image.name))
     if not images:
         raise InputError(
             f"The folder {path} has no images. Give the folder that holds them "
             "(PNG, JPEG, BMP, TIFF, WebP), not one above it."
         )
     return images
-
-
-def _natural(path):
-    """Sort key by which frame 9 comes before frame 10."""
-    parts = re.split(r"(\d+)", path.name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _check_video(path):

@@ -18,7 +18,8 @@ async function refreshEvents() {
 
 function eventTitle(event) {
   const kinds = { alarm: "Alarm", attention: "By hand" };
-  return `${kinds[event.kind] ?? event.kind}: ${event.predicted ?? "no class"}`;
+  const kind = kinds[event.kind] ?? event.kind;
+  return event.predicted ? `${kind}: ${event.predicted}` : kind;
 }
 
 function eventFacts(event) {

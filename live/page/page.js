@@ -137,7 +137,7 @@ function showAlarm(blind) {
 function outputTrouble(output) {
   if (!output.last_error) return null;
   const waiting = output.num_waiting ? `, ${count(output.num_waiting)} waiting` : "";
-  if (output.name.startsWith("stop command")) {
+  if (output.stops_line) {
     return `THE LINE WAS NOT STOPPED: ${output.name}: ${output.last_error}`;
   }
   return `Messages to ${output.name} do not arrive${waiting}: ${output.last_error}`;

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from live.overlay import as_jpeg, outlined
+from live.overlay import as_jpeg, marked
 
 STALE_S = 10.0  # without a frame for so long, health is bad
 
@@ -57,11 +57,16 @@ class View:
         }
 
     def _outputs(self):
-        outboxes = self.inspection.outboxes + self.inspection.stop_outboxes
-        return [outbox.status() for outbox in outboxes]
+        """Status of every target; `stops_line` marks the stop command."""
+        watched = self.inspection
+        stops = watched.stop_outboxes
+        return [
+            {**outbox.status(), "stops_line": outbox in stops}
+            for outbox in watched.outboxes + stops
+        ]
 
     def picture(self):
-        """`(number, JPEG, verdict)` of the newest frame, region outlined, or None.
+        """`(number, JPEG, verdict)` of the newest frame, what was found drawn, or None.
 
         The verdict is that of `state`, on this very frame.
         """
@@ -70,7 +75,7 @@ class View:
             return None
         number = seen.frame.number
         if self._encoded[0] != number:
-            jpeg = as_jpeg(outlined(seen.frame.image, seen.box))
+            jpeg = as_jpeg(marked(seen, self.inspection.inspector.map_range))
             self._encoded = number, jpeg, _verdict(seen)
         return self._encoded
 

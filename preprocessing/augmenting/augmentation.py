@@ -10,9 +10,6 @@ import random
 import threading
 from typing import NamedTuple
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network otherwise
-
-import albumentations
 import cv2
 import numpy as np
 
@@ -129,6 +126,9 @@ def _of_this_thread(augmentation):
 
 
 def _build(augmentation):
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network else
+    import albumentations
+
     flips = {
         "horizontal": albumentations.HorizontalFlip(p=1),
         "vertical": albumentations.VerticalFlip(p=1),

@@ -31,7 +31,7 @@ def spread_evenly(total, places):
 
 
 def copy_row(original, number):
-    """The manifest row of a copy; JPEGs stay JPEGs, the rest becomes PNG."""
+    """The manifest row of a copy, no frame of a clip; JPEGs stay so, others are PNG."""
     tail = f"__aug{number:03d}"
     path = PurePosixPath(original.path)
     suffix = path.suffix if path.suffix.lower() in (".jpg", ".jpeg") else ".png"
@@ -42,6 +42,8 @@ def copy_row(original, number):
     return original._replace(
         sample_id=original.sample_id + tail,
         path=str(path.with_name(f"{path.stem}{tail}{suffix}")),
+        clip="",
+        frame="",
         mask_path=mask_path,
         source=copy_source(original.sample_id),
         sha256="",

@@ -5,9 +5,7 @@ camera adds vignetting, defocus, exposure and noise. 400 images of 256 px take a
 10 seconds on two cores.
 """
 
-import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +16,7 @@ from goodparts.command import InputError, progress
 from goodparts.files import read_json, remove_leftovers, replace_folder, write_json
 from preprocessing.embedded_parts.bottle_defects import DEFECTS
 from preprocessing.embedded_parts.bottle_mouth import draw_glass, light_glass, soft_step
-from preprocessing.images import write_image
+from preprocessing.images import image_threads, write_image
 
 CLASSES = ("good", *DEFECTS)
 RENDERER = 1  # to be counted up whenever the pictures change
@@ -183,7 +181,7 @@ def _render_images(folder, num_images, size, seed):
             write_image(folder / "ground_truth" / label / f"{name:03d}_mask.png", mask)
 
     places = _places(num_images)
-    pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
+    pool = image_threads()
     try:
         futures = [
             pool.submit(render, number, *place) for number, place in enumerate(places)

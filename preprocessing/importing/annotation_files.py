@@ -16,6 +16,8 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 
+from preprocessing.instances import decode_mask
+
 
 class Annotation(NamedTuple):
     """What a file says of one image.
@@ -159,13 +161,7 @@ def _instance(label, outlines, *, box_only=False, pixel=0):
 
 def _run_length_polygons(encoded):
     """The outlines of a COCO run-length mask, whose pixels go down the columns."""
-    height, width = encoded["size"]
-    counts = encoded["counts"]
-    counts = _unpack_counts(counts) if isinstance(counts, str) else counts
-    if sum(counts) != height * width or min(counts) < 0:
-        raise ValueError(f"its runs do not fill {height} x {width} pixels")
-    runs = np.arange(len(counts)) % 2
-    mask = np.repeat(runs.astype(np.uint8), counts).reshape(width, height).T
+    mask = decode_mask(encoded).astype(np.uint8)
     outlines, _ = cv2.findContours(
         np.ascontiguousarray(mask), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
     )
@@ -176,24 +172,6 @@ def _run_length_polygons(encoded):
         np.pad(outline[:, 0], ((0, max(0, 3 - len(outline))), (0, 0)), mode="edge")
         for outline in outlines
     ]
-
-
-def _unpack_counts(text):
-    """The run lengths in a COCO string: 5 bits a character, differences from the third.
-
-    Reference:
-        rleFrString in maskApi.c of https://github.com/cocodataset/cocoapi
-    """
-    counts, value, shift = [], 0, 0
-    for character in text:
-        bits = ord(character) - 48
-        value |= (bits & 0x1F) << shift
-        shift += 5
-        if not bits & 0x20:
-            value -= (1 << shift) if bits & 0x10 else 0
-            counts.append(value + (counts[-2] if len(counts) > 2 else 0))
-            value, shift = 0, 0
-    return counts
 
 
 def _collect(items, convert, name):

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
@@ -11,7 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from goodparts.command import InputError, progress
-from goodparts.files import file_hash
+from goodparts.files import file_hash, natural_key
 from preprocessing.images import decode_image, read_mask, write_image
 from preprocessing.importing.found_image import Rejected, SourceImage
 from preprocessing.instances import draw_instances, mask_instances
@@ -84,8 +83,8 @@ def place_files(images):
         images: List of `CheckedImage`.
 
     Returns:
-        Table with the manifest's columns, of which split, group and the paths are
-        still empty, and stem, suffix, has_mask, order and official_split.
+        Table with the manifest's columns, of which split, group, clip, frame and
+        the paths are still empty, and stem, suffix, has_mask, order and official_split.
     """
     both = {image.found.official_split for image in images} >= {"train", "test"}
     stems = _unique_stems(images, keep_official=both)
@@ -96,7 +95,7 @@ def place_files(images):
     table["source"] = [image_source(image.found.source) for image in images]
     table["sha256"] = [image.sha256 for image in images]
     table["official_split"] = [image.found.official_split for image in images]
-    natural = sorted(range(len(images)), key=lambda row: _natural(stems[row]))
+    natural = sorted(range(len(images)), key=lambda row: natural_key(stems[row]))
     rank = pd.Series(range(len(images)), index=natural)
     table["order"] = rank.groupby(table["label"]).rank().astype(int) - 1
     table["suffix"] = [image.found.path.suffix for image in images]
@@ -187,9 +186,3 @@ def _unique_stems(images, *, keep_official):
         taken.add((image.found.label, stem.lower()))
         stems.append(stem)
     return stems
-
-
-def _natural(name):
-    """Sort key by which frame 9 comes before frame 10."""
-    parts = re.split(r"(\d+)", name)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

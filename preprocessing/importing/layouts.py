@@ -29,8 +29,10 @@ _LOOKS = {
     "labelme": "1.jpg with 1.json",
     "coco": "a .json with images, annotations and categories",
     "voc": "1.jpg with 1.xml, or JPEGImages/ and Annotations/",
+    "good_parts": "1.jpg: every image is a good part",
 }
 LAYOUTS = tuple(_LOOKS)
+GOOD_PARTS = LAYOUTS[-1]  # never found by itself: only the user knows
 
 
 class Source(NamedTuple):
@@ -70,6 +72,8 @@ def read_source(folder, *, layout=None, normal_name="good"):
         images, rejected = _read_class_folders(folder, files)
     elif layout == "image_mask_pairs":
         images, rejected = read_pairs(folder, files, normal_name)
+    elif layout == GOOD_PARTS:
+        images, rejected = _read_good_parts(folder, files, normal_name), []
     else:
         images, rejected = read_annotated(folder, files, layout, normal_name)
     if not images:
@@ -134,10 +138,13 @@ def _find_layout(folder, files):
         return "image_mask_pairs"
     if tops and not in_splits and not any(map(is_role, tops)):
         return "class_folders"
-    looks = "; ".join(f"{name}: {look}" for name, look in _LOOKS.items())
+    looks = "; ".join(
+        f"{name}: {look}" for name, look in _LOOKS.items() if name != GOOD_PARTS
+    )
     raise InputError(
         f"The {len(paths)} images of {folder} lie in no known layout. "
-        f"Arrange them as one of these: {looks}."
+        f"Arrange them as one of these: {looks}. If every image is a good part, add "
+        f"--layout {GOOD_PARTS}."
     )
 
 
@@ -156,3 +163,10 @@ def _read_class_folders(folder, files):
         else:
             rejected.append(Rejected(source, "lies in no class folder"))
     return images, rejected
+
+
+def _read_good_parts(folder, files, normal_name):
+    return [
+        SourceImage(folder / source, source, normal_name)
+        for source in filter(is_image, files)
+    ]

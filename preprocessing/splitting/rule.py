@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from goodparts.command import InputError
+from preprocessing.clips import name_clips
 from preprocessing.manifest import SPLITS
 from preprocessing.splitting.near_duplicates import cluster
 from preprocessing.splitting.split import (
@@ -60,7 +61,7 @@ def describe_rule(rule):
 
 
 def split_table(table, fingerprints, rule, normal_class):
-    """Fills the columns group, frame and split of a table of `place_files`.
+    """Fills the columns group, clip, frame and split of a table of `place_files`.
 
     Rows that belong to no split, the gaps of a chronological one, get "".
 
@@ -82,7 +83,7 @@ def split_table(table, fingerprints, rule, normal_class):
         block=rule.block,
     )
     if rule.grouping in ("blocks", "chronological"):
-        table["frame"] = [str(order) for order in table["order"]]
+        table[["clip", "frame"]] = name_clips(table["source"])
     if rule.grouping == "chronological":
         labels, order = table["label"], table["order"]
         table["split"] = split_in_time(
@@ -94,9 +95,13 @@ def split_table(table, fingerprints, rule, normal_class):
 
 
 def _split_officially(table, fingerprints, rule, normal_class):
-    """Keeps train and test of the layout; validate is a part of train/good."""
+    """Keeps train and test of the layout; validate is a part of train/good.
+
+    Good parts alone may come without a test: it is a part of train/good then as well.
+    """
     official = table["official_split"].to_numpy(str)
-    if not {"train", "test"} <= set(official):
+    has_test = "test" in official
+    if "train" not in official or not (has_test or table["label"].nunique() == 1):
         raise InputError(
             "--protocol official needs the MVTec layout, with train/ and test/."
         )
@@ -110,6 +115,9 @@ def _split_officially(table, fingerprints, rule, normal_class):
         table.loc[rows, "group"] = assign_groups(
             table.loc[rows], clusters, grouping=rule.grouping
         )
+    if not has_test:
+        table["split"] = _deal_groups(table, rule.shares, rule.seed)
+        return
     table["split"] = official
     goods = official == "train"
     share = rule.shares[1] / (rule.shares[0] + rule.shares[1])

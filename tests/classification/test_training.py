@@ -82,14 +82,19 @@ def test_predict_fills_up_the_last_batch():
     assert seen == [3, 3]
 
 
-def toy(epochs, **changes):
+def toy(epochs, *, dropout=0.0, **changes):
     """A model of one layer behind another, and a stage for it."""
     keras.utils.set_random_seed(0)
     features = keras.Sequential(
         [keras.Input((3,)), keras.layers.Dense(4)], name="features"
     )
     head = keras.Sequential(
-        [keras.Input((4,)), keras.layers.Dense(2, "softmax")], name="head"
+        [
+            keras.Input((4,)),
+            keras.layers.Dropout(dropout),
+            keras.layers.Dense(2, "softmax"),
+        ],
+        name="head",
     )
     inputs = keras.Input((3,))
     model = keras.Model(inputs, head(features(inputs)))
@@ -136,6 +141,16 @@ def test_a_schedule_unfreezes_in_its_epoch():
     assert calls == [(0, 0), (2, 1)]
     changed = [not np.array_equal(a, b) for a, b in itertools.pairwise(kernels)]
     assert changed == [False, True, True]
+
+
+def test_dropout_is_another_in_every_epoch_and_the_same_for_a_seed():
+    def losses(seed):
+        model, stage, rest = toy(3, dropout=0.5)
+        stage = stage._replace(schedule=lambda done: 0.0)  # dropout alone changes
+        return fit(model, stage, **rest | {"seed": seed})["loss"].tolist()
+
+    assert len(set(losses(0))) == 3
+    assert losses(0) == losses(0) and losses(0) != losses(1)
 
 
 def test_early_stopping_and_the_best_weights():

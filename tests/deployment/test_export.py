@@ -8,20 +8,23 @@ import onnx
 import pytest
 
 from bovw.train import train as train_bovw
+from classification import bundled
 from classification.train import train as train_network
 from decisions.decide_run import decide_run
-from decisions.rule import decide_parts, read_decision
+from decisions.rule import read_decision
+from deployment import export as export_module
 from deployment import parity
-from deployment.engines import load_network
 from deployment.export import export, export_keras
 from deployment.int8_cost import check_cost, cost_of_int8
+from deployment.parity import check_parity
 from deployment.runtime import load_bundle
-from deployment.unlike_good import UNKNOWN
+from deployment.unlike_good import UNKNOWN, learn_views
 from ensemble.train import train as train_ensemble
 from evaluation.run_folder import read_run
 from goodparts.command import InputError
-from goodparts.files import read_json
+from goodparts.files import read_json, write_json
 from models import load_predictor
+from networks.engines import load_network
 from predict import predict
 from preprocessing.images import read_image
 from preprocessing.manifest import read_dataset
@@ -81,13 +84,66 @@ def test_a_bundle_decides_as_its_run(runs, bundles, washers, name):
         answer = original.predict(image[None])
         order = [original.classes.index(each) for each in inspector.classes]
         wanted = answer.probabilities[0, order]
-        verdict = inspector.inspect(image)
-        assert verdict.probabilities == pytest.approx(wanted, abs=1e-5)
-        decided, _ = decide_parts(decision, [answer.defect_score[0]], wanted[None])
-        assert verdict.decision == decided[0]
+        exported = inspector.answer(image)
+        assert exported.probabilities == pytest.approx(wanted, abs=1e-5)
+        original_answer = answer.answers()[0]._replace(probabilities=wanted)
+        if not parity._is_at_a_line(decision, original_answer):
+            decided = inspector.decide(original_answer)
+            assert inspector.decide(exported) == decided
+            guarded = decided[0] == "accept" and inspector.is_unlike_good(image)
+            verdict = inspector.inspect(image)
+            assert verdict.decision == ("inspect" if guarded else decided[0])
     about = read_json(bundles[name] / "bundle.json")
     assert about["parity"]["max_difference"] < 1e-5
     assert about["run"]["name"] == runs[name].name
+
+
+def test_a_weak_run_that_misses_defects_is_exported_with_its_guard(
+    runs, tmp_path, monkeypatch
+):
+    """The guard is no difference of the export: it has a figure of its own."""
+    folder = shutil.copytree(runs["bovw"], tmp_path / runs["bovw"].name)
+    record = read_json(folder / "threshold.json")
+    write_json(folder / "threshold.json", {**record, "value": 2.0})  # accepts all
+    monkeypatch.setattr(
+        export_module,
+        "learn_views",
+        lambda *images: learn_views(*images)._replace(limit=np.float64(-1)),
+    )
+    found = export(folder, tmp_path / "weak.goodparts")["parity"]
+    rows = read_dataset(read_run(folder).config["dataset_folder"]).rows("validate")
+    inspector = load_bundle(tmp_path / "weak.goodparts")
+    floor = inspector.decision.least_probability
+    table = read_run(folder).split("validate")
+    known = table[["prob_bad", "prob_good"]].max(axis=1) >= floor
+    assert found["num_guarded"] == known.sum() > len(rows) / 2
+    assert found["num_good_guarded"] == (known & (table["label"] == "good")).sum()
+
+
+def test_a_part_at_a_line_may_be_decided_either_way(bundles, runs, washers):
+    """The line lies at the score of a part, to its last digits."""
+    inspector, original = load_bundle(bundles["bovw"]), load_predictor(runs["bovw"])
+    dataset = read_dataset(washers)
+    path = dataset.folder / dataset.rows("validate")["path"].iat[0]
+    score = original.predict(read_image(path)[None]).defect_score[0]
+    line = np.nextafter(score, 2)
+    decision = inspector.decision._replace(
+        accept_below=line, reject_from=line, least_probability=None
+    )
+    off = inspector._replace(
+        decision=decision,
+        answer=lambda image: inspector.answer(image)._replace(
+            defect_score=inspector.answer(image).defect_score + 1e-9
+        ),
+    )
+    assert check_parity(original, off, dataset)["num_at_a_line"] >= 1
+    further = off._replace(
+        answer=lambda image: inspector.answer(image)._replace(
+            defect_score=inspector.answer(image).defect_score + 0.01
+        )
+    )
+    with pytest.raises(InputError, match="apart by 0.01"):
+        check_parity(original, further, dataset)
 
 
 def test_neither_keras_nor_the_learning_libraries_are_loaded(bundles, washers):
@@ -148,10 +204,7 @@ def test_int8_that_answers_otherwise_is_refused(runs):
     """Two runs that differ stand for a network and a ruined copy of it."""
     network, words = (read_run(runs[name]) for name in ("network", "bovw"))
     cost = cost_of_int8(network, words)["validate"]
-    tables = [
-        run.predictions.query("split == 'validate'").set_index("sample_id")
-        for run in (network, words)
-    ]
+    tables = [run.split("validate") for run in (network, words)]
     named = (tables[0]["predicted"] != tables[1]["predicted"]).sum()
     assert 0 < named <= cost["num_otherwise"] <= cost["num_images"]
     with pytest.raises(InputError, match="decided or named otherwise, more than 5%"):
@@ -170,10 +223,10 @@ def test_the_gate_of_int8_is_asked(runs, tmp_path, monkeypatch):
 
 def test_what_is_no_number_does_not_pass(runs, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "deployment.runtime.class_probabilities",
+        "bovw.bundled.class_probabilities",
         lambda bag, images: np.full((len(images), 2), np.nan),
     )
-    with pytest.raises((InputError, ValueError), match="no number"):
+    with pytest.raises((InputError, ValueError), match="apart by nan"):
         export(runs["bovw"], tmp_path / "b.goodparts")
 
 
@@ -208,14 +261,12 @@ def test_a_hand_over_a_good_part_is_not_accepted(bundles, washers):
 
 
 def test_an_export_that_decides_otherwise_is_refused(runs, tmp_path, monkeypatch):
-    from deployment import runtime
-
-    honest = runtime.resize
+    honest = bundled.resize
     monkeypatch.setattr(
-        runtime, "resize", lambda image, size: 255 - honest(image, size)
+        bundled, "resize", lambda image, size: 255 - honest(image, size)
     )
     out = tmp_path / "wrong.goodparts"
-    with pytest.raises(InputError, match="not decide as the original: .*(good|bad)/"):
+    with pytest.raises(InputError, match="not answer as the original: .*(good|bad)/"):
         export(runs["network"], out)
     assert not out.exists() and not list(tmp_path.iterdir())
 

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from deployment.unlike_good import SIDE, distance, is_unknown, learn_views, shrink
+from deployment.unlike_good import (
+    SAMPLES,
+    SIDE,
+    distance,
+    is_unknown,
+    learn_views,
+    shrink,
+)
 
 
 def part(light, patch=None):
@@ -19,6 +26,12 @@ def test_distance_by_hand():
     nearest = np.sqrt(0.25 * 115**2 + 0.75 * 40**2) / 255
     assert distance(part(100, patch=12), learnt) == pytest.approx(nearest, abs=1e-3)
     assert shrink(part(100)).shape == (SIDE * SIDE * 3,)
+
+
+def test_a_cell_is_the_mean_of_its_samples():
+    dots = np.zeros((SIDE * SAMPLES, SIDE * SAMPLES, 3), np.uint8)
+    dots[::4, ::4] = 255  # one sample of the sixteen of each cell
+    assert shrink(dots) == pytest.approx(1 / 16, abs=0.005)
 
 
 def test_what_covers_a_part_is_unknown_and_the_parts_themselves_are_not():

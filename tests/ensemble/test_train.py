@@ -10,7 +10,8 @@ import pytest
 from ensemble.combiners import COMBINERS
 from ensemble.members import align
 from ensemble.train import train, train_all
-from evaluation.predictions import classifier_prediction, predictions_table
+from evaluation.predictions import predictions_table
+from evaluation.predictor import classifier_prediction
 from evaluation.run_folder import member_folders, read_run, write_results
 from evaluation.run_writer import start_run
 from goodparts.command import InputError
@@ -61,7 +62,8 @@ def make_member(tmp_path):
         ) as run:
             prediction = classifier_prediction(probabilities, classes, "good")
             table = predictions_table(samples, prediction, classes)
-            write_results(run.folder, table, classes=classes, normal_class="good")
+            run.config["outputs"] = ["score", "classes"]
+            write_results(run.folder, table, run.config)
         return run.folder
 
     return make
@@ -184,11 +186,12 @@ def better_member(make_member, samples, *, seed, skill=1.5, detector=False):
     table[columns] = odds / odds.sum(1, keepdims=True)
     table["defect_score"] = 1 - table["prob_good"]
     table["predicted"] = table[columns].idxmax(axis=1).str.removeprefix("prob_")
+    config = read_run(folder).config
     if detector:
         table = table.drop(columns=columns).assign(predicted="")
-    write_results(
-        folder, table, classes=sorted(set(table["label"])), normal_class="good"
-    )
+        config["outputs"] = ["score"]
+        write_json(folder / "config.json", config)
+    write_results(folder, table, config)
     return folder
 
 
@@ -243,9 +246,44 @@ def test_a_detector_joins_and_vetoes(make_member, tmp_path):
             "logistic",
         ]
         assert found["members"][0]["gain"] is None  # there is no other classifier
-    with pytest.raises(InputError, match="needs a member that names classes"):
-        other = better_member(make_member, samples, seed=3, detector=True)
-        train([detector, other], runs=tmp_path)
+
+
+def test_detectors_alone_combine_into_a_score(make_member, tmp_path):
+    samples = make_samples()
+    members = [
+        better_member(make_member, samples, seed=seed, skill=1.5, detector=True)
+        for seed in (1, 2, 3)
+    ]
+    singles = [
+        read_run(member).metrics["test"]["metrics"]["auroc"]["value"]
+        for member in members
+    ]
+    for folder in train_all(members, ["soft", "weighted", "logistic"], runs=tmp_path):
+        run = read_run(folder)
+        assert run.outputs == {"score"} and not run.predictions["predicted"].any()
+        assert run.metrics["test"]["metrics"]["auroc"]["value"] > np.mean(singles)
+        found = read_json(folder / "ensemble.json")
+        assert found["metric"] == "auroc"
+        assert [row["test"]["value"] for row in found["members"]] == pytest.approx(
+            singles
+        )
+        assert max(row["gain"]["value"] for row in found["members"]) > 0
+
+
+def test_without_defects_in_validate_detectors_are_averaged(make_member, tmp_path):
+    samples = make_samples()
+    samples = samples[(samples["label"] == "good") | (samples["split"] == "test")]
+    members = [
+        better_member(make_member, samples, seed=seed, skill=2, detector=True)
+        for seed in (1, 2)
+    ]
+    run = read_run(train(members, runs=tmp_path))
+    assert run.config["model"] == "ensemble_soft"
+    assert "nothing was fitted" in run.config["notes"][0]
+    single = read_run(members[0]).metrics["test"]["metrics"]["auroc"]["value"]
+    assert run.metrics["test"]["metrics"]["auroc"]["value"] > single
+    with pytest.raises(InputError, match="only --combine soft is possible"):
+        train(members, combiner="svm", runs=tmp_path)
 
 
 def test_a_class_that_validate_lacks_is_refused(make_member):

@@ -138,3 +138,10 @@ def test_auroc_depends_on_the_order_only(pairs):
     turned = metrics.auroc(-scores, is_defect, once)
     np.testing.assert_allclose(stretched, value)
     np.testing.assert_allclose(turned, 1 - value, atol=1e-12)
+
+
+def test_weights_with_which_classes_weigh_alike():
+    indices = np.array([0, 0, 0, 2])  # class 1 has no sample
+    weights = metrics.balanced_weights(indices, 3)
+    assert weights[[0, 2]].tolist() == [4 / 6, 4 / 2]
+    assert weights[indices].mean() == 1

@@ -84,7 +84,7 @@ def test_the_threshold_comes_from_validate_alone(dataset, make_run, tmp_path):
     run = make_run(dataset, "bovw")
     table = run.predictions
     table.loc[table["split"] == "test", "defect_score"] *= 100
-    write_results(tmp_path, table, classes=dataset.classes, normal_class="good")
+    write_results(tmp_path, table, run.config)
     assert read_json(tmp_path / "threshold.json")["value"] == run.threshold
 
 

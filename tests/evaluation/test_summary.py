@@ -4,8 +4,9 @@ import pytest
 from scipy.stats import binomtest
 
 from evaluation.intervals import open_interval, share_interval
+from evaluation.judged import Judged
 from evaluation.plots.run import run_plots
-from evaluation.run_folder import write_results
+from evaluation.run_folder import read_run, write_results
 from evaluation.summary import summarise
 
 
@@ -25,7 +26,8 @@ def make_table(scores, labels, groups=None):
 
 
 def judge(table):
-    return summarise(table, classes=["bad", "good"], normal_class="good", threshold=0.5)
+    judged = Judged(table, classes=["bad", "good"], normal_class="good", threshold=0.5)
+    return summarise(judged, {"score", "classes"})
 
 
 def test_recall_at_false_reject_rates_by_hand():
@@ -108,8 +110,8 @@ def test_plots_of_any_test_split(dataset, make_run, kind):
     table = run.predictions
     is_test = table["split"] == "test"
     kept = ~is_test | (table["label"] == kind) | (kind == "both")
-    write_results(run.folder, table[kept], classes=dataset.classes, normal_class="good")
-    figures = run_plots(run)
+    write_results(run.folder, table[kept], run.config)
+    figures = run_plots(read_run(run.folder))
     assert {"roc", "reliability"} <= set(figures)
     for figure in figures.values():
         figure.canvas.draw()

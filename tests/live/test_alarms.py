@@ -216,6 +216,15 @@ def test_the_next_fault_is_an_event_of_its_own_and_acknowledged_with_the_first()
     assert alarm.state == "clear" and alarm.acknowledge(at(21)) == []
 
 
+def test_an_alarm_is_acknowledged_once():
+    alarm = Alarm(parse_rule("3"))
+    feed(alarm, "bbbgggbbb")
+    assert len(alarm.acknowledge(at(9))) == 2
+    feed(alarm, "bbb", 10)
+    (change,) = alarm.acknowledge(at(13))
+    assert change["event"].endswith("-0003")
+
+
 def test_inspect_is_neither_good_nor_defective():
     assert alarms_at("3", "bibb") == [3]
     assert alarms_at("3/4", "biggibb") == []  # b g g b, then g g b b

@@ -19,6 +19,7 @@ from live.record.clips import ClipRecorder, write_thumbnail
 from preprocessing.images import read_image
 
 SIZE = (48, 64)
+PATIENCE = 60  # seconds in which anything here happens, however busy the machine
 
 
 def plain(*rgb, size=SIZE):
@@ -69,7 +70,7 @@ def recorder(tmp_path):
 
     yield make
     for each in made:
-        each.stop()
+        each.stop(PATIENCE)
 
 
 def test_clip_has_the_seconds_before_and_after_in_true_time(recorder, tmp_path):
@@ -77,7 +78,7 @@ def test_clip_has_the_seconds_before_and_after_in_true_time(recorder, tmp_path):
     feed(record, map(grey, range(0, 150, 5)), at=100)  # 100.0 to 102.9
     record.start_event("one", 102.9)
     feed(record, map(grey, range(150, 250, 5)), at=103)  # ends at 103.9
-    record.stop()
+    record.stop(PATIENCE)
     frames = decode(tmp_path / "clips" / "one.mp4")
     assert [round(time, 2) for time, _ in frames] == [
         round(index / 10, 2) for index in range(21)
@@ -94,7 +95,7 @@ def test_defective_frames_prolong_the_clip_and_gaps_stay_visible(recorder, tmp_p
     feed(record, [grey(120)], at=0.8, defective=True)
     feed(record, [grey(120)], at=1.6)
     feed(record, [grey(120)], at=1.9)
-    record.stop()
+    record.stop(PATIENCE)
     assert times(tmp_path / "clips" / "one.mp4") == [0, 0.1, 0.8, 1.6]
 
 
@@ -102,7 +103,7 @@ def test_endless_event_ends_after_a_minute(recorder, tmp_path):
     record = recorder()
     record.start_event("one", 0)
     feed(record, [grey(90)] * 80, at=0, every=1, defective=True)
-    record.stop()
+    record.stop(PATIENCE)
     assert times(tmp_path / "clips" / "one.mp4")[-1] == 60
 
 
@@ -110,7 +111,7 @@ def test_red_stays_red_in_a_file_that_browsers_play(recorder, tmp_path):
     record = recorder()
     feed(record, [plain(220, 20, 30)], at=0)
     record.start_event("red", 0)
-    record.stop()
+    record.stop(PATIENCE)
     path = tmp_path / "clips" / "red.mp4"
     [(_, image)] = decode(path)
     np.testing.assert_allclose(image.mean((0, 1)), (220, 20, 30), atol=6)
@@ -127,7 +128,7 @@ def test_odd_sizes_are_cut_and_wide_frames_reduced(recorder, tmp_path):
     record.start_event("odd", 0)
     feed(record, [plain(1, 2, 3, size=(500, 3000))], at=0.1)
     record.start_event("wide", 0.1)
-    record.stop()
+    record.stop(PATIENCE)
     assert decode(tmp_path / "clips" / "odd.mp4")[0][1].shape == (40, 32, 3)
     assert decode(tmp_path / "clips" / "wide.mp4")[0][1].shape == (320, 1920, 3)
 
@@ -141,7 +142,7 @@ def test_other_size_or_earlier_time_ends_the_clip(recorder, tmp_path, image, at)
     record.start_event("before", 0.2)
     feed(record, [image] * 4, at=at)
     record.start_event("behind", at + 0.3)
-    record.stop()
+    record.stop(PATIENCE)
     assert times(tmp_path / "clips" / "before.mp4") == [0, 0.1, 0.2]
     behind = decode(tmp_path / "clips" / "behind.mp4")
     assert len(behind) == 4 and behind[0][1].shape == image.shape
@@ -155,7 +156,7 @@ def test_next_event_ends_the_clip_and_has_its_own_seconds_before(recorder, tmp_p
     feed(record, [grey(50)] * 2, at=0.3)
     record.start_event("second", 0.4)
     feed(record, [grey(50)], at=0.5)
-    record.stop()
+    record.stop(PATIENCE)
     assert len(times(tmp_path / "clips" / "first.mp4")) == 5
     assert len(times(tmp_path / "clips" / "second.mp4")) == 6
 
@@ -164,7 +165,7 @@ def test_clip_ends_when_no_frame_comes(recorder, tmp_path):
     record = recorder(seconds_after=-0.9)  # waits a second longer than this
     feed(record, [grey(50)], at=0)
     record.start_event("one", 0)
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + PATIENCE
     while not (tmp_path / "clips" / "one.mp4").exists() and time.monotonic() < ends:
         time.sleep(0.02)
     assert times(tmp_path / "clips" / "one.mp4") == [0]
@@ -176,7 +177,7 @@ def test_frames_are_thinned_to_ten_a_second(recorder, camera_rate, kept):
     jitter = np.random.default_rng(0).uniform(-0.004, 0.004, 10 * camera_rate)
     for index, offset in enumerate(jitter):
         feed(record, [grey(9)], at=index / camera_rate + offset)
-    record.stop()
+    record.stop(PATIENCE)
     assert abs(len(record._pictures) - kept) <= 3
 
 
@@ -185,7 +186,7 @@ def test_caption_stands_above_the_picture(recorder, tmp_path):
     image = plain(20, 160, 90, size=(160, 320))
     feed(record, [image], at=0, caption="reject: broken 0.97")
     record.start_event("one", 0)
-    record.stop()
+    record.stop(PATIENCE)
     [(_, shown)] = decode(tmp_path / "clips" / "one.mp4")
     strip = shown.shape[0] - 160
     assert shown[:strip].max() > 150
@@ -197,7 +198,7 @@ def test_seconds_before_are_bounded_in_bytes(recorder, monkeypatch):
     monkeypatch.setattr(clips, "MAX_BYTES", 300_000)
     record = recorder(seconds_before=1000)
     feed(record, map(noise, range(20)), at=0)
-    record.stop()
+    record.stop(PATIENCE)
     sizes = [len(picture.jpeg) for picture in record._pictures]
     assert 300_000 - 2 * max(sizes) < sum(sizes) <= 300_000
     assert sum(sizes) == record._num_bytes
@@ -207,7 +208,7 @@ def test_seconds_before_are_bounded_in_bytes(recorder, monkeypatch):
 def test_add_never_waits(recorder, monkeypatch):
     """A thread that hangs costs frames, at most a handful of them in memory."""
     go_on = threading.Event()
-    monkeypatch.setattr(clips, "as_jpeg", lambda image: go_on.wait(10) and b"")
+    monkeypatch.setattr(clips, "as_jpeg", lambda image: go_on.wait(PATIENCE) and b"")
     record = recorder()
     for index in range(100):
         record.add(grey(1), float(index))
@@ -219,7 +220,7 @@ def test_many_events_at_once_are_bounded_and_said(recorder, monkeypatch, tmp_pat
     go_on = threading.Event()
     write = clips._write_clip
     monkeypatch.setattr(
-        clips, "_write_clip", lambda *given: go_on.wait(10) and write(*given)
+        clips, "_write_clip", lambda *given: go_on.wait(PATIENCE) and write(*given)
     )
     record = recorder()
     feed(record, [grey(1)], at=0)
@@ -228,8 +229,19 @@ def test_many_events_at_once_are_bounded_and_said(recorder, monkeypatch, tmp_pat
     feed(record, [grey(1)], at=1)
     assert "There is no clip of event event-9" in record.problem
     go_on.set()
-    record.stop()
+    record.stop(PATIENCE)
     assert 3 <= len(list((tmp_path / "clips").iterdir())) <= 4
+
+
+def test_clip_that_is_not_written_in_time_is_said_by_stop(recorder, monkeypatch):
+    go_on = threading.Event()
+    monkeypatch.setattr(clips, "_write_clip", lambda *given: go_on.wait(PATIENCE))
+    record = recorder()
+    feed(record, [grey(1)], at=0)
+    record.start_event("one", 0)
+    record.stop(0.1)
+    assert record.problem == "Clips were not complete after 0.1 s and are lost."
+    go_on.set()
 
 
 def test_disk_full_is_said_and_leaves_nothing(recorder, tmp_path):
@@ -242,7 +254,7 @@ def test_disk_full_is_said_and_leaves_nothing(recorder, tmp_path):
         feed(record, map(noise, range(8)), at=0.8)
         record.start_event("two", 1.5)
         feed(record, [noise(0)], at=1.6)
-        record.stop()
+        record.stop(PATIENCE)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "There is no clip" in record.problem and "two.mp4" in record.problem
@@ -256,7 +268,7 @@ def test_folder_that_cannot_be_made_is_said(tmp_path):
     assert "cannot be written" in record.problem
     feed(record, [grey(1)], at=0)
     record.start_event("one", 0)
-    record.stop()
+    record.stop(PATIENCE)
     assert "There is no clip" in record.problem
 
 
@@ -270,7 +282,7 @@ def test_oldest_clips_go_first(recorder, tmp_path):
     record = recorder(max_megabytes=1)
     feed(record, [grey(1)], at=0)
     record.start_event("new", 0)
-    record.stop()
+    record.stop(PATIENCE)
     assert {path.name for path in folder.iterdir()} == {
         "a.mp4",
         "c.mp4",
@@ -288,12 +300,13 @@ def test_killed_recorder_leaves_no_half_clip_for_the_next(tmp_path):
         "record = ClipRecorder(sys.argv[1])\n"
         "record.start_event('one', 0)\n"
         "for index in range(10_000):\n"
-        "    record.add(np.zeros((48, 64, 3), np.uint8), index / 200)\n"
+        "    image = np.zeros((48, 64, 3), np.uint8)\n"
+        "    record.add(image, index / 200, defective=True)\n"
         "    time.sleep(0.005)\n"
     )
     root = Path(__file__).parents[2]
     process = subprocess.Popen([sys.executable, "-c", code, folder], cwd=root)
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + PATIENCE
     while not list(folder.glob(".*")) and time.monotonic() < ends:
         time.sleep(0.02)
     process.kill()
@@ -307,7 +320,7 @@ def test_fault_of_a_thread_is_said(recorder, monkeypatch):
     monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
     record = recorder()
     record.add("no image", 0.0)
-    record._threads[0].join(10)
+    record._threads[0].join(PATIENCE)
     assert "has ended" in record.problem
 
 
@@ -316,7 +329,7 @@ def test_out_with_a_colon_is_no_protocol(tmp_path, monkeypatch):
     record = ClipRecorder(Path("12:30"))
     feed(record, [grey(50)], at=0)
     record.start_event("one", 0)
-    record.stop()
+    record.stop(PATIENCE)
     assert (record.problem, times(tmp_path / "12:30" / "one.mp4")) == (None, [0])
 
 
@@ -336,7 +349,7 @@ def test_threads_only_ever_become_nicer(
     record = recorder()
     record.add(grey(50), 0.0)
     record.start_event("one", 0)
-    record.stop()
+    record.stop(PATIENCE)
     assert asked == [expected] * 2
     assert (record.problem, times(tmp_path / "clips" / "one.mp4")) == (None, [0])
 

@@ -8,6 +8,7 @@ import pytest
 
 from decisions.rule import Decision
 from deployment.runtime import Inspector
+from evaluation.predictor import Answer
 from goodparts.command import InputError
 from live.alarms.events import Alarm
 from live.alarms.rules import parse_rule
@@ -80,15 +81,16 @@ class FakeOutbox:
 def grey_inspector():
     """P(bad) is the grey of the top left pixel; ODD is unlike every class."""
 
-    def classify(image):
-        if image[0, 0, 0] == ODD:
-            return np.array([0.34, 0.33, 0.33])
-        if image[0, 0, 0] == NOTHING:
-            return np.full(3, np.nan)
+    def answer(image):
         bad = image[0, 0, 0] / 255
-        return np.array([bad, 1 - bad, 0.0])
+        found = np.array([bad, 1 - bad, 0.0])
+        if image[0, 0, 0] == ODD:
+            found = np.array([0.34, 0.33, 0.33])
+        if image[0, 0, 0] == NOTHING:
+            found = np.full(3, np.nan)
+        return Answer(1 - found[1], found)
 
-    return Inspector("b", "sha", ["bad", "good", "other"], "good", DECISION, classify)
+    return Inspector("b", "sha", ["bad", "good", "other"], "good", DECISION, answer)
 
 
 @pytest.fixture
@@ -113,7 +115,7 @@ def inspect(tmp_path):
             **options,
         )
         inspection.run(look)
-        folders[name].clips.stop()
+        folders[name].clips.stop(wait_s=60)
         text = (tmp_path / name / "log.jsonl").read_text()
         return inspection, outboxes, [json.loads(line) for line in text.splitlines()]
 
@@ -223,6 +225,7 @@ def test_state_is_json_and_the_picture_has_the_frame_number(inspect):
     state = json.loads(json.dumps(View(inspection).state(), allow_nan=False))
     assert state["verdict"]["decision"] == "reject"
     assert state["verdict"]["number"] == 1
+    assert [output["stops_line"] for output in state["outputs"]] == [False, True]
     number, content, verdict = View(inspection).picture()
     assert verdict["decision"] == "reject" and verdict["number"] == number
     assert number == 1 and content[:2] == b"\xff\xd8"

@@ -25,6 +25,7 @@ from live.page.server import ASSETS, serve
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 EVENT = "20261121T123456-0001"
+PATIENCE = 60  # seconds in which anything here happens, however busy the machine
 READ = """(selector) => {
     const found = document.querySelector(selector);
     return found?.checkVisibility() ? found.innerText : "";
@@ -75,8 +76,8 @@ class FakeWatch:
         return self.healthy, {"frames_per_s": 30.0}
 
     def show_next(self):
-        self.number += 1
-        self.jpeg = jpeg(self.number)
+        picture = jpeg(self.number + 1)
+        self.number, self.jpeg = self.number + 1, picture  # asked for at any time
         if self.facts["verdict"]:
             self.facts["verdict"] = {**self.facts["verdict"], "number": self.number}
 
@@ -167,7 +168,7 @@ def ask(page, path, *, data=None, **headers):
     for name, value in headers.items():
         request.add_header(name.replace("_", "-"), value)
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.headers, error.read()
@@ -208,7 +209,8 @@ def test_no_picture_yet_is_503(page, watch):
     assert ask(page, "/picture?after=-1")[0] == 503
 
 
-def test_long_poll_answers_with_the_next_picture(page, watch):
+def test_long_poll_answers_with_the_next_picture(page, watch, monkeypatch):
+    monkeypatch.setattr("live.page.server.LONGEST_WAIT_S", PATIENCE)
     answers = []
     asking = threading.Thread(
         target=lambda: answers.append(ask(page, "/picture?after=7"))
@@ -253,7 +255,7 @@ def test_commands_of_a_foreign_page_are_refused(page, watch):
         headers={"Origin": "http://evil.example"},
     )
     with pytest.raises(urllib.error.HTTPError) as error:
-        urllib.request.urlopen(preflight, timeout=5)
+        urllib.request.urlopen(preflight, timeout=PATIENCE)
     assert error.value.headers["Access-Control-Allow-Origin"] is None
     assert ask(page, "/command")[0] == 404  # GET, as an image or a link would
     assert watch.commands == []
@@ -348,7 +350,7 @@ def test_commands_of_a_foreign_origin_are_refused(page, watch):
 )
 def test_nothing_else_is_served(page, path):
     host, port = page.address.removeprefix("http://").split(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=5)
+    connection = http.client.HTTPConnection(host, int(port), timeout=PATIENCE)
     connection.request("GET", path)  # as it stands, not tidied by urllib
     answer = connection.getresponse()
     body = answer.read()
@@ -407,6 +409,7 @@ def test_stop_with_open_connections_frees_the_port(watch):
     slow.sendall(f"GET /clips/{EVENT}.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     slow.recv(1000)  # and no more
     page.stop()
+    page.thread.join(PATIENCE)
     assert not page.thread.is_alive()
     serve(watch, port=port).stop()
     for connection in (idle, half, waiting, slow):
@@ -675,9 +678,8 @@ def test_texts_are_shown_as_they_are(page, watch, browser):
     watch.facts["capture"]["last_error"] = EVIL
     watch.facts["log"]["problem"] = EVIL
     output = {"name": EVIL, "state": "retrying", "last_error": EVIL, "num_waiting": 2}
-    watch.facts["outputs"] = [
-        output | {"num_sent": 0, "num_failed": 1, "num_dropped": 0}
-    ]
+    output |= {"num_sent": 0, "num_failed": 1, "num_dropped": 0, "stops_line": True}
+    watch.facts["outputs"] = [output]
     watch.event_list = [event(predicted=EVIL)]
     with moving(watch):
         browser.open(page.address)
@@ -688,6 +690,7 @@ def test_texts_are_shown_as_they_are(page, watch, browser):
             "#events",
         ):
             browser.wait_text(selector, EVIL)
+        assert "THE LINE WAS NOT STOPPED" in browser.text("#troubles .warning")
         browser.wait("document.querySelector('#events img').complete")
         assert not browser.value("document.querySelector('img[onerror]') !== null")
         assert browser.value("document.title") != "owned"

@@ -20,6 +20,7 @@ from preprocessing.manifest import read_dataset
 
 ROOT = Path(__file__).parents[2]
 WATCH = [sys.executable, ROOT / "live" / "watch.py"]
+PATIENCE = 120  # seconds in which anything here happens, however busy the machine
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def parts(washers):
 
 def run(*arguments):
     return subprocess.run(
-        [*WATCH, *map(str, arguments)], capture_output=True, text=True, timeout=60
+        [*WATCH, *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE
     )
 
 
@@ -75,7 +76,7 @@ def test_sigterm_ends_in_good_order_and_sigkill_leaves_the_log_whole(
         ) as process:
             _wait_for(f"http://127.0.0.1:{port}/state")
             process.send_signal(kind)
-            assert process.wait(20) == status
+            assert process.wait(PATIENCE) == status
         verify(out / "log.jsonl")
     assert [line["kind"] for line in lines_of(out)].count("started") == 2
 
@@ -108,17 +109,17 @@ def test_a_stop_command_gets_the_alarm(bundle, parts, tmp_path):
         "--out",
         tmp_path / "live",
         "--stop-command",
-        f"{sys.executable} -c "
-        f"\"import sys; open('{told}', 'w').write(sys.stdin.read())\"",
+        f"sh -c 'cat > {told}'",
     )
     assert found.returncode == 0, found.stderr
     assert json.loads(told.read_text())["kind"] == "alarm"
 
 
 def _wait_for(address):
-    for _ in range(200):
+    ends = time.monotonic() + PATIENCE
+    while time.monotonic() < ends:
         try:
-            with urllib.request.urlopen(address, timeout=1) as answer:
+            with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
                 state = json.load(answer)
         except OSError:
             state = {"capture": {"state": ""}}

@@ -5,7 +5,7 @@ import pytest
 from goodparts.files import file_hash
 from preprocessing.images import write_image
 from preprocessing.instances import mask_instances, write_instances
-from preprocessing.manifest import COLUMNS, write_dataset
+from preprocessing.manifest import COLUMNS, read_dataset, write_dataset
 
 SIZE = (40, 48)
 PARTS = {  # label: (file suffix, stems in train, in validate, in test)
@@ -62,6 +62,7 @@ def _write_sample(folder, label, split, name, image, mask):
         label,
         split,
         f"{label} part {stem}",
+        f"{label}/line",
         stem,
         mask_path,
         f"{label}/{name}",
@@ -69,6 +70,15 @@ def _write_sample(folder, label, split, name, image, mask):
     )
     row = dict(zip(COLUMNS, values, strict=True))
     return {**row, "size": SIZE, "instances": instances}
+
+
+@pytest.fixture
+def one_class_dataset(make_dataset, tmp_path):
+    """The data set of `make_dataset` with its good parts alone: 4 in train."""
+    dataset = read_dataset(make_dataset(tmp_path / "good_parts"))
+    goods = dataset.manifest[dataset.manifest["label"] == "good"]
+    write_dataset(dataset.folder, goods, {**dataset.info, "classes": ["good"]})
+    return dataset.folder
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 from goodparts.command import InputError, run_command
-from preprocessing.create_folders import create_folders, main
+from goodparts.files import natural_key
+from preprocessing.create_folders import create_folders, describe, main
 from preprocessing.data_augmentation import augment_dataset
 from preprocessing.embedded_parts.render import render_dataset
 from preprocessing.images import read_mask, write_image
@@ -185,7 +186,7 @@ def test_numbers_out_of_range_are_refused(part_folder, flags, monkeypatch, capsy
 def test_mistakes_get_one_line_and_status_2(part_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "nothing").mkdir()
-    one = shutil.copytree(part_folder / "good", tmp_path / "one" / "good")
+    flat = shutil.copytree(part_folder / "good", tmp_path / "flat")
     screws = shutil.copytree(part_folder / "good", tmp_path / "two" / "screws").parent
     few = shutil.copytree(part_folder, tmp_path / "few")
     for path in sorted((few / "bad").iterdir())[2:]:
@@ -195,7 +196,7 @@ def test_mistakes_get_one_line_and_status_2(part_folder, tmp_path, monkeypatch, 
     mistakes = [
         (["no_such_folder"], "no_such_folder"),
         (["nothing"], "nothing"),
-        ([one.parent], "one class only"),
+        ([flat], "no known layout.* every image is a good part, add --layout good_p"),
         ([few], "'bad' has 2 group"),
         ([part_folder, "--out", "file"], "Not a directory|exists"),
         ([part_folder, "--name", "mine"], "no data set of Goodparts"),
@@ -212,7 +213,9 @@ def test_mistakes_get_one_line_and_status_2(part_folder, tmp_path, monkeypatch, 
         ([part_folder, "--name", ".x"], "--name must be .* Received: '.x'"),
         ([part_folder, "--normal-class", "a/b"], "--normal-class must be"),
         ([part_folder, "--shares", "0.5", "nan", "0.5"], "sum to 1"),
-        ([screws], "one class only, 'screws'"),
+        ([screws], "two has one class only, 'screws'.* add --normal-class screws;"),
+        ([screws, "--normal-class", "good"], "'good' is none of the classes screws"),
+        ([flat, "--layout", "class_folders"], "can be used as layout class_folders"),
     ]
     for arguments, message in mistakes:
         monkeypatch.setattr(sys, "argv", ["folders", *map(str, arguments)])
@@ -223,6 +226,99 @@ def test_mistakes_get_one_line_and_status_2(part_folder, tmp_path, monkeypatch, 
         assert len(error.splitlines()) == 1, error
         assert re.search(message, error), error
     assert [path.name for path in (tmp_path / "dataset").iterdir()] == ["mine"]
+
+
+def good_parts(folder, names):
+    for number, name in enumerate(names):
+        write_image(folder / name, picture(number))
+    return folder
+
+
+NAMES = [f"{number}.png" for number in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("folder", "options", "layout", "label"),
+    [
+        ("good", {}, "class_folders", "good"),
+        ("OK", {}, "class_folders", "OK"),
+        ("screws", {"normal_class": "screws"}, "class_folders", "screws"),
+        ("train/good", {}, "mvtec", "good"),
+        ("train/good", {"protocol": "official"}, "mvtec", "good"),
+        (".", {"layout": "good_parts"}, "good_parts", "good"),
+        ("a/b", {"layout": "good_parts", "normal_class": "ok"}, "good_parts", "ok"),
+    ],
+)
+def test_good_parts_alone_make_a_data_set(folder, options, layout, label, tmp_path):
+    source = tmp_path / "parts"
+    good_parts(source / folder, NAMES)
+    dataset, _ = create_folders(source, out=tmp_path / "d", **options)
+    assert dataset.info["layout"] == layout
+    assert dataset.classes == [dataset.normal_class] == [label]
+    assert set(dataset.manifest["label"]) == {label}
+    counts = dataset.manifest["split"].value_counts().to_dict()
+    assert counts == {"train": 14, "validate": 3, "test": 3}
+    assert "good parts only: one-class detectors" in describe(dataset)
+    assert ("no test set of its own" in describe(dataset)) == ("protocol" in options)
+    assert not create_folders(source, out=tmp_path / "d", **options)[1]
+
+
+def test_official_keeps_a_test_of_good_parts_alone(tmp_path):
+    source = good_parts(tmp_path / "parts", [f"train/good/{name}" for name in NAMES])
+    write_image(source / "test/good/0.png", picture(20))
+    dataset, _ = create_folders(source, out=tmp_path / "d", protocol="official")
+    test = dataset.rows("test")
+    assert test["source"].tolist() == ["test/good/0.png"]
+    assert len(dataset.rows("train")) == 16 and len(dataset.rows("validate")) == 4
+    assert "no test set of its own" not in describe(dataset)
+
+
+def test_two_classes_are_not_described_as_good_parts_only(part_folder, tmp_path):
+    dataset, _ = create_folders(part_folder, out=tmp_path)
+    assert "good parts only" not in describe(dataset)
+
+
+def test_images_in_which_nothing_is_marked_are_not_taken_for_good(tmp_path):
+    """They may be waiting for their annotation."""
+    source = good_parts(tmp_path / "parts", NAMES)
+    content = {"shapes": [], "imagePath": "0.png"}
+    (source / "0.json").write_text(json.dumps(content))
+    for options in ({}, {"normal_class": "ok"}, {"layout": "image_mask_pairs"}):
+        with pytest.raises(InputError, match="No defect is marked .* good_parts; if"):
+            create_folders(source, out=tmp_path / "d", **options)
+    dataset, _ = create_folders(source, out=tmp_path / "d", layout="good_parts")
+    assert dataset.classes == ["good"]
+    (tmp_path / "sorted").mkdir()
+    source.rename(tmp_path / "sorted/good")
+    dataset, _ = create_folders(tmp_path / "sorted", out=tmp_path / "d")
+    assert dataset.info["layout"] == "labelme" and dataset.classes == ["good"]
+
+
+@pytest.mark.parametrize("top", ["", "test/"])
+def test_defects_that_cannot_be_read_do_not_leave_good_parts_only(top, tmp_path):
+    goods = [f"{'train/' if top else ''}good/{name}" for name in NAMES]
+    source = good_parts(tmp_path / "parts", goods)
+    bad = source / top / "bad/1.png"
+    bad.parent.mkdir(parents=True)
+    bad.write_text("no picture")
+    (source / goods[0]).write_text("no picture")
+    with pytest.raises(InputError, match="1 in other folders cannot, .*bad/1.png: .*"):
+        create_folders(source, out=tmp_path / "d")
+    bad.unlink()
+    dataset, _ = create_folders(source, out=tmp_path / "d")
+    assert dataset.info["num_rejected"] == 1 and len(dataset.manifest) == 19
+
+
+def test_masks_without_their_images_are_only_remarks(tmp_path):
+    source = good_parts(tmp_path / "parts", [f"train/good/{name}" for name in NAMES])
+    write_image(source / "ground_truth/bad/1_mask.png", np.ones((32, 40), bool))
+    dataset, _ = create_folders(source, out=tmp_path / "d")
+    assert dataset.classes == ["good"] and dataset.info["num_rejected"] == 1
+
+
+def test_natural_order_takes_every_name():
+    ordered = ["", "٣", "9 a", "9 b", "10", "m9", "m10", "m²"]
+    assert sorted(reversed(ordered), key=natural_key) == ordered
 
 
 def test_two_sources_of_one_name_are_refused(part_folder, tmp_path):

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -52,11 +53,8 @@ def test_a_copy_is_told_by_its_row(folder):
     row = copies_of(folder).set_index("sample_id").loc["crack/1__aug002"]
     assert row["path"] == "train/images/crack/1__aug002.png"
     assert row["mask_path"] == "train/ground_truth/crack/1__aug002_mask.png"
-    assert (row["source"], row["group"], row["frame"]) == (
-        "copy of crack/1",
-        "crack part 1",
-        "1",
-    )
+    assert (row["source"], row["group"]) == ("copy of crack/1", "crack part 1")
+    assert (row["clip"], row["frame"]) == ("", "")  # a turned frame is none of the clip
     assert (folder / row["mask_path"]).is_file()
     # JPEGs stay JPEGs: the format must not tell copies from originals
     assert "train/images/hole/0__aug001.jpg" in set(copies_of(folder)["path"])
@@ -108,6 +106,12 @@ def test_balance_makes_classes_equal_and_copies_good_ones_too(folder):
     }
     for _, rows in copies.groupby("label"):
         assert np.ptp(rows["source"].value_counts()) <= 1
+
+
+def test_one_class_gets_copies_in_either_way(one_class_dataset):
+    assert augment_dataset(one_class_dataset, multiplier=2) == 8
+    assert augment_dataset(one_class_dataset, balance=True) == 4  # twice the originals
+    assert set(copies_of(one_class_dataset)["label"]) == {"good"}
 
 
 def test_spread_evenly():
@@ -208,10 +212,10 @@ def stop_after(monkeypatch, count):
 @pytest.fixture(scope="module")
 def one_worker():
     """One thread, so that every stop is at another place."""
-    pool = data_augmentation.ThreadPoolExecutor
-    data_augmentation.ThreadPoolExecutor = lambda: pool(1)
+    threads = data_augmentation.image_threads
+    data_augmentation.image_threads = lambda: ThreadPoolExecutor(1)
     yield
-    data_augmentation.ThreadPoolExecutor = pool
+    data_augmentation.image_threads = threads
 
 
 OLD, NEW = {"multiplier": 1, "seed": 3}, {"multiplier": 1}

@@ -8,7 +8,6 @@ import pytest
 from preprocessing import datasets
 from preprocessing.datasets import (
     ImageStore,
-    balanced,
     choose_image_size,
     shuffled,
     training_batches,
@@ -55,12 +54,6 @@ def test_an_epoch_holds_every_image_once():
     assert [len(batch) for batch in first] == [4, 4, 2]
     assert sorted(np.concatenate(first)) == list(range(10))
     assert np.concatenate(first).tolist() != np.concatenate(second).tolist()
-
-
-def test_balanced_batches_draw_classes_alike():
-    labels = ["a"] * 90 + ["b"] * 10
-    drawn = np.concatenate(next(balanced(labels, 32, 100, seed=0)))
-    assert 0.45 < (drawn >= 90).mean() < 0.55  # 0.5 +- 5 standard errors of 0.009
 
 
 def test_batches_fit_their_targets_and_repeat_with_the_seed(paths):

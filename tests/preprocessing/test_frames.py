@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from goodparts.command import InputError, run_command
+from goodparts.files import natural_key
 from preprocessing import frames
 from preprocessing.frames import extract_frames, find_videos, is_near_duplicate
 from preprocessing.images import read_image, write_image
-from preprocessing.importing.checked_images import _natural
 from preprocessing.region import parse_roi
 
 SIZE = (48, 64)  # height, width
@@ -55,7 +55,7 @@ def test_every_frame_in_order_and_red_stays_red(tmp_path, video, capsys):
     counts = extract_frames(video, tmp_path / "out")
     assert counts == (40, 40, 0, 40)
     names = [path.name for path in (tmp_path / "out/line").glob("*.png")]
-    assert sorted(names, key=_natural) == [f"line_{n:06d}.png" for n in range(40)]
+    assert sorted(names, key=natural_key) == [f"line_{n:06d}.png" for n in range(40)]
     image = read_image(tmp_path / "out/line/line_000003.png")
     assert image.shape == (*SIZE, 3)
     red, green, blue = image[:, 30:].mean((0, 1))

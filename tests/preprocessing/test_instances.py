@@ -2,9 +2,13 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from goodparts.command import InputError
 from preprocessing.instances import (
+    decode_mask,
+    encode_mask,
     instance_mask,
     mask_instances,
     read_instances,
@@ -116,3 +120,26 @@ def test_a_mask_of_another_size_is_named(tmp_path, make_dataset):
     folder = make_dataset(tmp_path / "parts")
     with pytest.raises(InputError, match="0_mask.png is 48x40 pixels, its image 50x40"):
         read_truth_mask(folder, "train/ground_truth/crack/0_mask.png", (40, 50))
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_masks_survive_the_run_length_form(height, width, seed):
+    random = np.random.default_rng(seed)
+    mask = random.random((height, width)) < random.random()
+    encoded = encode_mask(mask)
+    assert encoded["size"] == [height, width]
+    assert (decode_mask(encoded) == mask).all()
+
+
+def test_run_lengths_are_those_of_coco():
+    """The text is what pycocotools 2.0.11 writes for these masks."""
+    mask = np.zeros((40, 5), bool)
+    mask[5:30, 1:4] = mask[:, 4] = True
+    encoded = encode_mask(mask)
+    assert encoded == {"size": [40, 5], "counts": "]1i0?000K?"}
+    mask = np.zeros((4, 60), bool)
+    mask[1:3, 2:50] = True
+    encoded = encode_mask(mask)
+    assert encoded["counts"].startswith("92200") and len(encoded["counts"]) < 110
+    with pytest.raises(ValueError, match="do not fill 4 x 61 pixels"):
+        decode_mask({**encoded, "size": [4, 61]})

@@ -107,7 +107,7 @@ def test_groups_stay_whole_and_files_land_in_their_places(write, tmp_path):
     dataset, _ = create_folders(source, out=tmp_path / "dataset")
     rows, folder = dataset.manifest, dataset.folder
     assert dataset.info["layout"] == write.__name__ and dataset.info["leak"] == 0
-    assert len(rows) == 2 * NUM_PARTS * NUM_FRAMES and rows["frame"].eq("").all()
+    assert len(rows) == 2 * NUM_PARTS * NUM_FRAMES and not rows["frame"].any()
     assert rows.groupby("group")["split"].nunique().eq(1).all()
     assert (rows.groupby("group").size() == NUM_FRAMES).all()
     parts = rows["path"].str.extract(r"\d(\d_[a-z]+)\.")[0]  # by the file's name

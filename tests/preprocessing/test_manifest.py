@@ -7,6 +7,7 @@ from goodparts.files import read_json, write_json
 from preprocessing.manifest import (
     MARKER,
     NEXT,
+    check_classes,
     copy_source,
     find_normal_class,
     image_source,
@@ -36,6 +37,7 @@ def test_a_data_set_reads_back(small_dataset):
     [
         (",train,", ",tarin,", r"line \d+: split must be one of .* Received: 'tarin'"),
         ("sample_id,path", "sample,path", "lacks the column"),
+        (",clip,", ",", r"lacks the column\(s\) clip. Run `pipenv run folders` again."),
         (",good,train,", ",god,train,", r"line \d+: label 'god' is none of"),
     ],
 )
@@ -113,6 +115,21 @@ def test_a_group_in_two_splits_is_refused(small_dataset):
     (small_dataset / "manifest.csv").write_text("\n".join(lines) + "\n")
     with pytest.raises(InputError, match="must lie in one split"):
         read_dataset(small_dataset)
+
+
+def test_a_classifier_needs_every_class_in_train(small_dataset):
+    dataset = read_dataset(small_dataset)
+    check_classes(dataset)
+    rows = dataset.manifest
+    goods = rows[(rows["label"] == "good") | (rows["split"] != "train")]
+    with pytest.raises(InputError, match="train of .*washers has no bad: a classifier"):
+        check_classes(dataset._replace(manifest=goods))
+    alone = dataset._replace(
+        manifest=rows[rows["label"] == "good"],
+        info={**dataset.info, "classes": ["good"]},
+    )
+    with pytest.raises(InputError, match=r"has good parts only \('good'\): a class"):
+        check_classes(alone)
 
 
 def test_changed_and_missing_files_are_named(small_dataset):

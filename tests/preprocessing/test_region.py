@@ -103,10 +103,11 @@ def test_box_outside_the_frame_is_refused():
         make_region(parse_roi("50,0,15,10"), None, SIZE)
 
 
-def test_jpeg_mask_is_refused_whatever_its_name(tmp_path):
-    for name in ("mask.jpg", "mask.png"):
-        Image.fromarray(half_mask(SIZE)).convert("L").save(tmp_path / name, "JPEG")
-        with pytest.raises(InputError, match=f"{name} is a JPEG .* PNG"):
+@pytest.mark.parametrize("kind, suffix", [("JPEG", "jpg"), ("WEBP", "webp")])
+def test_lossy_mask_is_refused_whatever_its_name(tmp_path, kind, suffix):
+    for name in (f"mask.{suffix}", "mask.png"):
+        Image.fromarray(half_mask(SIZE)).convert("L").save(tmp_path / name, kind)
+        with pytest.raises(InputError, match=f"{name} is a {kind} .* PNG"):
             make_region(None, tmp_path / name, SIZE)
 
 

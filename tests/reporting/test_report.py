@@ -94,7 +94,7 @@ def test_a_class_called_all_is_not_the_total(make_dataset, make_run, tmp_path):
 
 def test_missing_weights_are_said_beside_the_headline(dataset, make_run, tmp_path):
     note = "ImageNet weights were not used: a was trained from scratch"
-    runs = [make_run(dataset, "a", notes=[note]), make_run(dataset, "b")]
+    runs = [make_run(dataset, "a", warnings=[note]), make_run(dataset, "b")]
     text = text_of(write_report(runs, tmp_path))
     assert text.index(f"a: {note}.") < text.index("The data")
 
@@ -133,6 +133,26 @@ def test_the_same_parts_split_in_two_ways(make_dataset, make_run, tmp_path):
     assert "The same parts, split in other ways" in text
     assert "12.7 points" in text  # 100 - 87.3
     assert "Beware: 30.0 % of the validate and test images" in text
+
+
+def test_of_several_runs_of_a_model_the_best_on_validate_is_compared(
+    make_dataset, make_run, tmp_path
+):
+    one = make_dataset(name="random", grouping="none", source="/raw/x")
+    two = make_dataset(name="in-time", grouping="chronological", source="/raw/x")
+    validate = images("scratch", range(16, 20))
+    runs = [  # the runs without mistakes on test have some on validate
+        make_run(one, "bovw", wrong=validate, seed=0),
+        make_run(one, "bovw", wrong=images("scratch", TEST[:4]), seed=1),
+        make_run(two, "bovw", wrong=images("scratch", TEST[:8]), seed=0),
+        make_run(two, "bovw", wrong=validate, seed=1),
+    ]
+    for given in (runs, runs[::-1]):
+        text = text_of(write_report(given, tmp_path))
+        table = text.split("The same parts, split in other ways")[1]
+        # of 4 mistakes 87.3 %; of 8 the mean of 32 / (16 + 24) and 16 / (8 + 16)
+        row, gap, _ = table.partition("14.0 points")
+        assert gap and "87.3 % (" in row and "73.3 % (" in row
 
 
 def test_other_parts_are_not_called_the_same(make_dataset, make_run, tmp_path):
@@ -255,7 +275,7 @@ def test_evidence_lies_beside_each_mistake(dataset, make_run):
         return np.zeros(pictures.shape[:3])
 
     result = evaluate_run(run, explain)
-    assert asked == ["good", "good", "scratch", "scratch"]  # named, then true
+    assert asked == ["good", "scratch"] * 2  # of each the named, then the true class
     assert sorted(path.name for path in (run.folder / "mistakes").iterdir()) == [
         "scratch__as__good__032.png",
         "scratch__as__good__032_evidence.jpg",

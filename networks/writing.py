@@ -14,27 +14,27 @@ FORMATS = {"savedmodel": "tf_saved_model", "litert": "litert"}
 CALIBRATION_IMAGES = 100  # of train
 
 
-def load_classifier(run_folder):
-    """The Keras model of a run folder of the family classification."""
+def load_keras(path):
+    """The Keras model of a `.keras` file, after it has run once."""
     import keras
 
-    classifier = keras.models.load_model(Path(run_folder) / "model.keras")
-    shape = (1, *classifier.input_shape[1:])
-    classifier.predict_on_batch(np.zeros(shape, np.float32))  # it has to have run once
-    return classifier
+    network = keras.models.load_model(path)
+    shape = (1, *network.input_shape[1:])
+    network.predict_on_batch(np.zeros(shape, np.float32))  # an export needs that
+    return network
 
 
-def export_network(run_folder, path, keras_format):
-    """Writes the network of a run folder in a format of Keras' `Model.export`.
+def export_network(keras_file, path, keras_format):
+    """Writes the network of a `.keras` file in a format of Keras' `Model.export`.
 
     ONNX is what bundles hold; OpenVINO reads it too, and is several times faster on
     some backbones than with what Keras exports for it.
     """
-    classifier = load_classifier(run_folder)
+    network = load_keras(keras_file)
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of tf2onnx about NumPy
-        classifier.export(str(path), format=keras_format, verbose=False)
+        network.export(str(path), format=keras_format, verbose=False)
 
 
 def load_exported(path, name):
@@ -66,7 +66,7 @@ def load_exported(path, name):
     return predict
 
 
-def quantise(onnx_file, store, out):
+def quantise_network(onnx_file, store, out):
     """Writes a network whose weights and activations are 8-bit integers.
 
     Args:

@@ -6,11 +6,11 @@ in 8-bit integers; where it is not installed, ONNX Runtime does the work.
 
 import contextlib
 import importlib.metadata
-import os
 
 import numpy as np
 
 from goodparts.command import InputError
+from goodparts.machine import num_cpus
 
 PRECISIONS = ("fp32", "int8")
 EXTERNAL = b"\n\x08location"  # as protobuf writes the key of a tensor kept elsewhere
@@ -35,7 +35,7 @@ def load_network(content, *, engine=None):
         raise InputError("The network keeps weights outside of its file. Export again.")
     for name in ENGINES if engine is None else [engine]:
         try:
-            return ENGINES[name](content, len(os.sched_getaffinity(0)))
+            return ENGINES[name](content, num_cpus())
         except ModuleNotFoundError as error:
             if error.name != name:
                 raise

@@ -1,0 +1,82 @@
+"""The part of a bundle that is a network: written with Keras, loaded without."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.predictor import Answer, Predictor, classifier_prediction
+from networks.engines import load_network
+from networks.writing import export_network, quantise_network
+from preprocessing.datasets import ImageStore
+from preprocessing.images import resize, resize_batch
+
+NETWORK = "network.onnx"
+KERAS_MODEL = "model.keras"  # of a run folder: one network that other formats can hold
+
+
+def write(run, folder, prefix, *, precision):
+    """Writes the network as ONNX; returns what `load` needs to know of it.
+
+    Args:
+        run: The `Run`; one that `quantise` made where the precision is int8.
+        folder: Of the bundle.
+        prefix: Of the names of its files.
+        precision: One of `engines.PRECISIONS`.
+    """
+    file = f"{prefix}{NETWORK}"
+    if precision == "int8":
+        shutil.copyfile(run.folder / NETWORK, folder / file)
+    else:
+        export_network(run.folder / KERAS_MODEL, folder / file, "onnx")
+    return {"file": file, "image_size": list(run.config["arguments"]["image_size"])}
+
+
+def load(model, files, *, engine=None):
+    """A function from an image, uint8 RGB of any size, to its `Answer`.
+
+    Args:
+        model: What `write` returned, with classes and normal_class.
+        files: Name -> bytes, of the bundle.
+        engine: See `engines.load_network`.
+    """
+    network = load_network(files[model["file"]], engine=engine)
+    size = tuple(model["image_size"])
+    normal = model["classes"].index(model["normal_class"])
+
+    def answer(image):
+        probabilities = np.asarray(network(resize(image, size)), np.float64)
+        return Answer(1.0 - probabilities[normal], probabilities)
+
+    return answer
+
+
+def quantise(run, folder, dataset):
+    """Writes the network of a run in 8-bit integers into a folder.
+
+    The ranges of its values are those of original images of train.
+    """
+    from preprocessing.manifest import is_copy  # pandas: not needed to inspect
+
+    size = tuple(run.config["arguments"]["image_size"])
+    rows = dataset.rows("train")
+    rows = rows[~is_copy(rows)]
+    paths = [dataset.folder / path for path in rows["path"]]
+    store = ImageStore(paths, size, memory_budget_mb=0)
+    plain = Path(folder) / "fp32.onnx"
+    export_network(run.folder / KERAS_MODEL, plain, "onnx")
+    quantise_network(plain, store, Path(folder) / NETWORK)
+    plain.unlink()
+
+
+def quantised_predictor(folder, config):
+    """The network that `quantise` wrote, as a `Predictor`."""
+    network = load_network((Path(folder) / NETWORK).read_bytes())
+    size = tuple(config["arguments"]["image_size"])
+    classes, normal_class = config["classes"], config["normal_class"]
+
+    def predict(images):
+        found = np.stack([network(image) for image in resize_batch(images, size)])
+        return classifier_prediction(found, classes, normal_class)
+
+    return Predictor(list(classes), normal_class, size, predict)

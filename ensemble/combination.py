@@ -1,0 +1,88 @@
+"""A fitted ensemble at work: what its members say of images becomes one prediction."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ensemble.combiners import COMBINERS, calibrate
+from evaluation.anomaly_maps import mean_map
+from evaluation.predictor import Prediction, classifier_prediction, join_instances
+
+
+class Combination(NamedTuple):
+    """What was fitted.
+
+    Attributes:
+        classes: Names, the order of its probabilities.
+        normal_class: The class of good parts.
+        combiner: A key of COMBINERS.
+        calibrations: Of the classifiers, then of the detectors, each in the order of
+            the members.
+        learnt: What the combiner learnt, a dict of arrays.
+        map_ranges: Of each member with maps, see `anomaly_maps.MapWriter.range`.
+    """
+
+    classes: list
+    normal_class: str
+    combiner: str
+    calibrations: list
+    learnt: dict
+    map_ranges: list
+
+
+def combine_predictions(combination, said, member_classes):
+    """One `Prediction` from those of all members on the same images.
+
+    Scores and probabilities come from the combiner; maps are averaged, instances
+    joined. Detectors alone give a score without probabilities.
+
+    Args:
+        combination: A `Combination`.
+        said: The `Prediction` of each member.
+        member_classes: Names for each member, in the order of its probabilities.
+    """
+    classes, normal_class = combination.classes, combination.normal_class
+    probabilities = [
+        each.probabilities[:, [list(names).index(name) for name in classes]]
+        for each, names in zip(said, member_classes, strict=True)
+        if each.probabilities is not None
+    ]
+    scores = [each.defect_score for each in said if each.probabilities is None]
+    answers = calibrate(
+        np.array(probabilities),
+        scores,
+        combination.calibrations,
+        list(classes).index(normal_class),
+    )
+    combined = COMBINERS[combination.combiner].combine(answers, combination.learnt)
+    if probabilities:
+        found = classifier_prediction(combined, classes, normal_class)
+    else:
+        found = Prediction(combined[:, 1])
+    return found._replace(
+        anomaly_map=_maps(said, combination.map_ranges), instances=_instances(said)
+    )
+
+
+def last_frames(images, num_frames):
+    """The last frames of clips `(batch, frames, height, width, 3)`, for a member.
+
+    Args:
+        images: Clips, or images where no member takes clips.
+        num_frames: That the member takes; 1 gives images.
+    """
+    if images.ndim == 4:
+        return images
+    return images[:, -1] if num_frames == 1 else images[:, -num_frames:]
+
+
+def _maps(said, map_ranges):
+    maps = [each.anomaly_map for each in said if each.anomaly_map is not None]
+    if not maps:
+        return None
+    return np.stack([mean_map(each, map_ranges) for each in zip(*maps, strict=True)])
+
+
+def _instances(said):
+    found = [each.instances for each in said if each.instances is not None]
+    return [join_instances(each) for each in zip(*found, strict=True)] or None

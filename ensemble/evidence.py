@@ -1,0 +1,58 @@
+"""The maps and instances of an ensemble, from those that its members have on disk."""
+
+from pathlib import Path
+
+from evaluation.anomaly_maps import MEAN_RANGE, MapWriter, mean_map, read_map
+from evaluation.found_instances import read_found
+from evaluation.predictor import OUTPUTS
+from goodparts.files import write_json
+
+
+def map_ranges(runs):
+    """The range of the maps of each run that has maps."""
+    return [run.config["map_range"] for run in runs if "map" in run.outputs]
+
+
+def write_evidence(folder, runs, table):
+    """Writes the maps and instances of an ensemble, and names them in its table.
+
+    Args:
+        folder: Of the new run.
+        runs: The members.
+        table: Its predictions table; gets the column map_path where there are maps.
+
+    Returns:
+        What config.json says of them: `outputs`, and with maps `map_range`.
+    """
+    outputs = {name for run in runs for name in run.outputs} - {"clips"}
+    about = {}
+    with_maps = [run for run in runs if "map" in run.outputs]
+    if with_maps:
+        table["map_path"] = _write_maps(folder, with_maps, table)
+        about["map_range"] = MEAN_RANGE
+    if "instances" in outputs:
+        results = [read_found(run.folder) for run in runs if "instances" in run.outputs]
+        joined = [
+            result
+            for sample in table["sample_id"]
+            for found in results
+            for result in found.get(sample, [])
+        ]
+        write_json(Path(folder) / "instances.json", joined)
+    frames = max(run.config.get("num_frames", 1) for run in runs)
+    if frames > 1:
+        outputs.add("clips")
+        about["num_frames"] = frames
+    return {"outputs": [name for name in OUTPUTS if name in outputs], **about}
+
+
+def _write_maps(folder, runs, table):
+    writer, ranges = MapWriter(folder), map_ranges(runs)
+    paths = [run.predictions.set_index("sample_id")["map_path"] for run in runs]
+    for sample in table["sample_id"]:
+        maps = [
+            read_map(run.folder / each[sample])
+            for run, each in zip(runs, paths, strict=True)
+        ]
+        writer.write(sample, mean_map(maps, ranges), is_good=False)
+    return [writer.paths[sample] for sample in table["sample_id"]]

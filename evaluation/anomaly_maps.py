@@ -1,0 +1,98 @@
+"""Anomaly maps on disk, and what their values mean to the eye."""
+
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from goodparts.command import InputError
+
+FOLDER = "maps"  # of a run folder
+MEAN_RANGE = [0.0, 1.0]  # the range of `mean_map`
+
+
+class MapWriter:
+    """Writes the maps of a run as they come, `maps/<sample_id>.npz` in float16.
+
+    Args:
+        run_folder: Of the run.
+
+    Attributes:
+        paths: By sample_id, the path of its map relative to the run folder.
+    """
+
+    def __init__(self, run_folder):
+        self.run_folder = Path(run_folder)
+        self.paths = {}
+        self._good, self._others = [], []  # per map: middle and highest value
+
+    def write(self, sample_id, anomaly_map, *, is_good):
+        """Writes one map `(height, width)`; `is_good`: of a good part of validate.
+
+        Raises:
+            InputError: If a value is not finite, or too large for float16.
+        """
+        with np.errstate(over="ignore"):  # found below
+            small = np.asarray(anomaly_map).astype(np.float16)
+        if not np.isfinite(small).all():
+            raise InputError(
+                f"The anomaly map of {sample_id} has values that are NaN, infinity or "
+                "beyond 65,504. Train again, or scale the maps of that model."
+            )
+        path = f"{FOLDER}/{sample_id}.npz"
+        (self.run_folder / path).parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(self.run_folder / path, map=small)
+        self.paths[sample_id] = path
+        seen = self._good if is_good else self._others
+        seen.append((float(np.median(small)), float(small.max())))
+
+    def range(self):
+        """`[low, high]`, the values drawn without colour and in full colour.
+
+        Low is what is usual on good parts of validate, and the highest value there
+        reaches the middle: a stronger colour was seen on no good part.
+        """
+        middles, highest = zip(*(self._good or self._others), strict=True)
+        low = float(np.median(middles))
+        return [low, low + 2 * max(max(highest) - low, 1e-6)]
+
+
+def read_map(path):
+    """The map of an `.npz` file that `MapWriter` wrote, float32 `(height, width)`.
+
+    Raises:
+        InputError: If the file is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return stored["map"].astype(np.float32)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"The anomaly map {path} cannot be read ({error}). Train that run again."
+        ) from error
+
+
+def heat(anomaly_map, map_range):
+    """A map as shares of full colour, float32 `(height, width)` in `[0, 1]`."""
+    return np.clip(_scaled(anomaly_map, map_range), 0, 1)
+
+
+def mean_map(maps, map_ranges):
+    """The mean of the maps of several models, each brought to its own range.
+
+    Args:
+        maps: `(height, width)` each, of any sizes; the largest is that of the mean.
+        map_ranges: Of each, see `MapWriter.range`; that of the mean is MEAN_RANGE.
+    """
+    height, width = max((each.shape for each in maps), key=np.prod)
+    scaled = [
+        cv2.resize(_scaled(each, span), (width, height))
+        for each, span in zip(maps, map_ranges, strict=True)
+    ]
+    return np.mean(scaled, axis=0)
+
+
+def _scaled(anomaly_map, map_range):
+    low, high = map_range
+    return (np.asarray(anomaly_map, np.float32) - low) / (high - low)

@@ -1,0 +1,66 @@
+"""The instances that a run found, on disk in the form of COCO results."""
+
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.predictor import Instances
+from goodparts.command import InputError
+from goodparts.files import read_json
+from preprocessing.instances import decode_mask, encode_mask
+
+
+def instance_results(sample_id, instances, ids):
+    """One COCO result per instance of an image, with its `sample_id` and `label`.
+
+    Args:
+        sample_id: Of the image.
+        instances: `Instances` in pixels of the image.
+        ids: Of images and classes, see `preprocessing.instances.read_ids`.
+    """
+    masks = [None] * len(instances.scores)
+    if instances.masks is not None:
+        masks = [encode_mask(mask) for mask in instances.masks]
+    return [
+        {
+            "image_id": ids.images[sample_id],
+            "category_id": ids.categories.get(label, 0),
+            "bbox": [round(float(value), 2) for value in box],
+            "score": float(score),
+            **({} if mask is None else {"segmentation": mask}),
+            "sample_id": sample_id,
+            "label": label,
+        }
+        for box, score, label, mask in zip(
+            instances.boxes, instances.scores, instances.labels, masks, strict=True
+        )
+    ]
+
+
+def read_found(run_folder):
+    """The results in `instances.json` of a run folder: lists by sample_id.
+
+    Raises:
+        InputError: If the file is missing or damaged.
+    """
+    path, found = Path(run_folder) / "instances.json", {}
+    try:
+        for result in read_json(path):
+            found.setdefault(result["sample_id"], []).append(result)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}). Train that run again."
+        ) from error
+    return found
+
+
+def as_instances(results):
+    """`Instances` of the COCO results of one image."""
+    masks = [result.get("segmentation") for result in results]
+    has_masks = bool(results) and all(mask is not None for mask in masks)
+    return Instances(
+        np.array([result["bbox"] for result in results], np.float64).reshape(-1, 4),
+        np.array([result["score"] for result in results], np.float64),
+        [result["label"] for result in results],
+        np.stack([decode_mask(mask) for mask in masks]) if has_masks else None,
+    )

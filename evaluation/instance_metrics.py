@@ -1,0 +1,113 @@
+"""How well the found instances fit those of the truth; matched once per image."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from evaluation.found_instances import as_instances, read_found
+from evaluation.metrics import ratio
+from preprocessing.images import image_size
+from preprocessing.instances import instance_mask, read_instances
+
+MIN_IOU = 0.5  # from here on an instance is found
+
+
+class Matches(NamedTuple):
+    """Counts of each group, `(groups,)`.
+
+    Attributes:
+        num_true: Instances of the truth.
+        num_found: Of these, the ones that were found.
+        num_false: Found instances that match none of the truth.
+        num_images: Images.
+        total_iou: Sum of the IoU of the found ones.
+    """
+
+    num_true: np.ndarray
+    num_found: np.ndarray
+    num_false: np.ndarray
+    num_images: np.ndarray
+    total_iou: np.ndarray
+
+    @property
+    def num_groups_with_defects(self):
+        return int((self.num_true > 0).sum())
+
+
+def match_instances(run_folder, dataset, table):
+    """Matches the instances of a run with the truth, image by image.
+
+    The most certain one chooses first, among those of its class that are free, the one
+    with the largest intersection over union, MIN_IOU at least; by masks where the run
+    has them, else by boxes.
+
+    Args:
+        run_folder: With instances.json.
+        dataset: The `Dataset`.
+        table: Predictions table of one split.
+
+    Returns:
+        `Matches` of the groups in alphabetical order, or None where the data set has
+        no instances.
+    """
+    truth = read_instances(dataset.folder / "instances.json")
+    if not any(truth.values()):
+        return None
+    found, rows = read_found(run_folder), dataset.manifest.set_index("sample_id")
+    names, groups = np.unique(table["group"].to_numpy(str), return_inverse=True)
+    counts = np.zeros((len(Matches._fields), len(names)))
+    for group, sample in zip(groups, table["sample_id"], strict=True):
+        true = truth.get(sample, [])
+        seen = as_instances(found.get(sample, []))
+        size = image_size(dataset.folder / rows.at[sample, "path"])
+        overlaps = [value for value in _match(true, seen, size) if value > 0]
+        false = len(seen.scores) - len(overlaps)
+        counts[:, group] += len(true), len(overlaps), false, 1, sum(overlaps)
+    return Matches(*counts)
+
+
+def _match(true, seen, size):
+    """The IoU of each found instance with the one it took; 0 where there is none."""
+    free = list(range(len(true)))
+    for index in np.argsort(-seen.scores, kind="stable"):
+        best, taken = MIN_IOU, None
+        for other in free:
+            if true[other]["label"] == seen.labels[index]:
+                overlap = _iou(true[other], seen, index, size)
+                if overlap >= best:
+                    best, taken = overlap, other
+        if taken is not None:
+            free.remove(taken)
+            yield best
+        else:
+            yield 0.0
+
+
+def _iou(true, seen, index, size):
+    if seen.masks is None:
+        return _box_iou(np.asarray(true["bbox"], float), seen.boxes[index])
+    mask = instance_mask(true, size)
+    both = (mask & seen.masks[index]).sum()
+    return both / max(1, (mask | seen.masks[index]).sum())
+
+
+def _box_iou(one, other):
+    low = np.maximum(one[:2], other[:2])
+    high = np.minimum(one[:2] + one[2:], other[:2] + other[2:])
+    both = np.prod(np.clip(high - low, 0, None))
+    return both / (np.prod(one[2:]) + np.prod(other[2:]) - both)
+
+
+def detection_rate(matches, draws):
+    """Share of the true instances that were found, for draws `(resamples, groups)`."""
+    return ratio(draws @ matches.num_found, draws @ matches.num_true)
+
+
+def false_alarms_per_image(matches, draws):
+    """Found instances that match none of the truth, for each image."""
+    return ratio(draws @ matches.num_false, draws @ matches.num_images)
+
+
+def mean_iou(matches, draws):
+    """Mean intersection over union of the instances that were found."""
+    return ratio(draws @ matches.total_iou, draws @ matches.num_found)

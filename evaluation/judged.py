@@ -1,0 +1,104 @@
+"""The samples of one split, prepared once for every metric."""
+
+from functools import cached_property
+
+import numpy as np
+
+from evaluation import metrics
+from evaluation.calibration import confidences
+from evaluation.intervals import resample_groups
+from evaluation.predictions import probabilities_of
+
+MAX_WEIGHTS = 8_000_000  # of samples in resamples, held in memory at once
+
+
+class Draws:
+    """How often groups were drawn: `of_groups` `(resamples, groups)`."""
+
+    def __init__(self, of_groups, groups):
+        self.of_groups = of_groups
+        self._groups = groups
+
+    @cached_property
+    def of_samples(self):
+        """`(resamples, samples)`."""
+        return self.of_groups[:, self._groups]
+
+
+class Judged:
+    """Predictions of one split beside their truth.
+
+    Args:
+        table: Predictions table, rows of one split.
+        classes: Class names.
+        normal_class: The class of good parts.
+        threshold: A part with a defect score at or above it is rejected.
+        pixels: `pixel_metrics.PixelCounts`, where there are maps and masks.
+        matches: `instance_metrics.Matches`, where there are instances.
+    """
+
+    def __init__(
+        self, table, *, classes, normal_class, threshold, pixels=None, matches=None
+    ):
+        self.table, self.classes = table, list(classes)
+        names, self.groups = np.unique(
+            table["group"].to_numpy(str), return_inverse=True
+        )
+        self.num_groups = len(names)
+        self.labels = table["label"].to_numpy(str)
+        self.scores = table["defect_score"].to_numpy(np.float64)
+        self.is_defect = self.labels != normal_class
+        self.rejected = self.scores >= threshold
+        self.pixels, self.matches = pixels, matches
+
+    def groups_of(self, rows):
+        """How many groups have a sample among the bool `rows`."""
+        return len(np.unique(self.groups[rows]))
+
+    @cached_property
+    def num_bad_groups(self):
+        return self.groups_of(self.is_defect)
+
+    @cached_property
+    def num_good_groups(self):
+        return self.groups_of(~self.is_defect)
+
+    @cached_property
+    def groups_per_class(self):
+        """For each class, its groups; 0 for an absent one."""
+        return [self.groups_of(self.labels == name) for name in self.classes]
+
+    @cached_property
+    def confusions(self):
+        """`(groups, classes, classes)`, see `metrics.group_confusions`."""
+        return metrics.group_confusions(
+            self.labels, self.table["predicted"], self.groups, self.classes
+        )
+
+    @cached_property
+    def losses(self):
+        """Cross-entropy of each sample."""
+        position = {name: index for index, name in enumerate(self.classes)}
+        return metrics.cross_entropies(
+            probabilities_of(self.table, self.classes),
+            np.array([position[label] for label in self.labels]),
+        )
+
+    @cached_property
+    def confidences(self):
+        return confidences(self.table, self.classes)
+
+    def draws(self, *, seed=0):
+        """Yields `Draws`: each group once, then those of the bootstrap.
+
+        They come in parts small enough for memory.
+        """
+        drawn = resample_groups(self.num_groups, seed=seed)
+        drawn = np.vstack([np.ones((1, self.num_groups), drawn.dtype), drawn])
+        rows = max(1, MAX_WEIGHTS // max(len(self.table), self.num_groups))
+        for start in range(0, len(drawn), rows):
+            yield Draws(drawn[start : start + rows], self.groups)
+
+    def confusion(self, draws):
+        """`(resamples, classes, classes)`."""
+        return np.tensordot(draws.of_groups, self.confusions, axes=1)

@@ -1,0 +1,72 @@
+"""What a model saw, drawn on the image: heat, instances, and the outline of the truth.
+
+NumPy and OpenCV alone, so that the live runner draws with it too.
+"""
+
+import cv2
+import numpy as np
+
+STRENGTH = 0.6  # how much of the image full heat covers
+TRUTH = (0, 230, 118), (0, 0, 0)  # green on black shows on parts and on heat
+FOUND = (255, 255, 255), (0, 0, 0)
+FOUND_FILL = (255, 64, 129)
+FILL = 0.35
+
+
+def draw_overlay(image, *, heat=None, instances=None, truth=None):
+    """Draws on a copy of an image; with nothing to draw it is the image.
+
+    Args:
+        image: uint8 RGB `(height, width, 3)`.
+        heat: `(height, width)` in `[0, 1]` of any size, from nothing to dark violet to
+            yellow; such as `anomaly_maps.heat`, or where a class was seen.
+        instances: `Instances` in pixels of the image.
+        truth: Bool mask of the image's size; its outline is drawn.
+
+    Returns:
+        uint8 RGB of the image's size.
+    """
+    drawn = np.array(image)
+    if heat is not None:
+        drawn = _coloured(drawn, heat)
+    if instances is not None:
+        _draw_instances(drawn, instances)
+    if truth is not None and truth.any():
+        _outline(drawn, truth, TRUTH)
+    return drawn
+
+
+def _coloured(image, heat):
+    heat = np.clip(np.nan_to_num(np.asarray(heat, np.float32)), 0, 1)
+    if heat.shape != image.shape[:2]:
+        heat = cv2.resize(heat, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    levels = np.round(255 * heat).astype(np.uint8)
+    colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1]
+    cover = STRENGTH * heat[..., None]
+    return np.round((1 - cover) * image + cover * colours).astype(np.uint8)
+
+
+def _draw_instances(image, instances):
+    for index, (x, y, width, height) in enumerate(
+        np.round(instances.boxes).astype(int)
+    ):
+        if instances.masks is not None:
+            mask = instances.masks[index]
+            mixed = (1 - FILL) * image[mask] + FILL * np.array(FOUND_FILL)
+            image[mask] = np.round(mixed).astype(np.uint8)
+        for colour, thickness in zip(FOUND[::-1], (3, 1), strict=True):
+            corners = (x, y), (x + width - 1, y + height - 1)
+            cv2.rectangle(image, *corners, colour, thickness)
+        words = f"{instances.labels[index]} {instances.scores[index]:.2f}"
+        for colour, thickness in zip(FOUND[::-1], (3, 1), strict=True):
+            place = max(0, x), max(12, y - 4)
+            font = cv2.FONT_HERSHEY_SIMPLEX
+            cv2.putText(image, words, place, font, 0.45, colour, thickness, cv2.LINE_AA)
+
+
+def _outline(image, mask, colours):
+    lines, _ = cv2.findContours(
+        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    for colour, thickness in zip(colours[::-1], (3, 1), strict=True):
+        cv2.drawContours(image, lines, -1, colour, thickness)

@@ -1,0 +1,158 @@
+"""How well anomaly maps show where a defect is, against the masks.
+
+Pixels are counted in NUM_BINS bins of map values, image by image, so that memory does
+not grow with the pixels and a resample is a sum. Values that share a bin are ties.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from evaluation.anomaly_maps import read_map
+from evaluation.metrics import ratio
+from preprocessing.images import image_size
+from preprocessing.instances import read_truth_mask
+
+NUM_BINS = 2000
+MAX_SIDE = 1024  # pixels; larger images are compared at this size
+MAX_FALSE_POSITIVE_RATE = 0.3  # of AUPRO
+
+
+class PixelCounts(NamedTuple):
+    """Pixels of the images of each group by map value, the highest bin first.
+
+    Attributes:
+        normal: Pixels without a defect, `(groups, bins)`.
+        defective: Pixels of defects, `(groups, bins)`.
+        overlaps: For each bin the shares of the defect regions it covers, summed over
+            the regions, `(groups, bins)`.
+        num_regions: Connected defects, `(groups,)`.
+    """
+
+    normal: np.ndarray
+    defective: np.ndarray
+    overlaps: np.ndarray
+    num_regions: np.ndarray
+
+    @property
+    def num_groups_with_defects(self):
+        return int((self.num_regions > 0).sum())
+
+
+def count_pixels(run_folder, dataset, table, *, normal_class):
+    """Counts the pixels of the maps of a split against its masks.
+
+    Good parts have no defective pixel; parts of another class without a mask are left
+    out, as nobody said where their defect is.
+
+    Args:
+        run_folder: With the maps.
+        dataset: The `Dataset`, with images and masks.
+        table: Predictions table of one split with `map_path`.
+        normal_class: The class of good parts.
+
+    Returns:
+        `PixelCounts` of the groups in alphabetical order, or None without any mask.
+    """
+    rows = dataset.manifest.set_index("sample_id")
+    table = table.assign(
+        path=rows["path"].reindex(table["sample_id"]).to_numpy(),
+        mask_path=rows["mask_path"].reindex(table["sample_id"]).to_numpy(),
+    )
+    names, groups = np.unique(table["group"].to_numpy(str), return_inverse=True)
+    if not (table["mask_path"].fillna("") != "").any():
+        return None
+    maps = [read_map(Path(run_folder) / path) for path in table["map_path"]]
+    edges = np.linspace(
+        min(each.min() for each in maps), max(each.max() for each in maps), NUM_BINS + 1
+    )[1:-1]
+    shape = (len(names), NUM_BINS)
+    normal, defective, overlaps = (np.zeros(shape, np.float32) for _ in range(3))
+    num_regions = np.zeros(len(names), np.int64)
+    for group, anomaly_map, row in zip(groups, maps, table.itertuples(), strict=True):
+        truth = _truth(dataset.folder, row, normal_class)
+        if truth is None:
+            continue
+        size = truth.shape[::-1]
+        values = cv2.resize(anomaly_map, size, interpolation=cv2.INTER_LINEAR)
+        bins = NUM_BINS - 1 - np.searchsorted(edges, values, side="right")
+        normal[group] += np.bincount(bins[~truth], minlength=NUM_BINS)
+        if truth.any():
+            defective[group] += np.bincount(bins[truth], minlength=NUM_BINS)
+            count, regions = cv2.connectedComponents(truth.astype(np.uint8))
+            num_regions[group] += count - 1
+            for region in range(1, count):
+                covered = np.bincount(bins[regions == region], minlength=NUM_BINS)
+                overlaps[group] += covered / covered.sum()
+    return PixelCounts(normal, defective, overlaps, num_regions)
+
+
+def _truth(folder, row, normal_class):
+    """The mask of a row at the size of its comparison; None where none is known."""
+    if not isinstance(row.path, str):
+        return None
+    size = image_size(folder / row.path)
+    if row.mask_path:
+        mask = read_truth_mask(folder, row.mask_path, size)
+    elif row.label == normal_class:
+        mask = np.zeros(size, bool)
+    else:
+        return None
+    scale = MAX_SIDE / max(size)
+    if scale >= 1:
+        return mask
+    width, height = (max(1, round(side * scale)) for side in size[::-1])
+    small = cv2.resize(mask.astype(np.uint8), (width, height), cv2.INTER_AREA)
+    return small.astype(bool)
+
+
+def auroc(counts, draws):
+    """Probability that a defective pixel has a higher value than another pixel.
+
+    Args:
+        counts: `PixelCounts`.
+        draws: `(resamples, groups)`, how often each group was drawn.
+
+    Returns:
+        `(resamples,)`; NaN without pixels of either kind.
+    """
+    normal, defective = draws @ counts.normal, draws @ counts.defective
+    above = np.cumsum(defective, axis=1) - defective / 2
+    pairs = normal.sum(1) * defective.sum(1)
+    return ratio((normal * above).sum(1), pairs)
+
+
+def average_precision(counts, draws):
+    """Area under the precision-recall curve of pixels, by steps; see `auroc`."""
+    normal, defective = draws @ counts.normal, draws @ counts.defective
+    hits = np.cumsum(defective, axis=1)
+    precision = ratio(hits, hits + np.cumsum(normal, axis=1))
+    gained = np.nan_to_num(precision) * defective
+    return ratio(gained.sum(1), defective.sum(1))
+
+
+def aupro(counts, draws):
+    """Area under the per-region overlap up to 30 % false positives, of its most.
+
+    Every connected defect weighs alike, however small. See `auroc` for the arguments.
+
+    Reference:
+        Bergmann et al., The MVTec Anomaly Detection Dataset, IJCV 2021.
+    """
+    normal, overlaps = draws @ counts.normal, draws @ counts.overlaps
+    false = ratio(np.cumsum(normal, axis=1), normal.sum(1, keepdims=True))
+    regions = (draws @ counts.num_regions).astype(np.float64)
+    found = ratio(np.cumsum(overlaps, axis=1), regions[:, None])
+    areas = np.full(len(false), np.nan)
+    for index, (rates, shares) in enumerate(zip(false, found, strict=True)):
+        if np.isnan(rates[-1]) or np.isnan(shares[-1]):
+            continue
+        rates, shares = np.r_[0, rates], np.r_[0, shares]
+        inside = rates < MAX_FALSE_POSITIVE_RATE
+        end = np.interp(MAX_FALSE_POSITIVE_RATE, rates, shares)
+        areas[index] = np.trapezoid(
+            np.r_[shares[inside], end], np.r_[rates[inside], MAX_FALSE_POSITIVE_RATE]
+        )
+    return areas / MAX_FALSE_POSITIVE_RATE

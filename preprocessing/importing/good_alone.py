@@ -1,0 +1,65 @@
+"""Sources with one class: whether it is that of the good parts, and meant so."""
+
+import shlex
+from pathlib import PurePosixPath
+
+from goodparts.command import InputError
+from preprocessing.images import is_image
+from preprocessing.importing.image_masks import SPLIT_FOLDERS, is_role, mask_key
+from preprocessing.importing.layouts import GOOD_PARTS
+from preprocessing.manifest import NORMAL_NAMES
+
+
+def check_good_alone(source, layout, table, rejected, normal_class):
+    """Raises InputError unless the one class there is was meant to be the only one.
+
+    Its name, the flag or the layout says that these are good parts. Images in which
+    no defect is marked may be waiting for it, so they have to lie in a folder of good
+    parts. And no folder beside it may be missing because its files are bad.
+
+    Args:
+        source: The folder of images.
+        layout: One of LAYOUTS.
+        table: Of `place_files`.
+        rejected: Every `Rejected`.
+        normal_class: The class of good parts as it was given, or None.
+    """
+    only = table["label"].iloc[0]
+    if layout == GOOD_PARTS:
+        return
+    if normal_class is None and only.lower() not in NORMAL_NAMES:
+        raise InputError(
+            f"{source} has one class only, {only!r}. If these are the good parts, add "
+            f"--normal-class {shlex.quote(only)}; if not, add folders of good and of "
+            "defective parts."
+        )
+    if not all(only in _folders(path) for path in table["source"]):
+        raise InputError(
+            f"No defect is marked in {source} (layout {layout}), and no folder "
+            f"{only!r} says that these are good parts. If every image is a good part, "
+            f"add --layout {GOOD_PARTS}; if not, mark the defects."
+        )
+    others = [each for each in rejected if _is_of_another_class(each.path, only)]
+    if others:
+        raise InputError(
+            f"{source} has images of {only!r} alone that can be used; {len(others)} in "
+            f"other folders cannot, first {others[0].path}: {others[0].reason}. Mend "
+            "them, or take them away if good parts alone are wanted."
+        )
+
+
+def _is_of_another_class(path, only):
+    """Whether a file is an image, no mask, in a folder of another class."""
+    folders = _folders(path)
+    classes = [
+        name
+        for name in folders
+        if name.lower() not in SPLIT_FOLDERS and not is_role(name)
+    ]
+    return bool(
+        is_image(path) and not mask_key(path)[1] and classes and only not in folders
+    )
+
+
+def _folders(path):
+    return PurePosixPath(path).parts[:-1]

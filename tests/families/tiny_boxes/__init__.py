@@ -1,0 +1,1 @@
+"""Red spots as instances: the smallest model that finds single defects."""

@@ -1,0 +1,1 @@
+"""Redness over the frames of a clip: the smallest model of films."""

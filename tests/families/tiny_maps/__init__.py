@@ -1,0 +1,1 @@
+"""A Gaussian per pixel with anomaly maps: the smallest one-class detector."""
