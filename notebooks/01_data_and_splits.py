@@ -18,9 +18,11 @@ from matplotlib.figure import Figure
 from scipy.spatial.distance import cdist
 from workbench import interval_rows, open_dataset, picture_rows, show
 
+from evaluation.judged import Judged
+from evaluation.metric_table import METRICS, metric_values
 from evaluation.plots.style import COLOURS, OTHER, calm, name_lines, new_figure
-from evaluation.predictions import classifier_prediction, predictions_table
-from evaluation.summary import summarise
+from evaluation.predictions import predictions_table
+from evaluation.predictor import classifier_prediction
 from evaluation.wording import percent, share
 from preprocessing.images import read_image
 from preprocessing.manifest import SPLITS, is_copy
@@ -180,13 +182,14 @@ def copycat(table):
     answers = labels[train][nearest]
     sure = answers[:, None] == np.array(classes)
     prediction = classifier_prediction(sure, classes, dataset.normal_class)
-    found = summarise(
+    judged = Judged(
         predictions_table(table[test], prediction, classes),
         classes=classes,
         normal_class=dataset.normal_class,
         threshold=0.5,
     )
-    return found["metrics"]["accuracy"]
+    values = metric_values(["accuracy"], judged)["accuracy"]
+    return METRICS["accuracy"].interval(judged, values)
 
 
 scores = [copycat(table) for table in ways.values()]

@@ -19,6 +19,7 @@ from IPython.display import display
 from workbench import interval_rows, open_dataset, open_runs, picture_rows, show
 
 from evaluation.comparison.paired import paired_difference
+from evaluation.overlay import draw_overlay
 from evaluation.plots.classes import confusion_plot, curves_plot
 from evaluation.plots.style import COLOURS, new_figure, percent_axis
 from evaluation.predictions import probabilities_of
@@ -26,7 +27,6 @@ from evaluation.wording import display_names, duration, percent, points, share
 from models import load_predictor
 from preprocessing.images import read_image
 from reporting.mistakes import decisions
-from reporting.overlays import overlay
 
 # %%
 dataset = open_dataset(DATASET)
@@ -123,7 +123,10 @@ def seen(rows):
         for picture, named in zip(pictures, rows["answer"], strict=True)
     ]
     return [
-        (overlay(picture, evidence), f"{answer}, {share(sureness)}\N{NO-BREAK SPACE}%")
+        (
+            draw_overlay(picture, heat=evidence),
+            f"{answer}, {share(sureness)}\N{NO-BREAK SPACE}%",
+        )
         for picture, evidence, answer, sureness in zip(
             pictures, maps, rows["answer"], rows["sureness"], strict=True
         )

@@ -17,12 +17,12 @@ from workbench import open_dataset, open_runs, picture_rows, show
 
 from bovw.bag import find_words, telling_words
 from bovw.train import load_bag
+from evaluation.overlay import draw_overlay
 from evaluation.plots.style import INK, name_lines, new_figure
 from evaluation.wording import percent
 from preprocessing.images import read_image, resize
 from preprocessing.manifest import is_copy
 from reporting.mistakes import decisions
-from reporting.overlays import overlay
 
 # %%
 dataset = open_dataset(DATASET)
@@ -139,5 +139,7 @@ for name in classes:
     chosen = right.drop_duplicates("group")["path"].head(5)
     seen = [read_image(dataset.folder / path) for path in chosen]
     if seen:
-        rows[name] = [(overlay(each, evidence_map(each, name)), "") for each in seen]
+        rows[name] = [
+            (draw_overlay(each, heat=evidence_map(each, name)), "") for each in seen
+        ]
 show(picture_rows(rows, side=1.5), "Where are the words that told the class?")

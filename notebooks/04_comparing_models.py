@@ -19,9 +19,10 @@ from IPython.display import display
 from matplotlib.colors import ListedColormap
 from workbench import interval_rows, open_dataset, open_runs, show
 
-from evaluation.comparison.leaderboard import METRICS, leaderboard_text
+from evaluation.comparison.leaderboard import leaderboard_text
 from evaluation.comparison.paired import verdict
 from evaluation.comparison.training_cost import cost
+from evaluation.metric_table import METRICS
 from evaluation.plots.classes import per_class_recall_plot
 from evaluation.plots.style import (
     COLOURS,
@@ -100,7 +101,7 @@ if rivals:
         [OTHER if rival["outcome"] == "open" else DEFECT for rival in rivals],
     )
     axes.axvline(0, color=INK, linewidth=1)
-    metric = METRICS[rivals[0]["metric"]]
+    metric = METRICS[rivals[0]["metric"]].title
     axes.set_xlabel(f"{metric} on test by which the leader is ahead")
     display(show(figure, f"Is {result['name']} really ahead? Grey: may be luck"))
 

@@ -25,7 +25,7 @@ from evaluation.plots.style import (
     width_on_page,
     wrapped,
 )
-from evaluation.run_folder import UNFINISHED, read_run
+from evaluation.run_folder import find_runs, read_run
 from goodparts.command import InputError
 from models import family as family_of
 from preprocessing.augmenting.augmentation import augment, geometry_and_light
@@ -101,9 +101,9 @@ def open_runs(folder, dataset, *, family=None):
     """
     if folder is None:
         folder = WORK / "runs" / dataset.name
-        if not find_runs(folder, dataset):
+        if not runs_of(folder, dataset):
             train_small(dataset.folder, folder)
-    found = find_runs(folder, dataset)
+    found = runs_of(folder, dataset)
     if family is not None:
         found = [run for run in found if run.config["family"] == family]
     if not found:
@@ -115,20 +115,11 @@ def open_runs(folder, dataset, *, family=None):
     return ranked(found)
 
 
-def find_runs(folder, dataset):
+def runs_of(folder, dataset):
     """Finished runs whose test images are those of the data set."""
     wanted = set(dataset.rows("test")["sample_id"])
-    finished = [
-        read_run(path.parent)
-        for path in sorted(Path(folder).glob("[!.]*/metrics.json"))
-        if not path.parent.name.endswith(UNFINISHED)
-    ]
-    tables = [run.predictions for run in finished]
-    return [
-        run
-        for run, table in zip(finished, tables, strict=True)
-        if set(table["sample_id"][table["split"] == "test"]) == wanted
-    ]
+    finished = map(read_run, find_runs(folder))
+    return [run for run in finished if set(run.split("test")["sample_id"]) == wanted]
 
 
 def train_small(data, runs):

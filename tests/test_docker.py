@@ -18,6 +18,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from models import MODELS
+
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
 REQUIREMENTS = ROOT / "docker" / "inspect_requirements.py"
@@ -145,6 +147,12 @@ def imported_at_once(path):
         elif isinstance(node, ast.ImportFrom):
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_inspect_has_every_family():
+    """They are imported by name, so that no import statement tells."""
+    for family in {*MODELS.values(), "ensemble"}:
+        assert f"COPY {family} " in lines_of_inspect()
 
 
 def test_inspect_runs_the_live_runner_without_root():

@@ -160,9 +160,9 @@ def test_evaluate_loads_a_model_only_for_mistakes_with_pictures(runs, monkeypatc
 
     monkeypatch.setattr(evaluate, "load_predictor", load)
     run = read_run(runs[0][0])
-    monkeypatch.setattr(evaluate, "mistake_pictures", lambda run: ([], ""))
+    monkeypatch.setattr(evaluate, "mistake_pictures", lambda run: [])
     assert evaluate.load_explain(run) is None and loaded == []
-    monkeypatch.setattr(evaluate, "mistake_pictures", lambda run: (["one"], ""))
+    monkeypatch.setattr(evaluate, "mistake_pictures", lambda run: ["one"])
     assert evaluate.load_explain(run) == "explain" and loaded == [run.folder]
 
 
@@ -171,7 +171,7 @@ def test_evaluate_goes_on_without_the_model(runs, monkeypatch, capsys):
         raise InputError("its member is gone")
 
     monkeypatch.setattr(evaluate, "load_predictor", load)
-    monkeypatch.setattr(evaluate, "mistake_pictures", lambda run: (["one"], ""))
+    monkeypatch.setattr(evaluate, "mistake_pictures", lambda run: ["one"])
     assert evaluate.load_explain(read_run(runs[0][0])) is None
     assert "its member is gone" in capsys.readouterr().err
 

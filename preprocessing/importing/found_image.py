@@ -12,7 +12,7 @@ class SourceImage(NamedTuple):
         source: Its path relative to the source folder, with `/`.
         label: Class name.
         mask_path: The file of its mask, or None.
-        instances: Dicts as in `annotations.py`.
+        instances: Dicts as in `annotation_files.py`.
         official_split: `train` or `test` where the layout has one, else empty.
     """
 
