@@ -9,7 +9,9 @@ from pathlib import Path
 
 def num_cpus():
     """Processors this process may use; fewer than there are in a container."""
-    return len(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def peak_memory_mb():
