@@ -6,13 +6,24 @@ from evaluation.intervals import upper_bound
 from goodparts.command import InputError
 
 MAX_FALSE_REJECT_RATE = 0.01
+FIT_STRENGTH = 10.0  # of the logistic regression: nearly unpenalised
 CONFIDENCE = 0.95  # of the bound on what the threshold rejects
 MARGIN = 0.001  # of the span of the good scores, where no score lies above them
+MIN_GOOD_GROUPS = 100  # of which MAX_FALSE_REJECT_RATE is a whole one
 RULE = f"lowest threshold with a false reject rate of at most {MAX_FALSE_REJECT_RATE:g}"
+BALANCED = (
+    "the score at which good and defective parts are equally likely, as fewer than "
+    f"{MIN_GOOD_GROUPS} groups of good parts cannot carry a false reject rate of "
+    f"{MAX_FALSE_REJECT_RATE:g}"
+)
 
 
 def describe_threshold(defect_scores, is_defect, groups):
     """The content of threshold.json, of the samples of `validate`.
+
+    With MIN_GOOD_GROUPS groups of good parts, or without a defect, the rule is that of
+    `choose_threshold`. With fewer it would hang on the one worst good part, and miss
+    most defects where that part scores high: `balanced_threshold` decides then.
 
     Args:
         defect_scores, is_defect: See `choose_threshold`.
@@ -23,13 +34,17 @@ def describe_threshold(defect_scores, is_defect, groups):
         rejects: `num_good_groups`, how many of these it rejects an image of, and
         `max_false_reject_rate`, of groups of good parts to come with CONFIDENCE.
     """
-    value = choose_threshold(defect_scores, is_defect)
     goods = groups[~is_defect]
     num_groups = len(np.unique(goods))
+    value, rule = None, BALANCED
+    if is_defect.any() and 0 < num_groups < MIN_GOOD_GROUPS:
+        value = balanced_threshold(defect_scores, is_defect)
+    if value is None:
+        value, rule = choose_threshold(defect_scores, is_defect), RULE
     num_rejected = len(np.unique(goods[defect_scores[~is_defect] >= value]))
     return {
         "value": value,
-        "rule": RULE,
+        "rule": rule,
         "from_good_parts_alone": not bool(is_defect.any()),
         "num_good_groups": num_groups,
         "num_good_groups_rejected": num_rejected,
@@ -51,6 +66,35 @@ def threshold_text(stored):
         f"come, with {CONFIDENCE:.0%} confidence. Validate has no defect, so the share "
         "it misses is unknown"
     )
+
+
+def balanced_threshold(defect_scores, is_defect):
+    """The score at which good and defective parts are equally likely.
+
+    By a logistic regression of what a part is on its score, both kinds weighing alike:
+    two numbers are learnt, so that a few dozen parts are enough, and one odd part moves
+    it little (`benchmarks/thresholds.py`). Use it on `validate` only.
+
+    Args:
+        defect_scores: `(samples,)`, higher is more defective.
+        is_defect: Bool, `(samples,)`, of both kinds.
+
+    Returns:
+        The threshold, on the scale of the scores; None where defective parts do not
+        score higher.
+
+    Reference:
+        Platt, Probabilistic Outputs for Support Vector Machines, 1999.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    scores = np.asarray(defect_scores, np.float64)
+    mean, scale = scores.mean(), scores.std()
+    if scale == 0 or scores[is_defect].mean() <= scores[~is_defect].mean():
+        return None
+    model = LogisticRegression(C=FIT_STRENGTH, class_weight="balanced")
+    model.fit(((scores - mean) / scale)[:, None], is_defect)
+    return float(mean - scale * model.intercept_[0] / model.coef_[0, 0])
 
 
 def choose_threshold(

@@ -8,14 +8,17 @@ from evaluation.wording import known, listed
 from goodparts.files import read_json
 from reporting.ensemble_text import short_name
 
+MAX_BALANCED_ERROR = 0.25  # mean of defects missed and good parts rejected
+
 
 def advice(result):
     """Names the run to deploy, its members, its lines, and what test saw of them.
 
-    The run is the best on `validate`. Where that is an ensemble, a single run that
-    test cannot tell from it is named too, as the simpler choice.
+    The run is the best on `validate`, the one that was chosen. Where that is an
+    ensemble and test cannot tell a single run from it, that is said.
 
-    Where validate cannot rank the runs, none is named.
+    Where validate cannot rank the runs, or the best of them is wrong there for more
+    than MAX_BALANCED_ERROR of the parts, both kinds weighing alike, none is named.
 
     Args:
         result: The `verdict` of the runs of one data set.
@@ -26,9 +29,28 @@ def advice(result):
     if not result["is_ranked"]:
         return f"No run is advised. {result['text']}"
     run = result["leader"]
+    if _is_too_weak(run):
+        return _none_of_these(result["name"], run)
     sentences = [f"To deploy: {result['name']}{_members(run)}.", _lines(run)]
     sentences += _sureness(result)
     return " ".join(sentences)
+
+
+def _is_too_weak(run):
+    values = run.metrics["validate"]["metrics"]
+    errors = [values[name]["value"] for name in ("miss_rate", "false_reject_rate")]
+    return None not in errors and sum(errors) / 2 > MAX_BALANCED_ERROR
+
+
+def _none_of_these(name, run):
+    values = run.metrics["validate"]["metrics"]
+    return (
+        f"None of these is good enough to deploy: at its threshold even {name}, the "
+        f"best on validate, misses {known(values['miss_rate'])} of the defects there "
+        f"and rejects {known(values['false_reject_rate'])} of the good parts. Add parts, "
+        "defective ones most of all, train another model, or let a person look at the "
+        "doubtful parts (`pipenv run decide RUN --inspect-share 0.3`)."
+    )
 
 
 def _members(run):
@@ -71,7 +93,7 @@ def _sureness(result):
     ]
     if "members" in result["leader"].config and simpler:
         return [
-            f"{simpler[0]} alone is simpler, and test cannot tell the two apart: "
-            "deploy that unless more parts show otherwise."
+            f"Test does not show that it is better than {simpler[0]} alone, which is "
+            "simpler; it was on validate."
         ]
     return ["Test does not show that it is the best of these; it was on validate."]

@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.thresholds import choose_threshold
+from evaluation.thresholds import (
+    BALANCED,
+    RULE,
+    balanced_threshold,
+    choose_threshold,
+    describe_threshold,
+    threshold_text,
+)
 from goodparts.command import InputError
 
 
@@ -61,3 +68,69 @@ def test_keeps_the_rate_and_is_the_lowest_that_does(pairs, rate):
     lower = scores[scores < threshold]
     if lower.size:
         assert (goods >= lower.max()).sum() > allowed
+
+
+def made(num_good, num_bad, seed=0, odd=()):
+    """Scores of good parts about 0.2 and defects about 0.7, and odd good ones."""
+    random = np.random.default_rng(seed)
+    goods = np.r_[random.normal(0.2, 0.08, num_good), odd]
+    scores = np.r_[goods, random.normal(0.7, 0.12, num_bad)]
+    is_defect = np.arange(len(scores)) >= len(goods)
+    return scores, is_defect, np.arange(len(scores)).astype(str)
+
+
+def test_few_good_parts_are_not_ruled_by_the_worst_of_them():
+    """One good part of 20 scores like a defect: by the 1 % rule most are missed."""
+    scores, is_defect, groups = made(19, 20, odd=[0.9])
+    missed = (scores[is_defect] < choose_threshold(scores, is_defect)).mean()
+    assert missed > 0.9
+    stored = describe_threshold(scores, is_defect, groups)
+    assert stored["rule"] == BALANCED and 0.35 < stored["value"] < 0.65
+    assert (scores[is_defect] < stored["value"]).mean() <= 0.2
+    assert (stored["num_good_groups"], stored["num_good_groups_rejected"]) == (20, 1)
+    # one of 20: the 95 % bound of Clopper and Pearson is 21.6 %
+    assert stored["max_false_reject_rate"] == pytest.approx(0.2161, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("num_good", "num_bad", "rule"),
+    [(99, 20, BALANCED), (100, 20, RULE), (99, 0, RULE)],
+)
+def test_the_rule_follows_the_good_groups_and_the_defects(num_good, num_bad, rule):
+    assert describe_threshold(*made(num_good, num_bad))["rule"] == rule
+
+
+def test_from_good_parts_alone_it_says_what_it_cannot_know():
+    stored = {**describe_threshold(*made(50, 0)), "split": "validate"}
+    text = threshold_text(stored)
+    assert "from good parts alone. It rejects 0 of 50 groups" in text
+    # 1 - 0.05 ** (1 / 50)
+    assert "at most 5.8 % of those to come, with 95% confidence" in text
+
+
+def test_scores_that_tell_nothing_have_no_balanced_point():
+    scores, is_defect, groups = made(20, 20)
+    assert balanced_threshold(-scores, is_defect) is None
+    assert balanced_threshold(np.ones(40), is_defect) is None
+    assert describe_threshold(-scores, is_defect, groups)["rule"] == RULE
+
+
+@pytest.mark.parametrize("num_good, num_bad", [(10, 10), (20, 60), (80, 10)])
+def test_its_regret_is_small(num_good, num_bad):
+    """Over resampled small calibrations: against the best threshold of these scores."""
+    scores, is_defect, _ = made(5000, 5000, seed=1, odd=np.full(150, 0.8))
+
+    def error(line):
+        wrong = np.where(is_defect, scores < line, scores >= line)
+        return (wrong[is_defect].mean() + wrong[~is_defect].mean()) / 2
+
+    best = min(map(error, np.linspace(0.2, 0.8, 61)))
+    random, regrets = np.random.default_rng(2), []
+    for _ in range(60):
+        chosen = np.r_[
+            random.choice(np.flatnonzero(~is_defect), num_good),
+            random.choice(np.flatnonzero(is_defect), num_bad),
+        ]
+        line = balanced_threshold(scores[chosen], is_defect[chosen])
+        regrets.append(error(line) - best)
+    assert np.mean(regrets) < 0.02 and np.quantile(regrets, 0.95) < 0.05
