@@ -47,9 +47,9 @@ def _none_of_these(name, run):
     return (
         f"None of these is good enough to deploy: at its threshold even {name}, the "
         f"best on validate, misses {known(values['miss_rate'])} of the defects there "
-        f"and rejects {known(values['false_reject_rate'])} of the good parts. Add parts, "
-        "defective ones most of all, train another model, or let a person look at the "
-        "doubtful parts (`pipenv run decide RUN --inspect-share 0.3`)."
+        f"and rejects {known(values['false_reject_rate'])} of the good parts. Add "
+        "parts, defective ones most of all, train another model, or let a person look "
+        "at the doubtful parts (`pipenv run decide RUN --inspect-share 0.3`)."
     )
 
 
