@@ -132,6 +132,7 @@ def _section(name, runs):
         ],
         "metric": metric,
         "metrics": compared_metrics(runs),
+        "place_metrics": compared_metrics(runs, outputs=("map", "instances")),
         "ranked_by": ranked_by(runs),
         "leader_has_classes": "classes" in runs[0].outputs,
         "rivals": result["rivals"],

@@ -60,10 +60,17 @@ def ranked(runs):
     return sorted(runs, key=key)
 
 
-def compared_metrics(runs):
-    """The names of METRICS that any of the runs has on test, without NOT_COMPARED."""
+def compared_metrics(runs, outputs=("score", "classes")):
+    """The names of METRICS of some outputs that any of the runs has on test.
+
+    Without NOT_COMPARED.
+    """
     found = {name for run in runs for name in run.metrics["test"]["metrics"]}
-    return [name for name in METRICS if name in found and name not in NOT_COMPARED]
+    return [
+        name
+        for name, metric in METRICS.items()
+        if name in found and metric.output in outputs and name not in NOT_COMPARED
+    ]
 
 
 def by_dataset(runs):
