@@ -88,12 +88,12 @@ class Judged:
     def confidences(self):
         return confidences(self.table, self.classes)
 
-    def draws(self, *, seed=0):
+    def draws(self):
         """Yields `Draws`: each group once, then those of the bootstrap.
 
         They come in parts small enough for memory.
         """
-        drawn = resample_groups(self.num_groups, seed=seed)
+        drawn = resample_groups(self.num_groups)
         drawn = np.vstack([np.ones((1, self.num_groups), drawn.dtype), drawn])
         rows = max(1, MAX_WEIGHTS // max(len(self.table), self.num_groups))
         for start in range(0, len(drawn), rows):

@@ -67,10 +67,10 @@ class Run:
     def threshold(self):
         return self.threshold_record["value"]
 
-    def judged(self, split, dataset=None):
-        """The `Judged` of a split, see `summary.judge_split`."""
+    def judged(self, split):
+        """The `Judged` of a split, without what masks and instances tell."""
         table = self.split(split)
-        return judge_split(self.folder, table, self.config, self.threshold, dataset)
+        return judge_split(self.folder, table, self.config, self.threshold)
 
 
 def find_runs(folder):

@@ -55,7 +55,8 @@ def ranked(runs):
         value = ranking_value(run, metric)["value"]
         # where two tie the simpler one leads, and one that says which defect it is
         is_combined, is_mute = "members" in run.config, "classes" not in run.outputs
-        return -value, is_combined, is_mute, run.name
+        sign = -1 if METRICS[metric].is_higher_better else 1
+        return sign * value, is_combined, is_mute, run.name
 
     return sorted(runs, key=key)
 

@@ -101,7 +101,7 @@ def verdict(runs):
                 "metric": metric,
                 "difference": difference,
                 "is_thin": is_thin,
-                "outcome": "open" if is_thin else _outcome(difference),
+                "outcome": "open" if is_thin else _outcome(difference, metric),
             }
         )
     return {
@@ -160,12 +160,11 @@ def _differences(rivals):
     return listed(f"{rival['name']} ({difference_text(rival)})" for rival in rivals)
 
 
-def _outcome(difference):
-    if difference["value"] is None:
+def _outcome(difference, metric):
+    if difference["value"] is None or difference["low"] <= 0 <= difference["high"]:
         return "open"
-    if difference["low"] > 0:
-        return "better"
-    return "worse" if difference["high"] < 0 else "open"
+    is_better = (difference["low"] > 0) == METRICS[metric].is_higher_better
+    return "better" if is_better else "worse"
 
 
 def _aligned_test(run_a, run_b, metric):

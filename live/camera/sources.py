@@ -34,9 +34,6 @@ STREAM_OPTIONS = {
 # FFmpeg says only in its log that packets were lost: it is read, and not shown.
 LOST_PACKETS = "RTP: missed"
 DOUBTFUL = 3  # coded pictures from such a message on that the loss may be in
-av.logging.set_level(av.logging.WARNING)
-av.logging.set_skip_repeated(False)
-logging.getLogger("libav").addHandler(logging.NullHandler())
 # Codecs in which a lost or damaged picture of a camera is recognised.
 LIVE_CODECS = ("h264", "hevc", "mjpeg")
 INVENTS_TIMES = av.format.Flags.no_timestamps.value  # a format without time stamps
@@ -106,6 +103,7 @@ def open_source(text, *, read_timeout=5.0):
         InputError: If there is no such file, it holds no video, the folder no image,
             or the scheme is unknown.
     """
+    _hear_of_lost_packets()
     text = str(text)
     name = without_secrets(text)
     if text.isdecimal():
@@ -198,6 +196,13 @@ def _read_device(number):
             yield Received(Picture(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), at, None))
     finally:
         device.release()
+
+
+def _hear_of_lost_packets():
+    """Makes FFmpeg's warnings messages that are read, and shown to nobody."""
+    av.logging.set_level(av.logging.WARNING)
+    av.logging.set_skip_repeated(False)
+    logging.getLogger("libav").addHandler(logging.NullHandler())
 
 
 def _read_stream(url, timeout):
