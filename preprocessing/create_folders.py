@@ -17,10 +17,15 @@ from goodparts.command import InputError, positive_int, run_command
 from goodparts.command import seed as seed_type
 from preprocessing.dataset_folder import put_dataset
 from preprocessing.embedded_parts.render import render_dataset
-from preprocessing.importing.checked_images import add_paths, check_images, place_files
+from preprocessing.importing.checked_images import (
+    add_paths,
+    check_images,
+    find_bit_depth,
+    place_files,
+)
 from preprocessing.importing.good_alone import check_good_alone
-from preprocessing.importing.image_masks import SPLIT_FOLDERS
 from preprocessing.importing.layouts import LAYOUTS, read_source
+from preprocessing.importing.mask_names import SPLIT_FOLDERS
 from preprocessing.manifest import (
     SPLITS,
     find_normal_class,
@@ -72,7 +77,7 @@ def create_folders(
     if normal_class is not None:
         check_name("--normal-class", normal_class)
     check_rule(rule)
-    found, images, rejected = _read_images(source, layout, normal_class or "good")
+    found, images, rejected, bit_depth = _read_images(source, layout, normal_class)
     table = place_files(images)
     classes = sorted(set(table["label"]))
     if len(classes) == 1:
@@ -96,7 +101,10 @@ def create_folders(
         "largest_group": max(sizes.values()),
         "leak": round(leak, 4),
         "num_rejected": len(rejected),
+        "notes": list(found.notes),
+        "bit_depth": bit_depth,
     }
+    rejected = [*rejected, *found.unused]
     return put_dataset(Path(out) / name, table, kept, rejected, info, link=link)
 
 
@@ -109,14 +117,18 @@ def check_name(flag, name):
         )
 
 
-def _read_images(source, layout, normal_name):
-    """The `Source`, its images that can be used, and all that is rejected."""
-    found = read_source(source, layout=layout, normal_name=normal_name)
-    images, rejected = check_images(found.images)
+def _read_images(source, layout, normal_class):
+    """The `Source`, its images that can be used, all that is rejected, the bit depth."""
+    found = read_source(source, layout=layout, normal_name=normal_class)
+    bit_depth = find_bit_depth(found.images)
+    images, rejected = check_images(found.images, bit_depth)
     rejected = [*found.rejected, *rejected]
     if not images:
-        raise InputError(f"No image of {source} can be used: {rejected[0].reason}.")
-    return found, images, rejected
+        first = rejected[0]
+        raise InputError(
+            f"No image of {source} can be used. First: {first.path}: {first.reason}."
+        )
+    return found, images, rejected, bit_depth
 
 
 def describe(dataset):
@@ -142,6 +154,12 @@ def describe(dataset):
         lines.append(
             "the source has no test set of its own: test is a share of its train"
         )
+    if info.get("bit_depth", 8) > 8:
+        lines.append(
+            f"images of {info['bit_depth']} bits were written with the upper 8 of them; "
+            f"predict on such files needs --bit-depth {info['bit_depth']}"
+        )
+    lines += info.get("notes", [])
     if info["num_rejected"]:
         remarks = "remark" if info["num_rejected"] == 1 else "remarks"
         lines.append(
