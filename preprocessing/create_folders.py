@@ -32,6 +32,7 @@ from preprocessing.manifest import (
     is_copy,
     read_dataset,
 )
+from preprocessing.own_splits import is_split_with_classes, keep_own_splits
 from preprocessing.splitting.rule import (
     PROTOCOLS,
     SHARES,
@@ -70,6 +71,7 @@ def create_folders(
     Raises:
         InputError: If there is nothing to make a data set of; the text says why.
     """
+    rule = {**rule, "shares": _as_shares(rule.get("shares", SHARES))}
     source, rule = Path(source), SplitRule(**rule)
     if name is None:
         name = source.resolve().name
@@ -84,7 +86,11 @@ def create_folders(
         check_good_alone(source, found.layout, table, rejected, normal_class)
     normal_class = find_normal_class(classes, normal_class)
     fingerprints = [image.fingerprint for image in images]
-    split_table(table, fingerprints, rule, normal_class)
+    is_official = rule.protocol == "official"
+    if is_official and is_split_with_classes(table, normal_class):
+        keep_own_splits(table, fingerprints, rule.shares, rule.seed)
+    else:
+        split_table(table, fingerprints, rule, normal_class)
     leak = expected_leak(table["split"], fingerprints)
     kept = [image for image, split in zip(images, table["split"], strict=True) if split]
     table = table[table["split"] != ""].reset_index(drop=True)
@@ -101,7 +107,7 @@ def create_folders(
         "largest_group": max(sizes.values()),
         "leak": round(leak, 4),
         "num_rejected": len(rejected),
-        "notes": list(found.notes),
+        "notes": [*found.notes, *_note_on_pooling(table, rule)],
         "bit_depth": bit_depth,
     }
     rejected = [*rejected, *found.unused]
@@ -117,8 +123,24 @@ def check_name(flag, name):
         )
 
 
+def _note_on_pooling(table, rule):
+    tops = sorted(set(table["official_split"]) - {""})
+    if rule.protocol == "official" or len(tops) < 2:
+        return []
+    return [
+        f"the folders {' and '.join(tops)} of the source are pooled and split anew; "
+        "--protocol official keeps its test"
+    ]
+
+
+def _as_shares(shares):
+    """Shares that sum to 1 where they were given in percent."""
+    in_percent = len(shares) == 3 and abs(sum(shares) - 100) < 1e-6
+    return tuple(share / 100 for share in shares) if in_percent else shares
+
+
 def _read_images(source, layout, normal_class):
-    """The `Source`, its images that can be used, all that is rejected, the bit depth."""
+    """The `Source`, its usable images, all that is rejected, and the bit depth."""
     found = read_source(source, layout=layout, normal_name=normal_class)
     bit_depth = find_bit_depth(found.images)
     images, rejected = check_images(found.images, bit_depth)
@@ -156,7 +178,7 @@ def describe(dataset):
         )
     if info.get("bit_depth", 8) > 8:
         lines.append(
-            f"images of {info['bit_depth']} bits were written with the upper 8 of them; "
+            f"images of {info['bit_depth']} bits were written with their upper 8; "
             f"predict on such files needs --bit-depth {info['bit_depth']}"
         )
     lines += info.get("notes", [])

@@ -7,7 +7,6 @@ made and the manifest's hash.
 
 import difflib
 import hashlib
-import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +15,7 @@ import pandas as pd
 
 from goodparts.command import InputError
 from goodparts.files import file_hash, read_json, write_csv, write_json
+from preprocessing.normal_names import is_normal_name
 
 SPLITS = ("train", "validate", "test")
 COLUMNS = (
@@ -34,19 +34,6 @@ COPY_MARK = "copy of "
 INFO = {"name": str, "classes": list, "normal_class": str, "manifest_sha256": str}
 NEXT = "next_manifest_sha256"  # in dataset.json while manifest.csv is being replaced
 MARKER = ".augmentation.json"  # there while copies are being written: which ones
-NORMAL_NAMES = ("good", "ok", "normal", "no_anomaly", "free", "mt_free", "no_defect")
-# Names such as "OK_parts" and "defect-free", by whole words: a word that says good, or
-# a defect that is not there, beside words that say nothing.
-_GOOD_WORDS = frozenset("good ok okay io pass passed perfect normal".split())
-_DEFECT_WORDS = frozenset(
-    "defect defects anomaly anomalies fault faults flaw flaws error errors".split()
-)
-_NEUTRAL_WORDS = frozenset(
-    "part parts piece pieces item items unit units product products sample samples "
-    "image images img imgs picture pictures photo photos data set class train test "
-    "front back top bottom side left right inside outside view surface cam camera "
-    "station line new old all the".split()
-)
 
 
 class Dataset(NamedTuple):
@@ -94,32 +81,6 @@ def original_of(manifest):
     """Series of sample_ids: of a copy its original's, of other rows their own."""
     named = manifest["source"].str.removeprefix(COPY_MARK)
     return manifest["sample_id"].mask(is_copy(manifest), named)
-
-
-def is_normal_name(name):
-    """Whether the name of a class or label says that a part is good.
-
-    Example:
-
-    >>> is_normal_name("OK_parts"), is_normal_name("not_ok"), is_normal_name("no_good")
-    (True, False, False)
-    """
-    if name.casefold() in NORMAL_NAMES:
-        return True
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
-    spaced = re.sub(r"(?<=[^\W\d_])(?=\d)", " ", spaced.replace(".", ""))
-    words = re.findall(r"[^\W_]+", spaced.casefold())
-    words = [
-        each for each in words if not each.isdecimal() and each not in _NEUTRAL_WORDS
-    ]
-    if words and _GOOD_WORDS.issuperset(words):
-        return True
-    if len(words) == 1 and words[0].endswith("free"):  # defectfree
-        words = [words[0].removesuffix("free"), "free"]
-    return len(words) == 2 and (
-        (words[0] in _DEFECT_WORDS and words[1] == "free")
-        or (words[0] in ("no", "without", "zero", "non") and words[1] in _DEFECT_WORDS)
-    )
 
 
 def find_normal_class(classes, normal_class=None):

@@ -8,20 +8,24 @@ from goodparts.command import InputError
 from preprocessing.images import image_frame, is_image
 from preprocessing.importing.annotation_files import read_labelme, read_voc
 from preprocessing.importing.coco_files import read_coco
+from preprocessing.importing.doubts import Doubts, Read
 from preprocessing.importing.found_image import Found, Rejected, SourceImage
-from preprocessing.importing.image_label import decide, find_outline, is_normal
+from preprocessing.importing.image_label import decide, find_outline
+from preprocessing.importing.label_tables import find_table, read_table
 from preprocessing.importing.mask_names import split_masks
 from preprocessing.importing.matching import Claim, ImageIndex, match
+from preprocessing.importing.shapes import scaled
 from preprocessing.importing.turned import SIDEWAYS, remark_unclear, turn_instances
+from preprocessing.importing.yolo_files import find_yolo, read_yolo
 from preprocessing.instances import clip_instances
-from preprocessing.manifest import is_normal_name
+from preprocessing.normal_names import is_normal_name
 
 _FILES = {
     "labelme": (read_labelme, ".json"),
     "coco": (read_coco, ".json"),
     "voc": (read_voc, ".xml"),
 }
-_SIDE_FILES = (".json", ".xml", ".txt")  # where they bear an image's name
+_BY_OWN_NAME = ("labelme", "voc", "yolo")  # a file speaks of the image of its name
 
 
 class _Annotated(NamedTuple):
@@ -37,16 +41,8 @@ class _Annotated(NamedTuple):
     is_turn_unclear: bool = False
 
 
-class _Read(NamedTuple):
-    """The annotation files of a folder: claims, and those that cannot be read."""
-
-    claims: list
-    used: set
-    unreadable: dict
-
-
 def read_annotated(folder, files, layout, normal_class):
-    """Lists the images of labelme, COCO or VOC files, and what is rejected.
+    """Lists the images that annotation files speak of, and what is rejected.
 
     An image that no file speaks of is normal, unless that is in doubt: a file of its
     name cannot be read, an annotation belongs to no image, it stands in no COCO file
@@ -55,7 +51,7 @@ def read_annotated(folder, files, layout, normal_class):
     Args:
         folder: The source folder.
         files: Names of all its files.
-        layout: `labelme`, `coco` or `voc`.
+        layout: `labelme`, `coco`, `voc`, `yolo` or `csv`.
         normal_class: The class of good parts as it was given, or None.
 
     Returns:
@@ -70,7 +66,7 @@ def read_annotated(folder, files, layout, normal_class):
     read = _read_files(folder, files, layout)
     named = _masks_that_are_named(read.claims, masks)
     images = sorted([*pictures, *named])
-    matches = match(read.claims, images, by_own_name=layout != "coco")
+    matches = match(read.claims, images, by_own_name=layout in _BY_OWN_NAME)
     rejected = [
         Rejected(file, f"cannot be read: {reason}")
         for file, reason in read.unreadable.items()
@@ -86,7 +82,7 @@ def read_annotated(folder, files, layout, normal_class):
         for source, claims in matches.claims.items()
     }
     outline = _outline(folder, annotated, normal_class, normal_name)
-    doubts = _Doubts(files, images, layout, read, matches, normal_name)
+    doubts = Doubts(files, images, layout, read, matches, normal_name)
     kept, counts = [], defaultdict(int)
     for source in images:
         image, problems = _label(
@@ -102,14 +98,29 @@ def read_annotated(folder, files, layout, normal_class):
     return Found(kept, rejected, _notes(counts, outline), unused)
 
 
-def _read_files(folder, files, layout):
+def _readers(folder, files, layout):
+    """The files of a layout, each with the function that reads it."""
+    if layout == "yolo":
+        texts, names = find_yolo(folder, files)
+        if texts and not names:
+            raise InputError(
+                f"{folder} has YOLO labels ({texts[0]}), but no names of their classes: "
+                "add data.yaml, or classes.txt with a name in each line."
+            )
+        return {file: lambda file: read_yolo(folder, file, names) for file in texts}
+    if layout == "csv":
+        table = find_table(folder, files)
+        return {table: lambda file: read_table(folder, file, files)} if table else {}
     reader, suffix = _FILES[layout]
-    read = _Read([], set(), {})
-    for file in files:
-        if not file.lower().endswith(suffix):
-            continue
+    named = [file for file in files if file.lower().endswith(suffix)]
+    return {file: lambda file: reader(folder / file) for file in named}
+
+
+def _read_files(folder, files, layout):
+    read = Read([], set(), {})
+    for file, reader in _readers(folder, files, layout).items():
         try:
-            annotations = reader(folder / file)
+            annotations = reader(file)
         except (ValueError, OSError) as error:
             read.unreadable[file] = str(error)
             read.used.add(file)
@@ -150,6 +161,8 @@ def _join(folder, source, claims, layout):
         return _Annotated(
             source, None, instances, tuple(flags), problems, remarks, reject
         )
+    if any(each.is_relative for each in annotations):
+        instances = [scaled(each, size) for each in instances]
     turned, is_unclear = instances, False
     for each in annotations:
         if each.size and each.size != size:
@@ -209,90 +222,12 @@ def _outline(folder, annotated, normal_class, normal_name):
     )
     if alone:
         raise InputError(
-            f"{label!r} lies on every annotated image of {folder} (it covers {share:.0%} "
-            f"of them), on {alone} alone. If it is the outline of the part, add "
+            f"{label!r} lies on every annotated image of {folder} (it covers "
+            f"{share:.0%} of them), on {alone} alone. If it is the outline of the part, add "
             f"--normal-class {label}; if it is a defect, add --normal-class with the "
             f"name of the good class, for example {normal_name}."
         )
     return label
-
-
-class _Doubts:
-    """Why an image that nothing marks may have a defect all the same."""
-
-    def __init__(self, files, images, layout, read, matches, normal_name):
-        self._of = dict(matches.doubts)
-        index = ImageIndex(images)
-        for file in read.unreadable:
-            own = index.own(file) or index.of_stem(file)
-            for image in own:
-                self._of.setdefault(image, f"its annotation file {file} cannot be read")
-        self._unclaimed = self._of | _side_files(files, read, index)
-        self._listed, self._all = {}, ""
-        for claim in matches.orphans:
-            if not claim.annotation.says_something:
-                continue
-            self._all = self._all or (
-                f"no annotation speaks of it, but {claim.file} has one of "
-                f"{claim.annotation.image!r}, which is not there: it may be its own"
-            )
-            if claim.annotation.names_no_image:
-                self._listed[claim.file] = (
-                    f"nothing is marked, but {claim.file} has annotations of the image "
-                    f"{claim.annotation.image}, which it does not list"
-                )
-        stray = [
-            file
-            for file in read.unreadable
-            if layout == "coco" or not (index.own(file) or index.of_stem(file))
-        ]
-        if stray:
-            self._all = self._all or (
-                f"no annotation speaks of it, but {stray[0]} cannot be read"
-            )
-        self._claims = matches.claims
-        lists_good = any(
-            not any(claim.annotation.says_something for claim in claims)
-            for claims in matches.claims.values()
-        )
-        self._is_complete = layout == "coco" and lists_good
-        self._defect_folders = _defect_folders(images, normal_name)
-
-    def of(self, source):
-        """Why the image is not good though nothing is marked in it; "" if it is."""
-        if source in self._of:
-            return self._of[source]
-        if source.split("/")[0] in self._defect_folders:
-            return "lies in a folder of a defect class, but nothing is marked in it"
-        if source in self._claims:
-            files = [claim.file for claim in self._claims[source]]
-            return next((self._listed[f] for f in files if f in self._listed), "")
-        if source in self._unclaimed:
-            return self._unclaimed[source]
-        if self._is_complete:
-            return "stands in no COCO file that can be read"
-        return self._all
-
-
-def _side_files(files, read, index):
-    """Doubts of the images whose name an annotation file bears that was not read."""
-    doubts = {}
-    for file in files:
-        if file in read.used or not file.lower().endswith(_SIDE_FILES):
-            continue
-        own = index.own(file)
-        if not own and posixpath.basename(posixpath.dirname(file)).lower() == "labels":
-            own = index.of_stem(file)
-        for image in own:
-            doubts[image] = f"no annotation that is read speaks of it, but {file} may"
-    return doubts
-
-
-def _defect_folders(images, normal_name):
-    """The folders of defect classes: those beside a folder of good parts, if any."""
-    tops = {source.split("/")[0] for source in images if "/" in source}
-    normal = {top for top in tops if is_normal(top, normal_name)}
-    return tops - normal if normal else set()
 
 
 def _label(folder, source, annotated, doubts, normal_name, outline, counts):

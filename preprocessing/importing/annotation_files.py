@@ -40,6 +40,7 @@ class Annotation(NamedTuple):
         flags: The labels that the whole image is given.
         conflict: Why it cannot be known which image or label is meant; or empty.
         names_no_image: Whether the file has shapes of an image it does not name.
+        is_relative: Whether coordinates are shares of width and height.
     """
 
     image: str
@@ -50,6 +51,7 @@ class Annotation(NamedTuple):
     flags: tuple = ()
     conflict: str = ""
     names_no_image: bool = False
+    is_relative: bool = False
 
     @property
     def says_something(self):

@@ -134,7 +134,8 @@ def _remarks_on_ids(images, items):
     twice = [key for key, count in counts.items() if count > 1]
     if twice:
         remarks.append(
-            f"{len(twice)} annotation ids are there twice, first {twice[0]}: all are read"
+            f"{len(twice)} annotation ids are there twice, first {twice[0]}; all "
+            "are read"
         )
     return remarks
 

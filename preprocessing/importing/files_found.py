@@ -8,7 +8,7 @@ from goodparts.command import InputError
 from preprocessing.images import IMAGE_SUFFIXES, is_image
 from preprocessing.importing.found_image import Rejected
 from preprocessing.importing.mask_names import MASK_FOLDERS, SPLIT_FOLDERS, is_role
-from preprocessing.manifest import is_normal_name
+from preprocessing.normal_names import is_normal_name
 
 _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz")
 _SYSTEM = ("thumbs.db", "desktop.ini")

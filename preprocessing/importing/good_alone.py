@@ -5,9 +5,9 @@ from pathlib import PurePosixPath
 
 from goodparts.command import InputError
 from preprocessing.images import is_image
-from preprocessing.importing.mask_names import SPLIT_FOLDERS, is_role, mask_key
 from preprocessing.importing.layouts import GOOD_PARTS
-from preprocessing.manifest import is_normal_name
+from preprocessing.importing.mask_names import SPLIT_FOLDERS, is_role, mask_key
+from preprocessing.normal_names import is_normal_name
 
 
 def check_good_alone(source, layout, table, rejected, normal_class):

@@ -5,7 +5,7 @@ from statistics import median
 from typing import NamedTuple
 
 from preprocessing.instances import instance_area
-from preprocessing.manifest import is_normal_name
+from preprocessing.normal_names import is_normal_name
 
 MIN_OUTLINED = 3  # images, of which it can be said that one label lies on all
 ON_ALL = 0.9  # of the images: the share that counts as all

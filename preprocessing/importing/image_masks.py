@@ -14,7 +14,7 @@ from preprocessing.importing.mask_names import (
     split_masks,
 )
 from preprocessing.importing.mask_values import IGNORE, mixes_ignore, read_masks
-from preprocessing.manifest import is_normal_name
+from preprocessing.normal_names import is_normal_name
 
 DEFECT_NAME = "defect"  # the class of what a mask marks, where nothing names it
 

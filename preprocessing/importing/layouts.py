@@ -21,12 +21,14 @@ from preprocessing.importing.files_found import (
     seen_unread,
 )
 from preprocessing.importing.image_masks import read_mvtec, read_pairs
+from preprocessing.importing.label_tables import find_table
 from preprocessing.importing.mask_names import (
     MASK_FOLDERS,
     SPLIT_FOLDERS,
     is_role,
     split_masks,
 )
+from preprocessing.importing.yolo_files import find_yolo
 
 _LOOKS = {
     "mvtec": "train/good/1.png, test/<class>/1.png, ground_truth/<class>/1_mask.png",
@@ -35,6 +37,8 @@ _LOOKS = {
     "labelme": "1.jpg with 1.json",
     "coco": "a .json with images, annotations and categories",
     "voc": "1.jpg with 1.xml, or JPEGImages/ and Annotations/",
+    "yolo": "images/1.jpg with labels/1.txt, and data.yaml or classes.txt",
+    "csv": "images and one labels.csv with a column of file names and one of labels",
     "good_parts": "1.jpg: every image is a good part",
 }
 LAYOUTS = tuple(_LOOKS)
@@ -119,6 +123,9 @@ def _find_layout(folder, files):
     if in_splits and any(_is_split_class(path.parts) for path in paths):
         return "mvtec"
     kinds = annotation_layouts(folder, files)
+    texts, names = find_yolo(folder, files)
+    if texts and (names or kinds):
+        kinds["yolo"] = texts[0]
     if len(kinds) > 1:
         seen = "; ".join(f"{kind}: {name}" for kind, name in kinds.items())
         raise InputError(
@@ -137,6 +144,8 @@ def _find_layout(folder, files):
         return "image_mask_pairs"
     if tops and not in_splits and not any(map(is_role, tops)):
         return "class_folders"
+    if find_table(folder, files):
+        return "csv"
     looks = "; ".join(
         f"{name}: {look}" for name, look in _LOOKS.items() if name != GOOD_PARTS
     )

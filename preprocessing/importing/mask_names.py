@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs", "jpegimages"})
 MASK_FOLDERS = frozenset(
-    "mask masks ground_truth ground_truths groundtruth groundtruths ground-truth gt gts "
-    "label labels annotation annotations anno annos seg segs segmentation "
+    "mask masks ground_truth ground_truths groundtruth groundtruths ground-truth gt "
+    "gts label labels annotation annotations anno annos seg segs segmentation "
     "segmentations segmentationclass segmentationobject".split()
 )
 SPLIT_FOLDERS = {
@@ -64,7 +64,7 @@ def split_masks(sources):
 
 
 def mask_key(source):
-    """The key of a file (see `split_masks`), and whether its name is surely a mask's."""
+    """The key of a file (see `split_masks`), and whether it is surely a mask's."""
     *folders, name = PurePosixPath(source).parts
     stem = PurePosixPath(name).stem
     roles = {folder.lower() for folder in folders}

@@ -1,4 +1,4 @@
-"""Which annotation speaks of which image: by its path, or else by a name that is unique.
+"""Which annotation speaks of which image: by its path, else by a unique name.
 
 What an annotation names, and what lies beside it, are often not the same: folders of
 another computer, renamed files, other endings. A name that fits two images, or two
@@ -169,7 +169,7 @@ class ImageIndex:
         return self._by_stem.get(_composed(stem).casefold(), [])
 
     def _near(self, file, name, look):
-        """What lies in the file's own folder; if nothing, what lies in those near it."""
+        """What lies in the file's own folder, else what lies in those near it."""
         folder = posixpath.dirname(file)
         found = look(posixpath.join(folder, name))
         if found:

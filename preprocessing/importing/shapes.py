@@ -96,6 +96,20 @@ def outline_shape(label, outlines, *, corners=None, pixel=0):
     return {"label": label, "bbox": _box(low, high), "polygons": polygons}, remark
 
 
+def scaled(instance, size):
+    """An instance in shares of the image's width and height, in pixels of its size."""
+    height, width = size
+    x, y, box_width, box_height = instance["bbox"]
+    return {
+        **instance,
+        "bbox": [x * width, y * height, box_width * width, box_height * height],
+        "polygons": [
+            (np.reshape(polygon, (-1, 2)) * (width, height)).ravel().tolist()
+            for polygon in instance["polygons"]
+        ],
+    }
+
+
 def mask_outlines(mask):
     """The outer outlines of a mask `(height, width)`, each of 3 points or more."""
     outlines, _ = cv2.findContours(
