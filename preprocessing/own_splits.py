@@ -1,4 +1,4 @@
-"""Data sets that come split: `train`, `val` and `test`, each with folders of classes."""
+"""Data sets that come split: `train`, `val` and `test`, with folders of classes."""
 
 import numpy as np
 

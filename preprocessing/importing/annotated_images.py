@@ -104,8 +104,8 @@ def _readers(folder, files, layout):
         texts, names = find_yolo(folder, files)
         if texts and not names:
             raise InputError(
-                f"{folder} has YOLO labels ({texts[0]}), but no names of their classes: "
-                "add data.yaml, or classes.txt with a name in each line."
+                f"{folder} has YOLO labels ({texts[0]}), but no names of their "
+                "classes: add data.yaml, or classes.txt with a name in each line."
             )
         return {file: lambda file: read_yolo(folder, file, names) for file in texts}
     if layout == "csv":
@@ -223,8 +223,8 @@ def _outline(folder, annotated, normal_class, normal_name):
     if alone:
         raise InputError(
             f"{label!r} lies on every annotated image of {folder} (it covers "
-            f"{share:.0%} of them), on {alone} alone. If it is the outline of the part, add "
-            f"--normal-class {label}; if it is a defect, add --normal-class with the "
+            f"{share:.0%} of them), on {alone} alone. If it is the outline of the part, "
+            f"add --normal-class {label}; if it is a defect, add --normal-class with the "
             f"name of the good class, for example {normal_name}."
         )
     return label

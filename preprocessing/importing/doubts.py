@@ -55,9 +55,8 @@ class Doubts:
             not any(claim.annotation.says_something for claim in claims)
             for claims in matches.claims.values()
         )
-        self._is_complete = (
-            layout in ("coco", "yolo") and lists_good
-        ) or layout == "csv"
+        is_listed = lists_good and layout in ("coco", "yolo")
+        self._is_complete = is_listed or layout == "csv"
         self._defect_folders = _defect_folders(images, normal_name)
 
     def of(self, source):

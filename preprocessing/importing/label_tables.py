@@ -10,8 +10,8 @@ from preprocessing.importing.annotation_files import Annotation
 from preprocessing.importing.shapes import clean_label
 
 _LABELS = frozenset(
-    "label labels class classes class_name classname category target defect defect_type "
-    "type quality status result verdict grade annotation tag".split()
+    "label labels class classes class_name classname category target defect "
+    "defect_type type quality status result verdict grade annotation tag".split()
 )
 _MIN_NAMED = 0.5  # of the rows, that name an image in the column of paths
 
@@ -51,6 +51,8 @@ def read_table(folder, file, files):
     if path is None:
         raise ValueError("no column names the images")
     label = _label_column(header, path)
+    if is_image(header[path]):  # there is no header
+        rows = [header, *rows]
     found = []
     for row in rows:
         image = row[path].strip() if len(row) > path else ""

@@ -19,9 +19,8 @@ def find_yolo(folder, files):
         files: Names of all its files.
 
     Returns:
-        The sorted text files, and the class names as {number: name}. The files are
-        none where a row of any of them is not of numbers; the names are none where no
-        file gives them.
+        The sorted text files, none where most of their rows are not of YOLO, and the
+        class names as {number: name}, none where no file gives them.
     """
     stems = {PurePosixPath(name).stem for name in files if is_image(name)}
     texts = [
@@ -30,7 +29,7 @@ def find_yolo(folder, files):
         if name.lower().endswith(".txt") and PurePosixPath(name).stem in stems
     ]
     rows = [row for name in texts for row in _rows(folder / name)]
-    if not rows or not all(_is_row(row) for row in rows):
+    if sum(map(_is_row, rows)) * 2 <= len(rows):
         return [], {}
     return texts, _read_names(folder, files)
 
@@ -117,9 +116,7 @@ def _text(path):
 
 def _yaml_names(text):
     """`names` of a data.yaml: a list in brackets, or rows of `- name` or `0: name`."""
-    inline = re.search(
-        r"^names\s*:\s*([\[{])(.*?)[\]}]", text, re.DOTALL | re.MULTILINE
-    )
+    inline = re.search(r"^names\s*:\s*([\[{])([^\]}]*)[\]}]", text, re.MULTILINE)
     if inline:
         items = re.findall(r"'[^']*'|\"[^\"]*\"|[^,]+", inline[2])
         items = [item.strip() for item in items if item.strip()]

@@ -679,8 +679,8 @@ def test_folder_without_images(tmp_path):
 
 def test_unknown_layout_name_and_layout_that_cannot_be_found(tmp_path):
     picture(tmp_path / "1.png")
-    with pytest.raises(InputError, match="one of mvtec, class_folders.*'yolo'"):
-        read_source(tmp_path, layout="yolo")
+    with pytest.raises(InputError, match="one of mvtec, class_folders.*'tfrecord'"):
+        read_source(tmp_path, layout="tfrecord")
     with pytest.raises(InputError, match="in no known layout") as error:
         read_source(tmp_path)
     assert all(layout in str(error.value) for layout in LAYOUTS)
