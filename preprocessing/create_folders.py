@@ -25,6 +25,7 @@ from preprocessing.importing.checked_images import (
 )
 from preprocessing.importing.good_alone import check_good_alone
 from preprocessing.importing.layouts import LAYOUTS, read_source
+from preprocessing.importing.left_out import describe_left_out, left_out
 from preprocessing.importing.mask_names import SPLIT_FOLDERS
 from preprocessing.manifest import (
     SPLITS,
@@ -80,6 +81,17 @@ def create_folders(
         check_name("--normal-class", normal_class)
     check_rule(rule)
     found, images, rejected, bit_depth = _read_images(source, layout, normal_class)
+    try:
+        table, kept, info = _split(source, found, images, rejected, normal_class, rule)
+    except InputError as error:
+        raise InputError(f"{error}{describe_left_out(images, rejected)}") from error
+    info = {"name": name, **info, "bit_depth": bit_depth}
+    rejected = [*rejected, *found.unused]
+    return put_dataset(Path(out) / name, table, kept, rejected, info, link=link)
+
+
+def _split(source, found, images, rejected, normal_class, rule):
+    """The table of the images with their splits, those kept, and dataset.json."""
     table = place_files(images)
     classes = sorted(set(table["label"]))
     if len(classes) == 1:
@@ -97,7 +109,6 @@ def create_folders(
     add_paths(table)
     sizes = Counter(table["group"])
     info = {
-        "name": name,
         "source": str(source.resolve()),
         "layout": found.layout,
         "classes": classes,
@@ -108,10 +119,9 @@ def create_folders(
         "leak": round(leak, 4),
         "num_rejected": len(rejected),
         "notes": [*found.notes, *_note_on_pooling(table, rule)],
-        "bit_depth": bit_depth,
+        "num_left_out": len(left_out(images, rejected)),
     }
-    rejected = [*rejected, *found.unused]
-    return put_dataset(Path(out) / name, table, kept, rejected, info, link=link)
+    return table, kept, info
 
 
 def check_name(flag, name):
@@ -185,8 +195,8 @@ def describe(dataset):
     if info["num_rejected"]:
         remarks = "remark" if info["num_rejected"] == 1 else "remarks"
         lines.append(
-            f"{info['num_rejected']} {remarks} on files, most of them left out: see "
-            f"{dataset.folder / 'rejected.csv'}"
+            f"{info['num_rejected']} {remarks} on files, {info['num_left_out']} images "
+            f"left out: see {dataset.folder / 'rejected.csv'}"
         )
     return "\n".join(lines)
 

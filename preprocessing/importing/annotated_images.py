@@ -7,6 +7,7 @@ from typing import NamedTuple
 from goodparts.command import InputError
 from preprocessing.images import image_frame, is_image
 from preprocessing.importing.annotation_files import read_labelme, read_voc
+from preprocessing.importing.annotation_kinds import annotation_layouts
 from preprocessing.importing.coco_files import read_coco
 from preprocessing.importing.doubts import Doubts, Read
 from preprocessing.importing.found_image import Found, Rejected, SourceImage
@@ -82,7 +83,8 @@ def read_annotated(folder, files, layout, normal_class):
         for source, claims in matches.claims.items()
     }
     outline = _outline(folder, annotated, normal_class, normal_name)
-    doubts = Doubts(files, images, layout, read, matches, normal_name)
+    others = _read_other_kinds(folder, files, images, read)
+    doubts = Doubts(files, images, layout, read, matches, normal_name, others)
     kept, counts = [], defaultdict(int)
     for source in images:
         image, problems = _label(
@@ -129,6 +131,17 @@ def _read_files(folder, files, layout):
         if annotations:
             read.used.add(file)
     return read
+
+
+def _read_other_kinds(folder, files, images, read):
+    """What annotation files of other layouts speak of, as {image: file}."""
+    left = [name for name in files if name not in read.used]
+    spoken = {}
+    for layout in annotation_layouts(folder, left):
+        other = _read_files(folder, left, layout)
+        matches = match(other.claims, images, by_own_name=layout in _BY_OWN_NAME)
+        spoken |= {image: claims[0].file for image, claims in matches.claims.items()}
+    return spoken
 
 
 def _masks_that_are_named(claims, masks):
@@ -223,9 +236,9 @@ def _outline(folder, annotated, normal_class, normal_name):
     if alone:
         raise InputError(
             f"{label!r} lies on every annotated image of {folder} (it covers "
-            f"{share:.0%} of them), on {alone} alone. If it is the outline of the part, "
-            f"add --normal-class {label}; if it is a defect, add --normal-class with the "
-            f"name of the good class, for example {normal_name}."
+            f"{share:.0%} of them), on {alone} alone. If it is the outline of the "
+            f"part, add --normal-class {label}; if it is a defect, add --normal-class "
+            f"with the name of the good class, for example {normal_name}."
         )
     return label
 

@@ -20,14 +20,18 @@ class Read(NamedTuple):
 class Doubts:
     """Why an image that nothing marks may have a defect all the same."""
 
-    def __init__(self, files, images, layout, read, matches, normal_name):
+    def __init__(self, files, images, layout, read, matches, normal_name, others):
         self._of = dict(matches.doubts)
         index = ImageIndex(images)
         for file in read.unreadable:
             own = index.own(file) or index.of_stem(file)
             for image in own:
                 self._of.setdefault(image, f"its annotation file {file} cannot be read")
-        self._unclaimed = self._of | _side_files(files, read, index)
+        self._unclaimed = {
+            image: f"no annotation that is read speaks of it, but {file} does"
+            for image, file in others.items()
+        }
+        self._unclaimed |= self._of | _side_files(files, read, index)
         self._listed, self._all = {}, ""
         for claim in matches.orphans:
             if not claim.annotation.says_something:

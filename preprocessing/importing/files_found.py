@@ -2,15 +2,17 @@
 
 import os
 from collections import Counter
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from goodparts.command import InputError
 from preprocessing.images import IMAGE_SUFFIXES, is_image
+from preprocessing.importing.annotation_files import read_json_file, read_xml_file
 from preprocessing.importing.found_image import Rejected
 from preprocessing.importing.mask_names import MASK_FOLDERS, SPLIT_FOLDERS, is_role
 from preprocessing.normal_names import is_normal_name
 
 _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz")
+_PARSERS = {".json": read_json_file, ".xml": read_xml_file}
 _SYSTEM = ("thumbs.db", "desktop.ini")
 
 
@@ -79,7 +81,20 @@ def describe_unused(names):
     return f"files that are not used: {len(names)} ({listed})"
 
 
-def seen_unread(files):
+def broken_files(folder, names):
+    """One `Rejected` for every .json or .xml file that cannot be parsed."""
+    broken = []
+    for name in names:
+        read = _PARSERS.get(PurePosixPath(name).suffix.lower())
+        try:
+            if read:
+                read(Path(folder, name))
+        except (ValueError, OSError) as error:
+            broken.append(Rejected(name, f"cannot be read: {error}"))
+    return broken
+
+
+def seen_unread(folder, files):
     """What labels may stand in files that are not read, as a text or ""."""
     seen = []
     tables = [
@@ -97,7 +112,10 @@ def seen_unread(files):
         place = PurePosixPath(texts[0]).parent / "*.txt"
         seen.append(f"{len(texts)} text files as of YOLO in {place}")
     others = [name for name in files if name.lower().endswith((".json", ".xml"))]
-    if others:
+    broken = broken_files(folder, others)
+    if broken:
+        seen.append(f"{broken[0].path}, which {broken[0].reason}")
+    elif others:
         seen.append(f"{len(others)} .json or .xml files, first {others[0]}")
     return f" Seen, but not read: {'; '.join(seen)}." if seen else ""
 

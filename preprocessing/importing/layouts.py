@@ -14,6 +14,7 @@ from preprocessing.importing.annotated_images import read_annotated
 from preprocessing.importing.annotation_kinds import annotation_layouts
 from preprocessing.importing.class_folders import read_class_folders, read_good_parts
 from preprocessing.importing.files_found import (
+    broken_files,
     count_unused,
     describe_unused,
     find_start,
@@ -88,12 +89,12 @@ def read_source(folder, *, layout=None, normal_name=None):
     if layout is None:
         layout = _find_layout(folder, files)
     found = _read(folder, files, layout, normal_name)
-    rejected = sorted(found.rejected)
+    rejected = sorted([*found.rejected, *broken_files(folder, found.unused)])
     if not found.images:
         first = f" First: {rejected[0].path}: {rejected[0].reason}." if rejected else ""
         raise InputError(
             f"No image of {folder} can be used as layout {layout} "
-            f"({_LOOKS[layout]}).{first}{seen_unread(found.unused)}"
+            f"({_LOOKS[layout]}).{first}{seen_unread(folder, found.unused)}"
         )
     images = sorted(found.images, key=lambda image: image.source)
     notes = [*found.notes]
@@ -151,7 +152,7 @@ def _find_layout(folder, files):
     )
     raise InputError(
         f"The {len(paths)} images of {folder} lie in no known layout."
-        f"{seen_unread(files)} "
+        f"{seen_unread(folder, files)} "
         f"Arrange them as one of these: {looks}. If every image is a good part, add "
         f"--layout {GOOD_PARTS}."
     )
