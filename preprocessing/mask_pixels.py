@@ -33,11 +33,8 @@ def mark_defects(image, file_format):
     if image.mode in ("RGBA", "LA", "PA"):
         drawn = image.convert("RGBA")
         alpha = np.asarray(drawn)[:, :, 3]
-        if (
-            len(_levels(_packed(np.asarray(drawn)[:, :, :3])))
-            == 1
-            < len(_levels(alpha))
-        ):
+        num_colours = len(_levels(_packed(np.asarray(drawn)[:, :, :3])))
+        if num_colours == 1 and (alpha < 255).any():
             return alpha > 127, None  # drawn on a transparent layer
         image = drawn.convert("RGB")
     pixels = np.asarray(image)

@@ -8,10 +8,12 @@ from preprocessing.images import is_image, looks_like_mask
 from preprocessing.importing.found_image import Found, Rejected, SourceImage
 from preprocessing.importing.mask_names import split_masks
 
+_LOOKED_AT = 5  # files of a folder, before all of them are
+
 
 def read_class_folders(folder, files):
     """Lists the images by the first folder of their path, and what is rejected."""
-    masks = find_masks(folder, files)
+    masks = _find_mask_folders(folder, files) | find_masks(folder, files)
     images, rejected = [], list(masks.values())
     for source in filter(is_image, files):
         label, *rest = source.split("/")
@@ -54,6 +56,32 @@ def find_masks(folder, files):
             reason = f"looks like the mask of {'/'.join(twin)}, so it is no image"
             found[name] = Rejected(name, reason)
     return found
+
+
+def _find_mask_folders(folder, files):
+    """The files of folders that hold masks alone, beside others that do not."""
+    of_top = defaultdict(list)
+    for name in filter(is_image, files):
+        if "/" in name:
+            of_top[name.split("/")[0]].append(name)
+
+    def are_masks(names):
+        looks = []
+        for name in names:
+            try:
+                looks.append(looks_like_mask(folder / name))
+            except InputError:
+                continue
+        return bool(looks) and all(looks)
+
+    tops = [top for top, names in of_top.items() if are_masks(names[:_LOOKED_AT])]
+    if len(tops) == len(of_top):
+        return {}
+    tops = [top for top in tops if are_masks(of_top[top])]
+    reason = "is black and white as all files of {}: masks, not images"
+    return {
+        name: Rejected(name, reason.format(top)) for top in tops for name in of_top[top]
+    }
 
 
 def _twins_by_stem(names):

@@ -92,20 +92,28 @@ def find_outline(images, normal_name):
     counts = Counter(
         name for found, _ in images for name in {i["label"] for i in found}
     )
-    label, count = max(counts.items(), key=lambda item: (item[1], item[0]))
-    if len(counts) < 2 or count < ON_ALL * len(images) or is_normal(label, normal_name):
+    if len(counts) < 2:
         return None
+    found = []
+    for label, count in counts.items():
+        if count >= ON_ALL * len(images) and not is_normal(label, normal_name):
+            share = _share(images, label)
+            held = [_holds_others(instances, label) for instances, _ in images]
+            held = [each for each in held if each is not None]
+            is_round = held and sum(held) >= ON_ALL * len(held)
+            found += [(share, label)] if is_round or share >= COVERS else []
+    return max(found)[::-1] if found else None
+
+
+def _share(images, label):
+    """The median share of an image that the boxes of a label cover."""
     shares = [
-        sum(_box_area(each) for each in found if each["label"] == label)
+        sum(_box_area(each) for each in instances if each["label"] == label)
         / (size[0] * size[1])
-        for found, size in images
+        for instances, size in images
         if size
     ]
-    share = median(shares) if shares else 0.0
-    held = [_holds_others(found, label) for found, _ in images]
-    held = [each for each in held if each is not None]
-    is_round = held and sum(held) >= ON_ALL * len(held)
-    return (label, share) if is_round or share >= COVERS else None
+    return median(shares) if shares else 0.0
 
 
 def _holds_others(instances, label):

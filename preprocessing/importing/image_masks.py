@@ -197,20 +197,22 @@ def _mixed_folders(images, normal_name):
 
 
 def _hold_against_folders(images, normal_name):
-    """Leaves out what lies in the folder of good parts and has a defect in its mask."""
-    goods = [
-        image
-        for image in images
-        if image.mask_paths and _is_normal(image.label, normal_name)
-    ]
-    wrong = {
-        image.source
-        for image, (is_marked, _) in zip(goods, _look(goods), strict=True)
-        if is_marked
-    }
-    reason = "lies in the folder of good parts, but its mask marks a defect"
-    rejected = [Rejected(source, reason) for source in sorted(wrong)]
-    return [image for image in images if image.source not in wrong], rejected
+    """Leaves out what lies in the folder of good parts and has a defect in its mask.
+
+    In a folder of defects an empty mask is only said.
+    """
+    masked = [image for image in images if image.mask_paths]
+    wrong, said = set(), []
+    for image, (is_marked, _) in zip(masked, _look(masked), strict=True):
+        is_good = _is_normal(image.label, normal_name)
+        if is_good and is_marked:
+            reason = "lies in the folder of good parts, but its mask marks a defect"
+            wrong.add(image.source)
+            said.append(Rejected(image.source, reason))
+        elif not is_good and is_marked is False:
+            reason = f"its mask is empty; the image is kept as {image.label}"
+            said.append(Rejected(image.source, reason))
+    return [image for image in images if image.source not in wrong], said
 
 
 def _is_normal(label, normal_name):

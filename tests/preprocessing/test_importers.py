@@ -761,7 +761,8 @@ def test_real_data(name, layout, num_images, num_masks, num_instances):
     source = read_source(os.path.join(os.environ["REAL_DATA"], name))
 
     assert source.layout == layout
-    assert source.rejected == []
+    empty = [each for each in source.rejected if "mask is empty" in each.reason]
+    assert source.rejected == empty  # four of magnetic_tile
     assert len(source.images) == num_images
     assert sum(len(image.mask_paths) for image in source.images) == num_masks
     assert sum(len(image.instances) for image in source.images) == num_instances
