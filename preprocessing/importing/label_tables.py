@@ -50,7 +50,8 @@ def read_table(folder, file, files):
     path = _path_column(header, rows, _names_of_images(files))
     if path is None:
         raise ValueError("no column names the images")
-    label = _label_column(header, path)
+    named = any(is_image(row[path].strip()) for row in rows if len(row) > path)
+    label = _label_column(header, path, is_sure=named)
     if is_image(header[path]):  # there is no header
         rows = [header, *rows]
     found = []
@@ -97,11 +98,12 @@ def _path_column(header, rows, names):
     return shares.index(best) if best >= _MIN_NAMED else None
 
 
-def _label_column(header, path):
+def _label_column(header, path, *, is_sure):
+    """The column named as one of labels; or the only other one beside file names."""
     named = [name.strip().casefold().replace(" ", "_") for name in header]
     others = [column for column in range(len(header)) if column != path]
     found = [column for column in others if named[column] in _LABELS]
-    if not found and len(others) == 1:
+    if not found and len(others) == 1 and is_sure:
         found = others
     if len(found) != 1:
         raise ValueError(

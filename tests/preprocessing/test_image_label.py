@@ -128,7 +128,7 @@ GOOD = """good ok Pass passed IO i.O. OK_parts ok_front perfect defect-free Defe
 anomaly_free no_defects 01_good OKParts MT_Free no_anomaly normal
 """.split()
 NOT_GOOD = """not_ok no_good NotOK NOK n.i.O. nio abnormal defect crack_free
-good_crack pass_fail failed bad okra imperfect bypass non_ok OK_NOK ng free_defect parts 2
+good_crack pass_fail failed bad okra imperfect bypass non_ok OK_NOK ng free_defect parts
 """.split()
 
 
