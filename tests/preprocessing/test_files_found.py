@@ -294,7 +294,7 @@ def test_shares_may_be_in_percent(tmp_path):
 
     assert dataset.info["shares"] == {"train": 0.7, "validate": 0.15, "test": 0.15}
     with pytest.raises(InputError, match="shares"):
-        create_folders(tmp_path / "p", out=out, shares=(70, 15, 25))
+        create_folders(tmp_path / "p", out=tmp_path, name="y", shares=(70, 15, 25))
 
 
 def test_json_of_every_kind_of_nonsense(tmp_path):
