@@ -10,6 +10,7 @@ import argparse
 import csv
 import io
 import sys
+from collections import Counter
 from pathlib import Path
 
 from decisions.rule import UNLIKE
@@ -20,10 +21,11 @@ from evaluation.overlay import draw_overlay
 from evaluation.wording import counted
 from goodparts.command import InputError, run_command
 from goodparts.files import file_hash, write_text
+from preprocessing.bit_depth import BIT_DEPTHS
 from preprocessing.images import is_image, read_image, write_image
 
 
-def predict(model, paths, *, overlays=None):
+def predict(model, paths, *, overlays=None, bit_depth=None):
     """Predicts images one by one.
 
     Args:
@@ -31,6 +33,8 @@ def predict(model, paths, *, overlays=None):
         paths: Image files, or folders that are searched for images.
         overlays: Folder for a picture of every image with its anomaly map and
             instances; None for none.
+        bit_depth: How many bits the camera gives, for files of more than 8 bits, as
+            dataset.json of the training images has it; without it they are refused.
 
     Yields:
         Dicts with path, verdict (accept, reject or inspect, by the lines of the
@@ -44,7 +48,7 @@ def predict(model, paths, *, overlays=None):
     inspector = open_inspector(model)
     for file in find_images(paths):
         try:
-            image = read_image(file)
+            image = read_image(file, bit_depth)
         except InputError as error:
             yield {"path": str(file), "verdict": "unreadable", "problem": str(error)}
             continue
@@ -128,6 +132,21 @@ def find_images(paths):
     return files
 
 
+def _note_others(paths):
+    """Says how many files in the folders named are no images."""
+    files = [
+        file
+        for path in map(Path, paths)
+        if path.is_dir()
+        for file in path.rglob("*")
+        if file.is_file() and not is_image(file) and not file.name.startswith(".")
+    ]
+    counts = Counter(file.suffix.lower() or "without a suffix" for file in files)
+    if counts:
+        listed = ", ".join(f"{name} {count}" for name, count in counts.most_common())
+        print(f"note: files that are no images: {listed}", file=sys.stderr)
+
+
 def training_note(run, files):
     """Says how many of the files the run may know by heart; empty for none.
 
@@ -170,7 +189,15 @@ def main():
         metavar="FOLDER",
         help="also write pictures of anomaly maps and instances",
     )
+    parser.add_argument(
+        "--bit-depth",
+        type=int,
+        choices=BIT_DEPTHS,
+        help="of the camera, for files of more than 8 bits",
+    )
     arguments = parser.parse_args()
+    options = {"overlays": arguments.overlays, "bit_depth": arguments.bit_depth}
+    _note_others(arguments.images)
     if not is_bundle(arguments.model):
         from evaluation.run_folder import read_run
 
@@ -179,7 +206,7 @@ def main():
         if note:
             print(f"note: {note}", file=sys.stderr)
     rows = []
-    for row in predict(arguments.model, arguments.images, overlays=arguments.overlays):
+    for row in predict(arguments.model, arguments.images, **options):
         rows.append(row)
         if row["verdict"] == "unreadable":
             print(f"error: {row['problem']}", file=sys.stderr)

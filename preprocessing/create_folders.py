@@ -17,16 +17,23 @@ from goodparts.command import InputError, positive_int, run_command
 from goodparts.command import seed as seed_type
 from preprocessing.dataset_folder import put_dataset
 from preprocessing.embedded_parts.render import render_dataset
-from preprocessing.importing.checked_images import add_paths, check_images, place_files
+from preprocessing.importing.checked_images import (
+    add_paths,
+    check_images,
+    find_bit_depth,
+    place_files,
+)
 from preprocessing.importing.good_alone import check_good_alone
-from preprocessing.importing.image_masks import SPLIT_FOLDERS
 from preprocessing.importing.layouts import LAYOUTS, read_source
+from preprocessing.importing.left_out import describe_left_out, left_out
+from preprocessing.importing.mask_names import SPLIT_FOLDERS
 from preprocessing.manifest import (
     SPLITS,
     find_normal_class,
     is_copy,
     read_dataset,
 )
+from preprocessing.own_splits import is_split_with_classes, keep_own_splits
 from preprocessing.splitting.rule import (
     PROTOCOLS,
     SHARES,
@@ -65,6 +72,7 @@ def create_folders(
     Raises:
         InputError: If there is nothing to make a data set of; the text says why.
     """
+    rule = {**rule, "shares": _as_shares(rule.get("shares", SHARES))}
     source, rule = Path(source), SplitRule(**rule)
     if name is None:
         name = source.resolve().name
@@ -72,21 +80,35 @@ def create_folders(
     if normal_class is not None:
         check_name("--normal-class", normal_class)
     check_rule(rule)
-    found, images, rejected = _read_images(source, layout, normal_class or "good")
+    found, images, rejected, bit_depth = _read_images(source, layout, normal_class)
+    try:
+        table, kept, info = _split(source, found, images, rejected, normal_class, rule)
+    except InputError as error:
+        raise InputError(f"{error}{describe_left_out(images, rejected)}") from error
+    info = {"name": name, **info, "bit_depth": bit_depth}
+    rejected = [*rejected, *found.unused]
+    return put_dataset(Path(out) / name, table, kept, rejected, info, link=link)
+
+
+def _split(source, found, images, rejected, normal_class, rule):
+    """The table of the images with their splits, those kept, and dataset.json."""
     table = place_files(images)
     classes = sorted(set(table["label"]))
     if len(classes) == 1:
         check_good_alone(source, found.layout, table, rejected, normal_class)
     normal_class = find_normal_class(classes, normal_class)
     fingerprints = [image.fingerprint for image in images]
-    split_table(table, fingerprints, rule, normal_class)
+    is_official = rule.protocol == "official"
+    if is_official and is_split_with_classes(table, normal_class):
+        keep_own_splits(table, fingerprints, rule.shares, rule.seed)
+    else:
+        split_table(table, fingerprints, rule, normal_class)
     leak = expected_leak(table["split"], fingerprints)
     kept = [image for image, split in zip(images, table["split"], strict=True) if split]
     table = table[table["split"] != ""].reset_index(drop=True)
     add_paths(table)
     sizes = Counter(table["group"])
     info = {
-        "name": name,
         "source": str(source.resolve()),
         "layout": found.layout,
         "classes": classes,
@@ -96,8 +118,10 @@ def create_folders(
         "largest_group": max(sizes.values()),
         "leak": round(leak, 4),
         "num_rejected": len(rejected),
+        "notes": [*found.notes, *_note_on_pooling(table, rule)],
+        "num_left_out": len(left_out(images, rejected)),
     }
-    return put_dataset(Path(out) / name, table, kept, rejected, info, link=link)
+    return table, kept, info
 
 
 def check_name(flag, name):
@@ -109,14 +133,34 @@ def check_name(flag, name):
         )
 
 
-def _read_images(source, layout, normal_name):
-    """The `Source`, its images that can be used, and all that is rejected."""
-    found = read_source(source, layout=layout, normal_name=normal_name)
-    images, rejected = check_images(found.images)
+def _note_on_pooling(table, rule):
+    tops = sorted(set(table["official_split"]) - {""})
+    if rule.protocol == "official" or len(tops) < 2:
+        return []
+    return [
+        f"the folders {' and '.join(tops)} of the source are pooled and split anew; "
+        "--protocol official keeps its test"
+    ]
+
+
+def _as_shares(shares):
+    """Shares that sum to 1 where they were given in percent."""
+    in_percent = len(shares) == 3 and abs(sum(shares) - 100) < 1e-6
+    return tuple(share / 100 for share in shares) if in_percent else shares
+
+
+def _read_images(source, layout, normal_class):
+    """The `Source`, its usable images, all that is rejected, and the bit depth."""
+    found = read_source(source, layout=layout, normal_name=normal_class)
+    bit_depth = find_bit_depth(found.images)
+    images, rejected = check_images(found.images, bit_depth)
     rejected = [*found.rejected, *rejected]
     if not images:
-        raise InputError(f"No image of {source} can be used: {rejected[0].reason}.")
-    return found, images, rejected
+        first = rejected[0]
+        raise InputError(
+            f"No image of {source} can be used. First: {first.path}: {first.reason}."
+        )
+    return found, images, rejected, bit_depth
 
 
 def describe(dataset):
@@ -142,11 +186,17 @@ def describe(dataset):
         lines.append(
             "the source has no test set of its own: test is a share of its train"
         )
+    if info.get("bit_depth", 8) > 8:
+        lines.append(
+            f"images of {info['bit_depth']} bits were written with their upper 8; "
+            f"predict on such files needs --bit-depth {info['bit_depth']}"
+        )
+    lines += info.get("notes", [])
     if info["num_rejected"]:
         remarks = "remark" if info["num_rejected"] == 1 else "remarks"
         lines.append(
-            f"{info['num_rejected']} {remarks} on files, most of them left out: see "
-            f"{dataset.folder / 'rejected.csv'}"
+            f"{info['num_rejected']} {remarks} on files, {info['num_left_out']} images "
+            f"left out: see {dataset.folder / 'rejected.csv'}"
         )
     return "\n".join(lines)
 

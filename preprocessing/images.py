@@ -11,11 +11,14 @@ from PIL import Image, ImageOps
 from goodparts.command import InputError
 from goodparts.files import write_bytes
 from goodparts.machine import num_cpus
+from preprocessing.bit_depth import deep_values
+from preprocessing.mask_pixels import mark_defects
 
 IMAGE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+    ".png .apng .jpg .jpeg .jpe .jfif .jif .jp2 .j2k .j2c .jpc .jpf .jpx .bmp .dib "
+    ".tif .tiff .webp .avif .avifs .gif .ppm .pgm .pbm .pnm .tga .pcx .ras .sgi "
+    ".qoi".split()
 )
-MAX_MASK_COLOURS = 32
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
@@ -31,61 +34,106 @@ def is_image(path):
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
-def read_image(path):
+def read_image(path, bit_depth=None):
     """Reads any image file as uint8 RGB of shape `(height, width, 3)`.
 
     Turns the image as its EXIF orientation says. Grey, palette, CMYK and images
-    with alpha become RGB (alpha is dropped); of 16 bits the upper 8 are kept.
+    with alpha become RGB (alpha is dropped). Of several frames the first is read.
+
+    Args:
+        path: Of the file.
+        bit_depth: How many bits the camera gave of an image whose file has more than
+            8; the upper 8 of them are kept. Other images need none.
 
     Raises:
-        InputError: If the file is missing, empty, truncated or no image. The
-            text names the file.
+        InputError: If the file is missing, empty, truncated or no image, or has more
+            than 8 bits and no bit depth is given. The text names the file.
     """
-    return decode_image(_read_bytes(path), path)
+    return decode_image(_read_bytes(path), path, bit_depth)
 
 
-def decode_image(content, name):
+def decode_image(content, name, bit_depth=None):
     """Decodes the bytes of an image file; see `read_image`. `name` is for errors."""
     if not content:
         raise InputError(f"{name} is empty (0 bytes). Copy it again or remove it.")
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            return _to_rgb(ImageOps.exif_transpose(image))
+        values = deep_values(content)
+        if values is None:
+            with Image.open(io.BytesIO(content)) as image:
+                return _to_rgb(ImageOps.exif_transpose(image))
     except UNREADABLE as error:
-        reason = str(error).split(" <_io")[0].replace("cannot identify", "not an")
+        raise _unreadable(name, error) from error
+    if bit_depth is None:
         raise InputError(
-            f"{name} cannot be read as an image ({reason}). Copy it again or remove it."
-        ) from error
+            f"{name} has more than 8 bits, and how many its camera gives is not known. "
+            "Convert it to 8 bits as the training images were, or give --bit-depth "
+            "where there is one (dataset.json of the training images has it)."
+        )
+    if values.max(initial=0) >> bit_depth:
+        raise InputError(
+            f"{name} has values up to {values.max()}, which are more than {bit_depth} "
+            "bits. Is it of another camera than the others?"
+        )
+    return _as_rgb(values >> (bit_depth - 8))
 
 
 def read_mask(path):
     """Reads a defect mask as bool of shape `(height, width)`, True on the defect.
 
-    Values above 127 are defect; in a mask that has none (class indices 0, 1, 2),
-    every value above 0.
+    See `mask_pixels.py` for what the values of a file mean.
 
     Raises:
         InputError: If it cannot be read, or is a photograph by its many colours.
     """
-    pixels = read_image(path)
-    if not _is_mask(pixels):
+    return read_mask_values(path)[0]
+
+
+def read_mask_values(path):
+    """Reads a mask, and the classes of its pixels; None where they are not classes."""
+    content = _read_bytes(path)
+    if not content:
+        raise InputError(f"{path} is empty (0 bytes). Copy it again or remove it.")
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            found, file_format = ImageOps.exif_transpose(image), image.format
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    try:
+        return mark_defects(found, file_format)
+    except ValueError as error:
         raise InputError(
-            f"{path} is a photograph, not a mask. If it is a part of its own, give it "
-            "a name of its own; an image and its mask share one."
-        )
+            f"{path}: {error}. If it is a part of its own, give it a name of its own; "
+            "an image and its mask share one."
+        ) from error
+
+
+def looks_like_mask(path):
+    """Whether an image file is black, or black and up to three levels or white."""
+    pixels = read_image(path, bit_depth=16)
     grey = pixels.max(axis=2)
-    return grey > 127 if grey.max(initial=0) > 127 else grey > 0
+    levels = np.flatnonzero(np.bincount(grey.ravel()))
+    if levels[0] > 16 or not (pixels.max(axis=2) == pixels.min(axis=2)).mean() > 0.9:
+        return False
+    ends = ((grey <= 16) | (grey >= 239)).mean()
+    return len(levels) <= 4 or bool(ends > 0.98)
 
 
 def image_size(path):
     """`(height, width)` as `read_image` would return it, without decoding."""
+    return image_frame(path)[0]
+
+
+def image_frame(path):
+    """`(height, width)` as `read_image` would return it, and the EXIF orientation."""
     try:
         with Image.open(path) as image:
             width, height = image.size
-            turned = image.getexif().get(0x0112, 1) >= 5
+            orientation = image.getexif().get(0x0112, 1)
     except UNREADABLE as error:
         raise InputError(f"{path} cannot be read as an image ({error}).") from error
-    return (width, height) if turned else (height, width)
+    if orientation not in range(1, 9):
+        orientation = 1
+    return ((width, height) if orientation >= 5 else (height, width)), orientation
 
 
 def resize(image, size):
@@ -113,22 +161,25 @@ def write_image(path, image):
 
     The suffix gives the format; JPEG at quality 95.
     """
+    write_bytes(path, encode_image(image, Path(path).suffix.lower()))
+
+
+def encode_image(image, suffix):
+    """The bytes of an image file; see `write_image`."""
     if image.dtype == bool:
         image = image.astype(np.uint8) * 255
     if image.ndim == 3:
         image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    suffix = Path(path).suffix.lower()
     options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg") else []
     _, content = cv2.imencode(suffix, image, options)
-    write_bytes(path, content.tobytes())
+    return content.tobytes()
 
 
-def _is_mask(pixels):
-    """Nearly all black or white, soft edges aside; or of a few colours."""
-    grey = pixels.max(axis=2).astype(int)
-    if ((grey <= 16) | (grey >= grey.max() - 16)).mean() > 0.9:
-        return True
-    return len(np.unique(pixels.reshape(-1, 3), axis=0)) <= MAX_MASK_COLOURS
+def _unreadable(name, error):
+    reason = str(error).split(" <_io")[0].replace("cannot identify", "not an")
+    return InputError(
+        f"{name} cannot be read as an image ({reason}). Copy it again or remove it."
+    )
 
 
 def _read_bytes(path):
@@ -141,12 +192,13 @@ def _read_bytes(path):
 
 
 def _to_rgb(image):
-    if image.mode in ("I;16", "I;16L", "I;16B", "I;16N"):
-        grey = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
-    elif image.mode == "I":
-        grey = np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8)
-    elif image.mode == "F":
+    if image.mode.startswith("I"):  # more than 8 bits, scaled by Pillow to 16
+        return _as_rgb(np.asarray(image).astype(np.uint32) >> 8)
+    if image.mode == "F":
         raise ValueError("floating-point image, 8 or 16 bit is expected")
-    else:
-        return np.asarray(image.convert("RGB"))
-    return np.repeat(grey[:, :, None], 3, axis=2)
+    return np.asarray(image.convert("RGB"))
+
+
+def _as_rgb(values):
+    values = values.astype(np.uint8)
+    return values if values.ndim == 3 else np.repeat(values[:, :, None], 3, axis=2)

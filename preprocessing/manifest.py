@@ -15,6 +15,7 @@ import pandas as pd
 
 from goodparts.command import InputError
 from goodparts.files import file_hash, read_json, write_csv, write_json
+from preprocessing.normal_names import is_normal_name
 
 SPLITS = ("train", "validate", "test")
 COLUMNS = (
@@ -33,7 +34,6 @@ COPY_MARK = "copy of "
 INFO = {"name": str, "classes": list, "normal_class": str, "manifest_sha256": str}
 NEXT = "next_manifest_sha256"  # in dataset.json while manifest.csv is being replaced
 MARKER = ".augmentation.json"  # there while copies are being written: which ones
-NORMAL_NAMES = ("good", "ok", "normal", "no_anomaly", "free", "mt_free", "no_defect")
 
 
 class Dataset(NamedTuple):
@@ -99,7 +99,7 @@ def find_normal_class(classes, normal_class=None):
                 f"{', '.join(classes)}.{hint}"
             )
         return normal_class
-    found = [name for name in classes if name.lower() in NORMAL_NAMES]
+    found = list(filter(is_normal_name, classes))
     if len(found) != 1:
         raise InputError(
             f"Which of the classes {', '.join(classes)} is the good one? "

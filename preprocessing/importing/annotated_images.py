@@ -1,167 +1,298 @@
-"""Images with annotation files: which file speaks of which image, and its label."""
+"""Images with annotation files, and their labels; what is in doubt is never good."""
 
 import posixpath
-import unicodedata
+from collections import defaultdict
+from typing import NamedTuple
 
 from goodparts.command import InputError
-from preprocessing.images import image_size, is_image
-from preprocessing.importing.annotation_files import read_coco, read_labelme, read_voc
-from preprocessing.importing.found_image import Rejected, SourceImage
-from preprocessing.importing.image_masks import split_masks
-from preprocessing.instances import clip_instances, instance_area
-from preprocessing.manifest import NORMAL_NAMES
+from preprocessing.images import image_frame, is_image
+from preprocessing.importing.annotation_files import read_labelme, read_voc
+from preprocessing.importing.annotation_kinds import annotation_layouts
+from preprocessing.importing.coco_files import read_coco
+from preprocessing.importing.doubts import Doubts, Read
+from preprocessing.importing.found_image import Found, Rejected, SourceImage
+from preprocessing.importing.image_label import decide, find_outline
+from preprocessing.importing.label_tables import find_table, read_table
+from preprocessing.importing.mask_names import split_masks
+from preprocessing.importing.matching import Claim, ImageIndex, match
+from preprocessing.importing.shapes import scaled
+from preprocessing.importing.turned import SIDEWAYS, remark_unclear, turn_instances
+from preprocessing.importing.yolo_files import find_yolo, read_yolo
+from preprocessing.instances import clip_instances
+from preprocessing.normal_names import is_normal_name
 
 _FILES = {
     "labelme": (read_labelme, ".json"),
     "coco": (read_coco, ".json"),
     "voc": (read_voc, ".xml"),
 }
+_BY_OWN_NAME = ("labelme", "voc", "yolo")  # a file speaks of the image of its name
 
 
-def read_annotated(folder, files, layout, normal_name):
-    """Lists the images of labelme, COCO or VOC files, and what is rejected.
+class _Annotated(NamedTuple):
+    """What all annotations of an image say together."""
 
-    An image that no file speaks of is normal, unless that is in doubt: its own file
-    cannot be read, or it stands in no COCO file while other images without a defect
-    do, or it lies in a class folder that is not the normal one. Then it is rejected.
+    source: str
+    size: tuple | None
+    instances: list
+    flags: tuple
+    problems: list
+    remarks: list
+    reject: str = ""
+    is_turn_unclear: bool = False
+
+
+def read_annotated(folder, files, layout, normal_class):
+    """Lists the images that annotation files speak of, and what is rejected.
+
+    An image that no file speaks of is normal, unless that is in doubt: a file of its
+    name cannot be read, an annotation belongs to no image, it stands in no COCO file
+    while other images without a defect do, or it lies in a folder of defects.
+
+    Args:
+        folder: The source folder.
+        files: Names of all its files.
+        layout: `labelme`, `coco`, `voc`, `yolo` or `csv`.
+        normal_class: The class of good parts as it was given, or None.
+
+    Returns:
+        `Found`.
 
     Raises:
-        InputError: If no annotation belongs to an image that is there.
+        InputError: If no annotation belongs to an image that is there, or a label lies
+            on all images and may be the part or a defect.
     """
-    images = [name for name in files if is_image(name)]
-    found, unreadable, rejected = _match(folder, files, images, layout)
-    if not found:
+    normal_name = normal_class or "good"
+    pictures, masks = split_masks([name for name in files if is_image(name)])
+    read = _read_files(folder, files, layout)
+    named = _masks_that_are_named(read.claims, masks)
+    images = sorted([*pictures, *named])
+    matches = match(read.claims, images, by_own_name=layout in _BY_OWN_NAME)
+    rejected = [
+        Rejected(file, f"cannot be read: {reason}")
+        for file, reason in read.unreadable.items()
+    ]
+    rejected += matches.rejected
+    if not matches.claims:
         first = f" First: {rejected[0].path}: {rejected[0].reason}." if rejected else ""
         raise InputError(
             f"{folder} has no {layout} annotation of an image that is there.{first}"
         )
-    masks = split_masks(images)[1]
-    all_listed = layout == "coco" and (
-        bool(unreadable) or not all(_has_shapes(listed) for listed in found.values())
+    annotated = {
+        source: _join(folder, source, claims, layout)
+        for source, claims in matches.claims.items()
+    }
+    outline = _outline(folder, annotated, normal_class, normal_name)
+    others = _read_other_kinds(folder, files, images, read)
+    doubts = Doubts(files, images, layout, read, matches, normal_name, others)
+    kept, counts = [], defaultdict(int)
+    for source in images:
+        image, problems = _label(
+            folder, source, annotated.get(source), doubts, normal_name, outline, counts
+        )
+        kept += [image] if image else []
+        rejected += problems
+    rejected += remark_unclear(
+        sorted(each.source for each in annotated.values() if each.is_turn_unclear)
     )
-    class_folders = _class_folders(images, normal_name)
-    kept = []
-    for source in images:
-        if source in found:
-            image, problems = _label(folder, source, found[source], normal_name)
-            kept += [image] if image else []
-            rejected += problems
-        elif source in unreadable:
-            reason = "its annotation file cannot be read, so its label is unknown"
-            rejected.append(Rejected(source, reason))
-        elif source in masks:
-            continue
-        elif all_listed:
-            rejected.append(Rejected(source, "stands in no COCO file that can be read"))
-        elif source.split("/")[0] in class_folders:
-            rejected.append(Rejected(source, "lies in a defect class, not annotated"))
-        else:
-            kept.append(SourceImage(folder / source, source, normal_name))
-    return kept, rejected
+    unused = [name for name in masks if name not in named]
+    unused += [name for name in files if not is_image(name) and name not in read.used]
+    return Found(kept, rejected, _notes(counts, outline), unused)
 
 
-def _class_folders(images, normal_name):
-    """The folders of defect classes: those beside a folder of good parts, if any."""
-    tops = {source.split("/")[0] for source in images if "/" in source}
-    names = (*NORMAL_NAMES, normal_name.lower())
-    normal = {top for top in tops if top.lower() in names}
-    return tops - normal if normal else set()
+def _readers(folder, files, layout):
+    """The files of a layout, each with the function that reads it."""
+    if layout == "yolo":
+        texts, names = find_yolo(folder, files)
+        if texts and not names:
+            raise InputError(
+                f"{folder} has YOLO labels ({texts[0]}), but no names of their "
+                "classes: add data.yaml, or classes.txt with a name in each line."
+            )
+        return {file: lambda file: read_yolo(folder, file, names) for file in texts}
+    if layout == "csv":
+        table = find_table(folder, files)
+        return {table: lambda file: read_table(folder, file, files)} if table else {}
+    reader, suffix = _FILES[layout]
+    named = [file for file in files if file.lower().endswith(suffix)]
+    return {file: lambda file: reader(folder / file) for file in named}
 
 
-def _match(folder, files, images, layout):
-    """What the annotation files say of every image, and which say nothing readable."""
-    read, suffix = _FILES[layout]
-    index = _index(images)
-    found, unreadable, rejected = {}, set(), []
-    for file in files:
-        if not file.lower().endswith(suffix):
-            continue
+def _read_files(folder, files, layout):
+    read = Read([], set(), {})
+    for file, reader in _readers(folder, files, layout).items():
         try:
-            annotations = read(folder / file)
+            annotations = reader(file)
         except (ValueError, OSError) as error:
-            rejected.append(Rejected(file, f"cannot be read: {error}"))
-            unreadable.add(_find_image(file, "", index))
+            read.unreadable[file] = str(error)
+            read.used.add(file)
             continue
-        for annotation in annotations:
-            source = _find_image(file, annotation.image, index)
-            if source is None:
-                reason = f"names the image {annotation.image!r}, which is not there"
-                rejected.append(Rejected(file, reason))
-            else:
-                found.setdefault(source, []).append(annotation)
-    return found, unreadable, rejected
+        read.claims.extend(Claim(file, each) for each in annotations)
+        if annotations:
+            read.used.add(file)
+    return read
 
 
-def _has_shapes(listed):
-    return any(annotation.instances or annotation.problems for annotation in listed)
+def _read_other_kinds(folder, files, images, read):
+    """What annotation files of other layouts speak of, as {image: file}."""
+    left = [name for name in files if name not in read.used]
+    spoken = {}
+    for layout in annotation_layouts(folder, left):
+        other = _read_files(folder, left, layout)
+        matches = match(other.claims, images, by_own_name=layout in _BY_OWN_NAME)
+        spoken |= {image: claims[0].file for image, claims in matches.claims.items()}
+    return spoken
 
 
-def _label(folder, source, listed, normal_name):
-    """The labelled image, or None, and a list of what is to be said of it."""
-    problems = [problem for annotation in listed for problem in annotation.problems]
-    instances = []
-    for annotation in listed:
-        instances += [item for item in annotation.instances if item not in instances]
+def _masks_that_are_named(claims, masks):
+    """Files that look like masks by their names, but have annotations of their own."""
+    index = ImageIndex(masks)
+    found = set()
+    for claim in claims:
+        name = claim.annotation.image.replace("\\", "/")
+        if name and posixpath.splitext(name)[1]:
+            found |= set(index.direct(claim.file, name))
+    return found
+
+
+def _join(folder, source, claims, layout):
+    """The claims on an image as one, or the reason why they do not go together."""
+    annotations = [claim.annotation for claim in claims]
+    instances, flags, problems, remarks = [], set(), [], []
+    for each in annotations:
+        instances += [item for item in each.instances if item not in instances]
+        problems += [text for text in each.problems if text not in problems]
+        remarks += [text for text in each.remarks if text not in remarks]
+        flags |= set(each.flags)
+    reject = next((each.conflict for each in annotations if each.conflict), "")
+    if len(claims) > 1 and not reject:
+        text, reject = _twice(claims, layout)
+        remarks += [text] if text else []
     try:
-        size = image_size(folder / source)
+        size, orientation = image_frame(folder / source)
     except InputError:
-        size = None
-    if size:
-        for annotation in listed:
-            if annotation.size and annotation.size != size:
-                reason = (
-                    f"is {size[1]} x {size[0]} pixels, but was annotated at "
-                    f"{annotation.size[1]} x {annotation.size[0]}"
-                )
-                return None, [Rejected(source, reason)]
-        instances, outside = clip_instances(instances, size)
-        problems += outside
-    rejected = [Rejected(source, problem) for problem in problems]
-    if problems and not instances:
-        reason = "none of its annotations can be used, so its label is unknown"
-        return None, [*rejected, Rejected(source, reason)]
-    label = _largest_label(instances) if instances else normal_name
-    image = SourceImage(folder / source, source, label, instances=tuple(instances))
-    return image, rejected
+        return _Annotated(
+            source, None, instances, tuple(flags), problems, remarks, reject
+        )
+    if any(each.is_relative for each in annotations):
+        instances = [scaled(each, size) for each in instances]
+    turned, is_unclear = instances, False
+    for each in annotations:
+        if each.size and each.size != size:
+            if orientation in SIDEWAYS and each.size == size[::-1]:
+                turned = turn_instances(instances, orientation, size)
+                text = "its boxes are of the raw pixels, turned as EXIF says"
+                remarks += [text] if instances else []
+                continue
+            reject = reject or (
+                f"is {size[1]} x {size[0]} pixels, but was annotated at "
+                f"{each.size[1]} x {each.size[0]}"
+            )
+        elif orientation > 1 and layout != "labelme" and instances:
+            is_known = each.size and size[0] != size[1] and orientation in SIDEWAYS
+            is_unclear = is_unclear or not is_known
+    inside, outside = clip_instances(turned, size)
+    return _Annotated(
+        source,
+        size,
+        inside,
+        tuple(flags),
+        problems + outside,
+        list(dict.fromkeys(remarks)),
+        reject,
+        is_unclear,
+    )
 
 
-def _largest_label(instances):
-    """The label with the largest total area; of equals the first by the alphabet."""
-    areas = {}
-    for instance in instances:
-        label = instance["label"]
-        areas[label] = areas.get(label, 0) + instance_area(instance)
-    return min(areas, key=lambda label: (-areas[label], label))
+def _twice(claims, layout):
+    """A remark and a reason to reject an image that several entries speak of."""
+    files = sorted({claim.file for claim in claims})
+    where = " and ".join(files[:3]) if len(files) > 1 else f"{files[0]}, twice"
+    contents = [
+        (each.instances, each.flags, each.problems)
+        for each in (claim.annotation for claim in claims)
+    ]
+    if all(content == contents[0] for content in contents):
+        return f"the same is said of it in {where}", ""
+    if layout == "coco" and len(files) == len(claims):
+        return f"what {where} mark is united", ""
+    return "", f"is spoken of in {where}, and not alike"
 
 
-def _index(images):
-    """Images by their keys, and by their keys without the suffix."""
-    index = {_key(source): source for source in images}
-    for source in images:
-        index.setdefault(posixpath.splitext(_key(source))[0], source)
-    return index
+def _outline(folder, annotated, normal_class, normal_name):
+    """The label that lies on all images, or None.
 
-
-def _find_image(file, name, index):
-    """The image of an annotation file, or None.
-
-    It lies beside the file, or in a folder `images` or `JPEGImages` in or beside the
-    file's folder, under the name that the file gives or else the file's own stem. The
-    folders of that name are often those of another computer.
+    Raises:
+        InputError: If some images have this label alone, and nobody said what is good.
     """
-    folder = posixpath.dirname(file)
-    name = name.replace("\\", "/")
-    stem = posixpath.splitext(posixpath.basename(file))[0]
-    for candidate in (name, posixpath.basename(name), stem):
-        for base in (folder, posixpath.join(folder, "..")):
-            for inner in ("", "images", "JPEGImages"):
-                source = index.get(_key(posixpath.join(base, inner, candidate)))
-                if candidate and source:
-                    return source
-    return None
+    usable = [each for each in annotated.values() if not each.reject]
+    found = find_outline([(each.instances, each.size) for each in usable], normal_name)
+    if found is None:
+        return None
+    label, share = found
+    alone = normal_class is None and sum(
+        {i["label"] for i in each.instances} == {label} for each in usable
+    )
+    if alone:
+        raise InputError(
+            f"{label!r} lies on every annotated image of {folder} (it covers "
+            f"{share:.0%} of them), on {alone} alone. If it is the outline of the "
+            f"part, add --normal-class {label}; if it is a defect, add --normal-class "
+            f"with the name of the good class, for example {normal_name}."
+        )
+    return label
 
 
-def _key(path):
-    """A path in one spelling: umlauts composed, no `..`, the suffix in lower case."""
-    stem, suffix = posixpath.splitext(posixpath.normpath(path))
-    return unicodedata.normalize("NFC", stem) + suffix.lower()
+def _label(folder, source, annotated, doubts, normal_name, outline, counts):
+    """The labelled image, or None, and a list of what is to be said of it."""
+    if annotated is None:
+        doubt = doubts.of(source)
+        if doubt:
+            return None, [Rejected(source, doubt)]
+        counts["unannotated"] += 1
+        return SourceImage(folder / source, source, normal_name), []
+    said = [Rejected(source, text) for text in annotated.problems + annotated.remarks]
+    if annotated.reject:
+        return None, [*said, Rejected(source, annotated.reject)]
+    verdict = decide(
+        annotated.instances,
+        annotated.flags,
+        annotated.problems,
+        normal_name=normal_name,
+        outline=outline,
+    )
+    label, reason = verdict.label, verdict.reason
+    if label == normal_name:
+        reason = doubts.of(source)
+    elif label and is_normal_name(source.split("/")[0]) and "/" in source:
+        reason = f"lies in the folder of good parts, but {label!r} is marked in it"
+    if reason:
+        return None, [*said, Rejected(source, reason)]
+    counts["kinds"] += len(verdict.kinds) > 1
+    counts["outline"] += label == outline
+    image = SourceImage(folder / source, source, label, instances=verdict.instances)
+    return image, said
+
+
+def _notes(counts, outline):
+    notes = []
+    if counts["unannotated"]:
+        notes.append(
+            f"images that no annotation speaks of, taken for good: "
+            f"{counts['unannotated']}"
+        )
+    if counts["kinds"]:
+        notes.append(
+            f"images with several kinds of defect: {counts['kinds']}; the class is "
+            "that of the largest area"
+        )
+    if outline:
+        alone = counts["outline"]
+        notes.append(
+            f"{outline!r} lies on every annotated image and gives way to other defects"
+            + (
+                f"; images with it alone are of class {outline!r}: {alone}"
+                * bool(alone)
+            )
+        )
+    return notes

@@ -1,22 +1,30 @@
-"""Instances from the annotation files of labelme, COCO and Pascal VOC.
+"""Instances from the annotation files of labelme and Pascal VOC; COCO's are beside.
 
 Every reader takes one file and returns a list of `Annotation`, one per image that
 the file speaks of: none when the file is of another kind. It raises ValueError when
 the file cannot be parsed; a single shape that cannot be used is only a problem.
-
-An instance is `{"label": name, "bbox": [x, y, width, height], "polygons": [...]}` in
-pixels, each polygon `[x0, y0, x1, y1, ...]`; no polygons when only a box is known.
 """
 
+import base64
+import io
 import json
 import math
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-import cv2
 import numpy as np
+from PIL import Image
 
-from preprocessing.instances import decode_mask
+from preprocessing.importing.shapes import (
+    BROKEN,
+    box_shape,
+    clean_label,
+    mask_outlines,
+    outline_shape,
+    read_shapes,
+)
+
+_TRUE, _FALSE = (True, 1, "true", "True"), (False, 0, None, "", "false", "False")
 
 
 class Annotation(NamedTuple):
@@ -25,82 +33,93 @@ class Annotation(NamedTuple):
     Attributes:
         image: Name of the image file, as the annotation gives it.
         size: `(height, width)` the image had when it was annotated, or None.
-        instances: See the module.
-        problems: One text per shape that cannot be used.
+        instances: See `shapes.py`.
+        problems: One text per shape or flag that cannot be used: the image may have
+            a defect that is not among the instances.
+        remarks: What else is to be said.
+        flags: The labels that the whole image is given.
+        conflict: Why it cannot be known which image or label is meant; or empty.
+        names_no_image: Whether the file has shapes of an image it does not name.
+        is_relative: Whether coordinates are shares of width and height.
     """
 
     image: str
     size: tuple | None
     instances: list
     problems: list
+    remarks: list
+    flags: tuple = ()
+    conflict: str = ""
+    names_no_image: bool = False
+    is_relative: bool = False
+
+    @property
+    def says_something(self):
+        """Whether it may mark a defect."""
+        return bool(self.instances or self.problems or self.flags or self.conflict)
 
 
 def read_labelme(path):
-    """Reads a labelme JSON: polygons, circles, and rectangles (as boxes)."""
-    content = _read_json(path)
-    if not _is_labelme(content):
+    """Reads a labelme JSON: polygons, circles, rectangles (as boxes), masks, flags."""
+    content = read_json_file(path)
+    if not is_labelme(content):
         return []
-    size = _size(content.get("imageHeight"), content.get("imageWidth"))
-    shapes = _collect(content["shapes"], _labelme_instance, "shape")
-    return [Annotation(str(content.get("imagePath") or ""), size, *shapes)]
-
-
-def read_coco(path):
-    """Reads a COCO JSON: polygons, run lengths (their holes filled) and boxes."""
-    content = _read_json(path)
-    if not _is_coco(content):
-        return []
-    try:
-        names = {item["id"]: item["name"] for item in content.get("categories", [])}
-        images = {item["id"]: item for item in content["images"]}
-        shapes = {number: [] for number in images}
-        for item in content["annotations"]:
-            shapes.setdefault(item["image_id"], []).append(item)
-        unknown = {number: f"with id {number}" for number in shapes}
-        files = unknown | {
-            number: str(item["file_name"]) for number, item in images.items()
-        }
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"is no complete COCO file: {_reason(error)}") from error
-    annotations = []
-    for number, items in shapes.items():
-        image = images.get(number, {})
-        size = _size(image.get("height"), image.get("width"))
-        found = _collect(items, lambda item: _coco_instance(item, names), "annotation")
-        annotations.append(Annotation(files[number], size, *found))
-    return annotations
+    size = read_size(content.get("imageHeight"), content.get("imageWidth"))
+    shapes = read_shapes(content.get("shapes", []), _labelme_shape, "shape")
+    flags, problems = _labelme_flags(content.get("flags"))
+    name = content.get("imagePath")
+    name = name if isinstance(name, str) else ""
+    return [
+        Annotation(
+            name,
+            size,
+            shapes.instances,
+            shapes.problems + problems,
+            shapes.remarks,
+            flags,
+        )
+    ]
 
 
 def read_voc(path):
     """Reads a Pascal VOC XML: boxes, their corners taken as they stand."""
-    root = _read_xml(path)
+    root = read_xml_file(path)
     if root.tag != "annotation":
         return []
-    size = _size(root.findtext("size/height"), root.findtext("size/width"))
-    objects = _collect(root.findall("object"), _voc_instance, "object")
-    return [Annotation((root.findtext("filename") or "").strip(), size, *objects)]
+    size = read_size(root.findtext("size/height"), root.findtext("size/width"))
+    shapes = read_shapes(root.findall("object"), _voc_shape, "object")
+    if len(list(root.iter("bndbox"))) > len(root.findall("object/bndbox")):
+        shapes.problems.append("a bndbox stands in no object")
+    return [Annotation((root.findtext("filename") or "").strip(), size, *shapes)]
 
 
-def annotation_layout(path):
-    """`labelme`, `coco` or `voc`; None when the file is something else."""
-    try:
-        if path.suffix.lower() == ".xml":
-            return "voc" if _read_xml(path).tag == "annotation" else None
-        content = _read_json(path)
-    except (ValueError, OSError):
-        return None
-    if _is_labelme(content):
-        return "labelme"
-    return "coco" if _is_coco(content) else None
+def _labelme_flags(flags):
+    """The names of the true flags, and a list of what cannot be understood."""
+    if flags in (None, {}, []):
+        return (), []
+    if not isinstance(flags, dict):
+        return (), ["its flags are not names with true or false"]
+    found, problems = [], []
+    for name, value in flags.items():
+        try:
+            if not isinstance(value, list | dict) and value in _TRUE:
+                found.append(clean_label(name))
+            elif isinstance(value, list | dict) or value not in _FALSE:
+                problems.append(f"flag {name!r} is neither true nor false: {value!r}")
+        except ValueError as error:
+            problems.append(f"flag {name!r}: {error}")
+    return tuple(sorted(found)), problems
 
 
-def _labelme_instance(shape):
-    points = [(float(x), float(y)) for x, y in shape["points"]]
+def _labelme_shape(shape):
     kind = shape.get("shape_type") or "polygon"
-    if kind == "polygon":
-        return _instance(shape["label"], [points])
+    if kind == "mask":
+        return _labelme_mask(shape)
+    points = [(float(x), float(y)) for x, y in shape["points"]]
+    if kind in ("polygon", "rotation", "oriented_rectangle"):
+        return outline_shape(shape["label"], [points])
     if kind == "rectangle":
-        return _instance(shape["label"], [points], box_only=True)
+        return box_shape(shape["label"], points)
     if kind == "circle":
         (x, y), edge = points
         radius = math.dist((x, y), edge)
@@ -109,88 +128,39 @@ def _labelme_instance(shape):
             (x + radius * math.cos(angle), y + radius * math.sin(angle))
             for angle in angles
         ]
-        return _instance(shape["label"], [circle])
+        return outline_shape(shape["label"], [circle])
     raise ValueError(f"a {kind} has no area; draw a polygon, rectangle or circle")
 
 
-def _coco_instance(item, names):
-    if item["category_id"] not in names:
-        raise ValueError(f"category_id {item['category_id']} is none of the categories")
-    label = names[item["category_id"]]
-    outline = item.get("segmentation")
-    if isinstance(outline, dict):
-        return _instance(label, _run_length_polygons(outline), pixel=1)
-    if outline:
-        return _instance(label, [np.reshape(part, (-1, 2)) for part in outline])
-    x, y, width, height = map(float, item["bbox"])
-    box = [(x, y), (x + width, y + height)]
-    return _instance(label, [box], box_only=True)
+def _labelme_mask(shape):
+    """A mask drawn by labelme: a PNG of the box between its two points."""
+    corners = [(float(x), float(y)) for x, y in shape["points"]]
+    left, top = np.min(corners, axis=0)
+    try:
+        content = io.BytesIO(base64.b64decode(shape["mask"], validate=True))
+        with Image.open(content) as image:
+            mask = np.asarray(image.convert("L")) > 0
+        outlines = [points + (left, top) for points in mask_outlines(mask)]
+    except (*BROKEN, OSError, SyntaxError):
+        outlines = []
+    return outline_shape(shape["label"], outlines, corners=corners, pixel=1)
 
 
-def _voc_instance(item):
+def _voc_shape(item):
     box = item.find("bndbox")
     if box is None:
         raise ValueError("it has no bndbox")
     left, top, right, bottom = (
         float(box.findtext(name) or "nan") for name in ("xmin", "ymin", "xmax", "ymax")
     )
-    corners = [(left, top), (right, bottom)]
-    return _instance(item.findtext("name"), [corners], box_only=True)
-
-
-def _instance(label, outlines, *, box_only=False, pixel=0):
-    """An instance from its outlines of `(x, y)` points.
-
-    `pixel` is 1 where the points are the pixels of the rim, which belong to the box.
-    """
-    outlines = [np.asarray(points, float) for points in outlines]
-    label = label.strip() if isinstance(label, str) else ""
-    label = label.replace("/", "_").replace("\\", "_")  # it becomes a folder's name
-    if not label or label.startswith("."):
-        raise ValueError(f"{label!r} cannot be a label")
-    if not box_only and min(map(len, outlines)) < 3:
-        raise ValueError(f"the polygon of {label!r} has less than 3 points")
-    points = np.concatenate(outlines)
-    low, high = points.min(axis=0), points.max(axis=0) + pixel
-    if not np.isfinite(points).all() or not (high > low).all():
+    label = clean_label(item.findtext("name"))
+    if not (right > left and bottom > top):
         raise ValueError(f"{label!r} has no area")
-    polygons = [] if box_only else [points.ravel().tolist() for points in outlines]
-    bbox = [*low.tolist(), *(high - low).tolist()]
-    return {"label": label, "bbox": bbox, "polygons": polygons}
+    return box_shape(label, [(left, top), (right, bottom)])
 
 
-def _run_length_polygons(encoded):
-    """The outlines of a COCO run-length mask, whose pixels go down the columns."""
-    mask = decode_mask(encoded).astype(np.uint8)
-    outlines, _ = cv2.findContours(
-        np.ascontiguousarray(mask), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-    )
-    if not outlines:
-        raise ValueError("its mask is empty")
-    # A spot of one or two pixels becomes a polygon of three points like any other.
-    return [
-        np.pad(outline[:, 0], ((0, max(0, 3 - len(outline))), (0, 0)), mode="edge")
-        for outline in outlines
-    ]
-
-
-def _collect(items, convert, name):
-    instances, problems = [], []
-    if not isinstance(items, list):
-        return instances, [f"a list of {name}s is expected"]
-    for number, item in enumerate(items, 1):
-        try:
-            instances.append(convert(item))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            problems.append(f"{name} {number} is left out: {_reason(error)}")
-    return instances, problems
-
-
-def _reason(error):
-    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-
-
-def _size(height, width):
+def read_size(height, width):
+    """`(height, width)` of the numbers in a file, or None."""
     try:
         size = int(height), int(width)
     except (TypeError, ValueError, OverflowError):
@@ -198,20 +168,23 @@ def _size(height, width):
     return size if min(size) > 0 else None
 
 
-def _is_labelme(content):
-    return isinstance(content, dict) and "shapes" in content
+def is_labelme(content):
+    if not isinstance(content, dict):
+        return False
+    return "shapes" in content or {"imagePath", "flags"} <= content.keys()
 
 
-def _is_coco(content):
-    return isinstance(content, dict) and {"images", "annotations"} <= content.keys()
+def read_json_file(path):
+    """The content of a JSON file; ValueError where it is none."""
+    try:
+        return json.loads(path.read_bytes())
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
-def _read_json(path):
-    return json.loads(path.read_bytes())
-
-
-def _read_xml(path):
+def read_xml_file(path):
+    """The root of an XML file; ValueError where it is none."""
     try:
         return ElementTree.fromstring(path.read_bytes())
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError) as error:
         raise ValueError(str(error)) from error

@@ -8,11 +8,14 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import pandas as pd
+from PIL import Image
 
 from goodparts.command import InputError, progress
 from goodparts.files import file_hash, natural_key
-from preprocessing.images import decode_image, read_mask, write_image
+from preprocessing.bit_depth import deep_values, depth_of, is_deep
+from preprocessing.images import UNREADABLE, decode_image, encode_image, write_image
 from preprocessing.importing.found_image import Rejected, SourceImage
+from preprocessing.importing.mask_values import read_masks
 from preprocessing.instances import draw_instances, mask_instances
 from preprocessing.manifest import COLUMNS, image_source
 from preprocessing.splitting.near_duplicates import Fingerprint, fingerprint
@@ -23,10 +26,12 @@ class CheckedImage(NamedTuple):
 
     Attributes:
         found: The `SourceImage`.
-        sha256: Of the image file.
-        mask_sha256: Of the mask file; empty without one.
+        sha256: Of the image file that the data set gets.
+        mask_sha256: Of the mask files; empty without any.
         size: `(height, width)`, pixels.
         fingerprint: What near-duplicates are found by.
+        bit_depth: Of the camera, where the file has more than 8 bits: the data set
+            gets the upper 8 as a PNG. None where it gets the file as it is.
     """
 
     found: SourceImage
@@ -34,13 +39,30 @@ class CheckedImage(NamedTuple):
     mask_sha256: str
     size: tuple
     fingerprint: Fingerprint
+    bit_depth: int | None = None
 
     @property
     def instances(self):
         return self.found.instances
 
+    @property
+    def suffix(self):
+        return ".png" if self.bit_depth else self.found.path.suffix
 
-def check_images(found):
+
+def find_bit_depth(found):
+    """The bit depth of a data set by its largest value; 8 where all files have 8 bits.
+
+    Args:
+        found: List of `SourceImage`.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        steps = pool.map(lambda image: _largest_value(image.path), found)
+        largest = list(progress(steps, "finding the bit depth", len(found)))
+    return max((depth_of(value) for value in largest if value is not None), default=8)
+
+
+def check_images(found, bit_depth=8):
     """Reads every image once; sets aside what cannot be used.
 
     An image that is there twice is kept once; when its copies have different
@@ -48,12 +70,13 @@ def check_images(found):
 
     Args:
         found: List of `SourceImage`.
+        bit_depth: Of the camera, see `find_bit_depth`.
 
     Returns:
         List of `CheckedImage`, list of `Rejected`.
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        steps = pool.map(_check, found)
+        steps = pool.map(lambda image: _check(image, bit_depth), found)
         results = list(progress(steps, "reading", len(found)))
     rejected = [result for result in results if isinstance(result, Rejected)]
     readable = [result for result in results if isinstance(result, CheckedImage)]
@@ -98,7 +121,7 @@ def place_files(images):
     natural = sorted(range(len(images)), key=lambda row: natural_key(stems[row]))
     rank = pd.Series(range(len(images)), index=natural)
     table["order"] = rank.groupby(table["label"]).rank().astype(int) - 1
-    table["suffix"] = [image.found.path.suffix for image in images]
+    table["suffix"] = [image.suffix for image in images]
     table["has_mask"] = [_has_mask(image.found) for image in images]
     return table
 
@@ -127,43 +150,72 @@ def write_files(folder, table, images, *, link):
 def _write_sample(folder, row, image, *, link):
     found, target = image.found, folder / row["path"]
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        (os.link if link else shutil.copyfile)(found.path, target)
-    except OSError:
-        if not link:
-            raise
-        shutil.copyfile(found.path, target)  # another file system
+    if image.bit_depth:
+        content = found.path.read_bytes()
+        write_image(target, decode_image(content, found.source, image.bit_depth))
+    else:
+        _place(found.path, target, link)
     if not row["mask_path"]:
         return list(found.instances)
-    if found.mask_path is not None:
-        mask = read_mask(found.mask_path)
+    if found.mask_paths:
+        mask = read_masks(found.mask_paths, found.mask_ignore)[0]
     else:
         mask = draw_instances(found.instances, image.size)
     write_image(folder / row["mask_path"], mask)
     return list(found.instances) or mask_instances(mask, found.label)
 
 
-def _check(found):
+def _place(path, target, link):
+    try:
+        (os.link if link else shutil.copyfile)(path, target)
+    except OSError:
+        if not link:
+            raise
+        shutil.copyfile(path, target)  # another file system
+
+
+def _largest_value(path):
+    """The largest value of an image of more than 8 bits, else None."""
+    try:
+        with Image.open(path) as image:
+            if not is_deep(image):
+                return None
+        return int(deep_values(path.read_bytes()).max(initial=0))
+    except UNREADABLE:
+        return None
+
+
+def _check(found, bit_depth):
     try:
         content = found.path.read_bytes()
-        image = decode_image(content, found.source)
+        image = decode_image(content, found.source, bit_depth)
+        is_converted = deep_values(content) is not None
         mask_sha256 = ""
-        if found.mask_path is not None:
-            mask = read_mask(found.mask_path)
+        if found.mask_paths:
+            mask = read_masks(found.mask_paths, found.mask_ignore)[0]
             if mask.shape != image.shape[:2]:
                 sizes = [f"{w}x{h}" for h, w in (mask.shape, image.shape[:2])]
                 raise InputError(f"mask is {sizes[0]}, image is {sizes[1]} pixels")
-            mask_sha256 = file_hash(found.mask_path)
+            mask_sha256 = " ".join(map(file_hash, found.mask_paths))
+            mask_sha256 += f" without {found.mask_ignore}" * bool(found.mask_ignore)
     except (InputError, OSError) as error:
         return Rejected(found.source, _reason(error))
-    sha256 = hashlib.sha256(content).hexdigest()
     size = image.shape[:2]
-    return CheckedImage(found, sha256, mask_sha256, size, fingerprint(image))
+    if is_converted:
+        content = encode_image(image, ".png")
+    return CheckedImage(
+        found,
+        hashlib.sha256(content).hexdigest(),
+        mask_sha256,
+        size,
+        fingerprint(image),
+        bit_depth if is_converted else None,
+    )
 
 
 def _has_mask(found):
     drawn = any(instance["polygons"] for instance in found.instances)
-    return found.mask_path is not None or drawn
+    return bool(found.mask_paths) or drawn
 
 
 def _reason(error):

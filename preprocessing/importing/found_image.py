@@ -11,7 +11,8 @@ class SourceImage(NamedTuple):
         path: The image file.
         source: Its path relative to the source folder, with `/`.
         label: Class name.
-        mask_path: The file of its mask, or None.
+        mask_paths: The files of its masks, which are united.
+        mask_ignore: The value in them that does not count, or None.
         instances: Dicts as in `annotation_files.py`.
         official_split: `train` or `test` where the layout has one, else empty.
     """
@@ -19,7 +20,8 @@ class SourceImage(NamedTuple):
     path: Path
     source: str
     label: str
-    mask_path: Path | None = None
+    mask_paths: tuple = ()
+    mask_ignore: int | None = None
     instances: tuple = ()
     official_split: str = ""
 
@@ -29,3 +31,19 @@ class Rejected(NamedTuple):
 
     path: str
     reason: str
+
+
+class Found(NamedTuple):
+    """What a reader of a layout found.
+
+    Attributes:
+        images: List of `SourceImage`.
+        rejected: List of `Rejected`.
+        notes: What is to be said of all together, one text each.
+        unused: Names of the files that were not used and are not among the rejected.
+    """
+
+    images: list
+    rejected: list
+    notes: list
+    unused: list

@@ -5,9 +5,9 @@ from pathlib import PurePosixPath
 
 from goodparts.command import InputError
 from preprocessing.images import is_image
-from preprocessing.importing.image_masks import SPLIT_FOLDERS, is_role, mask_key
 from preprocessing.importing.layouts import GOOD_PARTS
-from preprocessing.manifest import NORMAL_NAMES
+from preprocessing.importing.mask_names import SPLIT_FOLDERS, is_role, mask_key
+from preprocessing.normal_names import is_normal_name
 
 
 def check_good_alone(source, layout, table, rejected, normal_class):
@@ -27,7 +27,7 @@ def check_good_alone(source, layout, table, rejected, normal_class):
     only = table["label"].iloc[0]
     if layout == GOOD_PARTS:
         return
-    if normal_class is None and only.lower() not in NORMAL_NAMES:
+    if normal_class is None and not is_normal_name(only):
         raise InputError(
             f"{source} has one class only, {only!r}. If these are the good parts, add "
             f"--normal-class {shlex.quote(only)}; if not, add folders of good and of "

@@ -1,114 +1,62 @@
-"""Images with masks: which file is the mask of which, by folder, ending or stem."""
+"""Images with masks: the layouts of MVTec, and of images beside their masks."""
 
 from collections import defaultdict
 from pathlib import PurePosixPath
 
 from goodparts.command import InputError
-from preprocessing.images import image_size, is_image, read_mask
-from preprocessing.importing.found_image import Rejected, SourceImage
-
-IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs", "jpegimages"})
-MASK_FOLDERS = frozenset(
-    {
-        "mask",
-        "masks",
-        "ground_truth",
-        "groundtruth",
-        "gt",
-        "labels",
-        "annotations",
-        "segmentationclass",
-        "segmentationobject",
-    }
+from preprocessing.images import image_size, image_threads, is_image
+from preprocessing.importing.found_image import Found, Rejected, SourceImage
+from preprocessing.importing.mask_names import (
+    MASK_FOLDERS,
+    SPLIT_FOLDERS,
+    image_key,
+    mask_key,
+    split_masks,
 )
-MASK_ENDINGS = ("_mask", "_gt")
+from preprocessing.importing.mask_values import IGNORE, mixes_ignore, read_masks
+from preprocessing.normal_names import is_normal_name
+
 DEFECT_NAME = "defect"  # the class of what a mask marks, where nothing names it
-SPLIT_FOLDERS = {
-    "train": "train",
-    "training": "train",
-    "test": "test",
-    "testing": "test",
-    # The split takes its own `validate` out of `train`.
-    "val": "train",
-    "valid": "train",
-    "validation": "train",
-    "validate": "train",
-}
-
-
-def split_masks(sources):
-    """Tells masks from images by their names.
-
-    A mask lies in a folder such as `masks/`, or is named like `1_mask.png`, or is
-    the .png beside an image `1.jpg` (or any other suffix).
-
-    Args:
-        sources: POSIX paths relative to the source folder.
-
-    Returns:
-        Two dicts, image -> key and mask -> key. A mask belongs to the images of
-        its key, which is the tuple of their folders (without such as `images`
-        and `masks`) and their stem.
-    """
-    images, masks = defaultdict(list), defaultdict(list)
-    for source in sources:
-        key, is_mask = mask_key(source)
-        (masks if is_mask else images)[key].append(source)
-    for key, members in images.items():
-        pngs = [name for name in members if name.lower().endswith(".png")]
-        if key not in masks and 0 < len(pngs) < len(members):
-            masks[key] = pngs
-            images[key] = [name for name in members if name not in pngs]
-    return _by_source(images), _by_source(masks)
-
-
-def mask_key(source):
-    """The key of a file (see `split_masks`), and whether its name is a mask's."""
-    *folders, name = PurePosixPath(source).parts
-    stem = PurePosixPath(name).stem
-    roles = {folder.lower() for folder in folders}
-    folders = [folder for folder in folders if not is_role(folder)]
-    is_mask = bool(roles & MASK_FOLDERS)
-    ending = next((end for end in MASK_ENDINGS if stem.lower().endswith(end)), "")
-    if ending and not roles & IMAGE_FOLDERS:
-        stem, is_mask = stem[: -len(ending)], True
-    return (*folders, stem), is_mask
-
-
-def is_role(folder):
-    """Whether a folder's name says what kind of files it has, rather than a class."""
-    return folder.lower() in IMAGE_FOLDERS | MASK_FOLDERS
-
-
-def _by_source(groups):
-    return {name: key for key, members in groups.items() for name in members}
 
 
 def read_mvtec(folder, files, normal_name):
     """Lists the images of `train` and `test` with masks, and what is rejected."""
     images, masks, rejected = [], {}, []
-    for source in filter(is_image, files):
+    names = [name for name in files if is_image(name)]
+    beside = split_masks(n for n in names if n.split("/")[0].lower() in SPLIT_FOLDERS)
+    for source in names:
         top, *rest = source.split("/")
         split = SPLIT_FOLDERS.get(top.lower())
         if top.lower() in MASK_FOLDERS:
             masks[source] = mask_key(source)[0]
+        elif source in beside[1]:
+            continue
         elif split and len(rest) > 1:
             image = SourceImage(folder / source, source, rest[0], official_split=split)
             images.append((image, (split, *rest[:-1], PurePosixPath(source).stem)))
         else:
             rejected.append(Rejected(source, "lies in no class of train or test"))
-    tested = {key for _, key in images if key[0] == "test"}
+    keys = {key: True for _, key in images}
     for mask, key in masks.items():
-        masks[mask] = ("test" if ("test", *key) in tested else "train", *key)
+        tested = image_key(("test", *key), keys)
+        trained = image_key(("train", *key), keys)
+        masks[mask] = tested if tested in keys else trained
+    places = {}  # of the images whose masks lie beside them
+    for image, key in images:
+        places[beside[0].get(image.source)] = key
+    masks |= {mask: places.get(key, key) for mask, key in beside[1].items()}
     joined, problems = _add_masks(folder, images, masks)
-    notes = _note_missing_masks(joined, normal_name)
-    return joined, rejected + problems + notes
+    kept, unlike = _hold_against_folders(joined, normal_name)
+    notes = _note_missing_masks(kept, normal_name)
+    unused = [name for name in files if not is_image(name)]
+    return Found(kept, rejected + problems + unlike + notes, [], unused)
 
 
 def read_pairs(folder, files, normal_name):
     """Lists the images with the masks beside them, and what is rejected.
 
-    The label is the class folder; where there are none, what the mask shows.
+    The label is the class folder. Where there are none, or folders with marked and
+    with empty masks show that they are no classes, it is what the mask shows.
     """
     keys, masks = split_masks(filter(is_image, files))
     has_splits = all(
@@ -122,14 +70,28 @@ def read_pairs(folder, files, normal_name):
         image = SourceImage(folder / source, source, label, official_split=split)
         images.append((image, key))
     joined, problems = _add_masks(folder, images, masks)
-    if any(image.label for image, _ in images):
+    notes, unclear = [], []
+    if any(image.label for image in joined):
+        tops = _mixed_folders(joined, normal_name)
+        if tops:
+            notes.append(
+                f"the folders {', '.join(tops[:3])}{', ...' * (len(tops) > 3)} have "
+                "images with marked and with empty masks: the masks say what is good. "
+                "If a folder is a part, add --grouping pattern --pattern '/(.+)_'"
+            )
+            joined = [image._replace(label="") for image in joined]
+    if any(image.label for image in joined):
         labelled = [image for image in joined if image.label]
         strays = [image.source for image in joined if not image.label]
         unclear = [Rejected(source, "lies in no class folder") for source in strays]
+        labelled, unlike = _hold_against_folders(labelled, normal_name)
+        unclear += unlike
     else:
-        labelled, unclear = _label_by_masks(joined, normal_name)
-    notes = _note_missing_masks(labelled, normal_name)
-    return labelled, problems + unclear + notes
+        labelled, unclear, said = _label_by_masks(joined, normal_name)
+        notes += said
+    missing = _note_missing_masks(labelled, normal_name)
+    unused = [name for name in files if not is_image(name)]
+    return Found(labelled, problems + unclear + missing, notes, unused)
 
 
 def _add_masks(folder, images, masks):
@@ -143,43 +105,118 @@ def _add_masks(folder, images, masks):
     Returns:
         The images, and a list of what is to be said of them and the masks.
     """
-    keys = {key for _, key in images}
-    mask_of, joined, rejected = {}, [], []
-    for mask, key in sorted(masks.items()):
-        if key not in keys:
-            rejected.append(Rejected(mask, "is a mask without an image"))
-        elif key in mask_of:
-            rejected.append(Rejected(mask, f"is a second mask beside {mask_of[key]}"))
-        else:
-            mask_of[key] = mask
+    images_of, masks_of = defaultdict(list), defaultdict(list)
+    joined, rejected = [], []
     for image, key in images:
-        problem = None
-        if key in mask_of:
-            image, problem = _add_mask(folder, image, mask_of[key])
-        joined += [image] if image else []
-        rejected += [problem] if problem else []
-    return joined, rejected
+        images_of[key].append(image)
+    for mask, key in sorted(masks.items()):
+        if key in images_of:
+            masks_of[key].append(mask)
+        else:
+            rejected.append(Rejected(mask, "is a mask without an image"))
+    for key, members in images_of.items():
+        for image in members:
+            problems = []
+            if len(members) > 1 and masks_of[key]:
+                names = " and ".join(each.source for each in members)
+                reason = f"shares the mask {masks_of[key][0]}: {names}"
+                image, problems = None, [Rejected(image.source, reason)]
+            elif masks_of[key]:
+                image, problems = _add_mask(folder, image, masks_of[key])
+            joined += [image] if image else []
+            rejected += problems
+    return _set_ignored(joined), rejected
 
 
-def _add_mask(folder, image, mask):
-    """The image with its mask, or None; and what is to be said of it, or None."""
+def _add_mask(folder, image, masks):
+    """The image with its masks, or None; and a list of what is to be said of it."""
     try:
-        mask_height, mask_width = image_size(folder / mask)
-    except InputError as error:
-        if not image.label:
-            return None, Rejected(image.source, f"good or defect is unknown: {error}")
-        return image, Rejected(mask, f"the image is kept without its mask: {error}")
-    try:
-        height, width = image_size(image.path)
+        size = image_size(image.path)
     except InputError:
-        return image._replace(mask_path=folder / mask), None
-    if (height, width) != (mask_height, mask_width):
-        return None, Rejected(
-            image.source,
-            f"is {width} x {height} pixels, but its mask {mask} {mask_width} x "
-            f"{mask_height}; one of them is wrong",
-        )
-    return image._replace(mask_path=folder / mask), None
+        return image._replace(mask_paths=tuple(folder / mask for mask in masks)), []
+    good, problems = [], []
+    for mask in masks:
+        try:
+            mask_size = image_size(folder / mask)
+        except InputError as error:
+            if not image.label:
+                reason = f"good or defect is unknown: {error}"
+                return None, [Rejected(image.source, reason)]
+            reason = f"the image is kept without its mask: {error}"
+            problems.append(Rejected(mask, reason))
+            continue
+        if size != mask_size:
+            reason = (
+                f"is {size[1]} x {size[0]} pixels, but its mask {mask} {mask_size[1]} "
+                f"x {mask_size[0]}; one of them is wrong"
+            )
+            return None, [Rejected(image.source, reason)]
+        good.append(folder / mask)
+    return image._replace(mask_paths=tuple(good)), problems
+
+
+def _set_ignored(images):
+    """The images, told which value of their masks does not count."""
+    paths = [path for image in images for path in image.mask_paths]
+    with image_threads() as pool:
+        ignore = IGNORE if any(pool.map(mixes_ignore, paths)) else None
+    return [image._replace(mask_ignore=ignore) for image in images]
+
+
+def _seen(image):
+    """Whether the masks of an image mark a defect; None where it is not known.
+
+    Returns:
+        True, False or None, and the reason for None.
+    """
+    try:
+        marked, ignored = read_masks(image.mask_paths, image.mask_ignore)
+    except InputError as error:
+        return None, f"good or defect is unknown: {error}"
+    if ignored.any() and not marked.any():
+        return None, f"its mask marks only what does not count (value {IGNORE})"
+    return bool(marked.any()), ""
+
+
+def _look(images):
+    with image_threads() as pool:
+        return list(pool.map(_seen, images))
+
+
+def _mixed_folders(images, normal_name):
+    """The class folders, where they are none: their masks are both empty and marked."""
+    labels = {image.label for image in images}
+    if any(_is_normal(label, normal_name) for label in labels):
+        return []
+    masked = [image for image in images if image.mask_paths and image.label]
+    marks = defaultdict(set)
+    for image, (is_marked, _) in zip(masked, _look(masked), strict=True):
+        marks[image.label].add(is_marked)
+    mixed = [label for label, seen in marks.items() if {True, False} <= seen]
+    return sorted(labels) if len(mixed) * 2 >= len(marks) > 0 else []
+
+
+def _hold_against_folders(images, normal_name):
+    """Leaves out what lies in the folder of good parts and has a defect in its mask.
+
+    In a folder of defects an empty mask is only said.
+    """
+    masked = [image for image in images if image.mask_paths]
+    wrong, said = set(), []
+    for image, (is_marked, _) in zip(masked, _look(masked), strict=True):
+        is_good = _is_normal(image.label, normal_name)
+        if is_good and is_marked:
+            reason = "lies in the folder of good parts, but its mask marks a defect"
+            wrong.add(image.source)
+            said.append(Rejected(image.source, reason))
+        elif not is_good and is_marked is False:
+            reason = f"its mask is empty; the image is kept as {image.label}"
+            said.append(Rejected(image.source, reason))
+    return [image for image in images if image.source not in wrong], said
+
+
+def _is_normal(label, normal_name):
+    return label.casefold() == normal_name.casefold() or is_normal_name(label)
 
 
 def _label_by_masks(images, normal_name):
@@ -189,29 +226,28 @@ def _label_by_masks(images, normal_name):
     is black): then its mask is missing and the image is rejected.
     """
     labelled, without_mask, rejected = [], [], []
-    for image in images:
-        if not image.mask_path:
+    for image, (is_marked, reason) in zip(images, _look(images), strict=True):
+        if not image.mask_paths:
             without_mask.append(image._replace(label=normal_name))
-            continue
-        try:
-            has_defect = read_mask(image.mask_path).any()
-        except InputError as error:
-            reason = f"good or defect is unknown: {error}"
+        elif is_marked is None:
             rejected.append(Rejected(image.source, reason))
         else:
-            label = DEFECT_NAME if has_defect else normal_name
+            label = DEFECT_NAME if is_marked else normal_name
             labelled.append(image._replace(label=label))
     if any(image.label == normal_name for image in labelled):
         reason = "has no mask, so good or defect is unknown: good ones have one too"
         rejected += [Rejected(image.source, reason) for image in without_mask]
-        return labelled, rejected
-    return labelled + without_mask, rejected
+        return labelled, rejected, []
+    notes = []
+    if without_mask:
+        notes = [f"images without a mask, taken for good: {len(without_mask)}"]
+    return labelled + without_mask, rejected, notes
 
 
 def _note_missing_masks(images, normal_name):
     """Names the defect images without a mask where others of their class have one."""
     masked = {
-        (image.official_split, image.label) for image in images if image.mask_path
+        (image.official_split, image.label) for image in images if image.mask_paths
     }
     return [
         Rejected(
@@ -219,7 +255,7 @@ def _note_missing_masks(images, normal_name):
             f"has no mask, though others of {image.label} have one; the image is kept",
         )
         for image in images
-        if not image.mask_path
+        if not image.mask_paths
         and image.label != normal_name
         and (image.official_split, image.label) in masked
     ]

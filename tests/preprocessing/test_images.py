@@ -34,7 +34,7 @@ def test_modes_become_rgb(tmp_path, mode):
 def test_sixteen_bit_keeps_the_upper_eight(tmp_path):
     deep = np.full((4, 4), 0x80FF, np.uint16)  # 0x80 = 128
     cv2.imwrite(str(tmp_path / "deep.png"), deep)
-    assert (read_image(tmp_path / "deep.png") == 128).all()
+    assert (read_image(tmp_path / "deep.png", bit_depth=16) == 128).all()
 
 
 def test_exif_rotation_is_honoured(tmp_path):

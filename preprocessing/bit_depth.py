@@ -1,0 +1,67 @@
+"""Images of cameras with 10, 12 or 14 bits, whose files have 16."""
+
+import io
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+BIT_DEPTHS = (8, 10, 12, 14, 16)
+_SCALED = ("PPM", "JPEG2000")  # the file says its depth, and Pillow scales by it
+
+
+def depth_of(value):
+    """The bit depth of a camera by the largest value in its images."""
+    return next(depth for depth in BIT_DEPTHS if value < 1 << depth)
+
+
+def is_deep(image):
+    """Whether an image that Pillow opened has more than 8 bits of unknown meaning."""
+    if image.format in _SCALED:
+        return False
+    return image.mode.startswith("I") or _has_deep_colours(image)
+
+
+def deep_values(content):
+    """The values of an image file of more than 8 bits as they stand; None for others.
+
+    Args:
+        content: Bytes of the file.
+
+    Returns:
+        Integers `(height, width)`, or RGB `(height, width, 3)`.
+
+    Raises:
+        ValueError: If they are below 0 or above 65535.
+    """
+    with Image.open(io.BytesIO(content)) as image:
+        if not is_deep(image):
+            return None
+        if not _has_deep_colours(image):
+            values = np.asarray(ImageOps.exif_transpose(image)).astype(np.int64)
+        else:
+            values = _deep_colours(image, content)
+    if values.min(initial=0) < 0 or values.max(initial=0) > 0xFFFF:
+        raise ValueError("values outside of 0 to 65535")
+    return values
+
+
+def _has_deep_colours(image):
+    """Whether it has 16 bits a channel, of which Pillow gives the upper 8 alone."""
+    if image.mode.startswith("I"):
+        return False
+    if image.format == "TIFF":
+        return max(image.tag_v2.get(258, (8,))) > 8
+    if image.format == "PNG":
+        return any("16" in str(tile[3]) for tile in image.tile)
+    return False
+
+
+def _deep_colours(image, content):
+    if image.getexif().get(0x0112, 1) != 1:
+        raise ValueError("16 bits a colour, turned by EXIF; turn it and save it again")
+    values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype != np.uint16:
+        raise ValueError("16 bits a colour in a form that is not read")
+    values = values.astype(np.int64)
+    return values if values.ndim == 2 else values[:, :, 2::-1]

@@ -1,0 +1,100 @@
+"""Why an image in which nothing is marked may have a defect all the same."""
+
+import posixpath
+from typing import NamedTuple
+
+from preprocessing.importing.image_label import is_normal
+from preprocessing.importing.matching import ImageIndex
+
+_SIDE_FILES = (".json", ".xml", ".txt")  # where they bear an image's name
+
+
+class Read(NamedTuple):
+    """The annotation files of a folder: claims, and those that cannot be read."""
+
+    claims: list
+    used: set
+    unreadable: dict
+
+
+class Doubts:
+    """Why an image that nothing marks may have a defect all the same."""
+
+    def __init__(self, files, images, layout, read, matches, normal_name, others):
+        self._of = dict(matches.doubts)
+        index = ImageIndex(images)
+        for file in read.unreadable:
+            own = index.own(file) or index.of_stem(file)
+            for image in own:
+                self._of.setdefault(image, f"its annotation file {file} cannot be read")
+        self._unclaimed = {
+            image: f"no annotation that is read speaks of it, but {file} does"
+            for image, file in others.items()
+        }
+        self._unclaimed |= self._of | _side_files(files, read, index)
+        self._listed, self._all = {}, ""
+        for claim in matches.orphans:
+            if not claim.annotation.says_something:
+                continue
+            self._all = self._all or (
+                f"no annotation speaks of it, but {claim.file} has one of "
+                f"{claim.annotation.image!r}, which is not there: it may be its own"
+            )
+            if claim.annotation.names_no_image:
+                self._listed[claim.file] = (
+                    f"nothing is marked, but {claim.file} has annotations of the image "
+                    f"{claim.annotation.image}, which it does not list"
+                )
+        stray = [
+            file
+            for file in read.unreadable
+            if layout == "coco" or not (index.own(file) or index.of_stem(file))
+        ]
+        if stray:
+            self._all = self._all or (
+                f"no annotation speaks of it, but {stray[0]} cannot be read"
+            )
+        self._claims = matches.claims
+        lists_good = any(
+            not any(claim.annotation.says_something for claim in claims)
+            for claims in matches.claims.values()
+        )
+        is_listed = lists_good and layout in ("coco", "yolo")
+        self._is_complete = is_listed or layout == "csv"
+        self._defect_folders = _defect_folders(images, normal_name)
+
+    def of(self, source):
+        """Why the image is not good though nothing is marked in it; "" if it is."""
+        if source in self._of:
+            return self._of[source]
+        if source.split("/")[0] in self._defect_folders:
+            return "lies in a folder of a defect class, but nothing is marked in it"
+        if source in self._claims:
+            files = [claim.file for claim in self._claims[source]]
+            return next((self._listed[f] for f in files if f in self._listed), "")
+        if source in self._unclaimed:
+            return self._unclaimed[source]
+        if self._is_complete:
+            return "no annotation speaks of it, though good images have one too"
+        return self._all
+
+
+def _side_files(files, read, index):
+    """Doubts of the images whose name an annotation file bears that was not read."""
+    doubts = {}
+    for file in files:
+        if file in read.used or not file.lower().endswith(_SIDE_FILES):
+            continue
+        own = index.own(file)
+        if not own and posixpath.basename(posixpath.dirname(file)).lower() == "labels":
+            own = index.of_stem(file)
+        for image in own:
+            doubts[image] = f"no annotation that is read speaks of it, but {file} may"
+    return doubts
+
+
+def _defect_folders(images, normal_name):
+    """The folders of defect classes: those beside a folder of good parts, if any."""
+    tops = {source.split("/")[0] for source in images if "/" in source}
+    normal = {top for top in tops if is_normal(top, normal_name)}
+    return tops - normal if normal else set()

@@ -1,0 +1,152 @@
+"""The files of a user's folder: all of them, where the images begin, what is unread."""
+
+import os
+from collections import Counter
+from pathlib import Path, PurePosixPath
+
+from goodparts.command import InputError
+from preprocessing.images import IMAGE_SUFFIXES, is_image
+from preprocessing.importing.annotation_files import read_json_file, read_xml_file
+from preprocessing.importing.found_image import Rejected
+from preprocessing.importing.mask_names import MASK_FOLDERS, SPLIT_FOLDERS, is_role
+from preprocessing.normal_names import is_normal_name
+
+_ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz")
+_PARSERS = {".json": read_json_file, ".xml": read_xml_file}
+_SYSTEM = ("thumbs.db", "desktop.ini")
+
+
+def find_start(folder, normal_name=None):
+    """The folder where the images begin: below folders that hold one folder alone.
+
+    A folder whose name says something, such as `good`, `train` or the given class of
+    good parts, is no wrapping.
+
+    Raises:
+        InputError: If there is no such folder.
+    """
+    if not os.path.exists(folder):
+        raise InputError(f"There is no folder {folder}. Check the path.")
+    if not os.path.isdir(folder):
+        raise InputError(f"{folder} is a file; a folder of images is expected.")
+    start = folder
+    while True:
+        with os.scandir(start) as entries:
+            seen = [entry for entry in entries if not _is_hidden(entry.name)]
+        inner = [entry for entry in seen if entry.is_dir()]
+        has_more = any(
+            is_image(entry.name)
+            or entry.name.lower().endswith((".json", ".xml", ".csv"))
+            for entry in seen
+            if not entry.is_dir()
+        )
+        if len(inner) != 1 or has_more or _says_something(inner[0].name, normal_name):
+            return start
+        if not any(entry.is_dir() for entry in os.scandir(inner[0].path)):
+            return start  # images of one class lie in it
+        start = inner[0].path
+
+
+def list_files(folder):
+    """All files as sorted POSIX paths, but hidden ones and those of the system.
+
+    Raises:
+        InputError: If none is an image; the text says what is there.
+    """
+    files = sorted(_walk(folder))
+    if not any(map(is_image, files)):
+        suffixes = " ".join(sorted(IMAGE_SUFFIXES))
+        counts = Counter(_suffix(name) for name in files)
+        there = ", ".join(f"{name} {count}" for name, count in counts.most_common(5))
+        seen = f" It has: {there}." if there else ""
+        if any(name.lower().endswith(_ARCHIVES) for name in files):
+            seen += " Unpack archives first."
+        raise InputError(f"{folder} has no images ({suffixes}). Check the path.{seen}")
+    return files
+
+
+def count_unused(names):
+    """One `Rejected` for every suffix of the files that are not used."""
+    counts = Counter(map(_suffix, names))
+    return [
+        Rejected(f"*{suffix}", f"{number} file{'s' * (number > 1)} not used")
+        for suffix, number in sorted(counts.items())
+    ]
+
+
+def describe_unused(names):
+    """The files that are not used as one text, most frequent suffix first."""
+    counts = Counter(map(_suffix, names))
+    listed = ", ".join(f"{suffix} {number}" for suffix, number in counts.most_common())
+    return f"files that are not used: {len(names)} ({listed})"
+
+
+def broken_files(folder, names):
+    """One `Rejected` for every .json or .xml file that cannot be parsed."""
+    broken = []
+    for name in names:
+        read = _PARSERS.get(PurePosixPath(name).suffix.lower())
+        try:
+            if read:
+                read(Path(folder, name))
+        except (ValueError, OSError) as error:
+            broken.append(Rejected(name, f"cannot be read: {error}"))
+    return broken
+
+
+def seen_unread(folder, files):
+    """What labels may stand in files that are not read, as a text or ""."""
+    seen = []
+    tables = [
+        name for name in files if name.lower().endswith((".csv", ".tsv", ".xlsx"))
+    ]
+    if tables:
+        seen.append(tables[0])
+    stems = {PurePosixPath(name).stem for name in files if is_image(name)}
+    texts = [
+        name
+        for name in files
+        if name.lower().endswith(".txt") and PurePosixPath(name).stem in stems
+    ]
+    if texts:
+        place = PurePosixPath(texts[0]).parent / "*.txt"
+        seen.append(f"{len(texts)} text files as of YOLO in {place}")
+    others = [name for name in files if name.lower().endswith((".json", ".xml"))]
+    broken = broken_files(folder, others)
+    if broken:
+        seen.append(f"{broken[0].path}, which {broken[0].reason}")
+    elif others:
+        seen.append(f"{len(others)} .json or .xml files, first {others[0]}")
+    return f" Seen, but not read: {'; '.join(seen)}." if seen else ""
+
+
+def _walk(folder, prefix="", parents=()):
+    here = os.path.realpath(folder)
+    if here in parents:  # a symbolic link to a folder above
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if _is_hidden(entry.name):
+                continue
+            if entry.is_dir():
+                yield from _walk(entry.path, f"{prefix}{entry.name}/", (*parents, here))
+            else:
+                yield prefix + entry.name
+
+
+def _is_hidden(name):
+    return name.startswith(".") or name == "__MACOSX" or name.lower() in _SYSTEM
+
+
+def _says_something(name, normal_name):
+    return (
+        is_role(name)
+        or name.lower() in MASK_FOLDERS
+        or name.lower() in SPLIT_FOLDERS
+        or is_normal_name(name)
+        or name == normal_name
+    )
+
+
+def _suffix(name):
+    return PurePosixPath(name).suffix.lower() or " without a suffix"

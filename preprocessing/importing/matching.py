@@ -1,0 +1,202 @@
+"""Which annotation speaks of which image: by its path, else by a unique name.
+
+What an annotation names, and what lies beside it, are often not the same: folders of
+another computer, renamed files, other endings. A name that fits two images, or two
+annotations that fit one, decide nothing.
+"""
+
+import posixpath
+import unicodedata
+from collections import defaultdict
+from typing import NamedTuple
+
+from preprocessing.importing.found_image import Rejected
+
+_INNER = ("", "images", "JPEGImages")
+
+
+class Claim(NamedTuple):
+    """An annotation that a file has for the image it names."""
+
+    file: str
+    annotation: object
+
+
+class Matches(NamedTuple):
+    """Which claims every image has.
+
+    Attributes:
+        claims: Dict of image -> list of `Claim`.
+        doubts: Dict of image -> why it may have a defect that no claim of it marks.
+        orphans: The `Claim`s that belong to no image, or to no certain one.
+        rejected: List of `Rejected`: remarks and orphans.
+    """
+
+    claims: dict
+    doubts: dict
+    orphans: list
+    rejected: list
+
+
+def match(claims, images, *, by_own_name):
+    """Gives every claim its image.
+
+    Args:
+        claims: List of `Claim`.
+        images: Names of the images, relative to the source folder.
+        by_own_name: Whether a file speaks of the image of its own stem.
+
+    Returns:
+        `Matches`.
+    """
+    index = ImageIndex(images)
+    matches = Matches(defaultdict(list), {}, [], [])
+    lenient = defaultdict(list)
+    for claim in claims:
+        name = claim.annotation.image.replace("\\", "/")
+        direct = (
+            [] if claim.annotation.names_no_image else index.direct(claim.file, name)
+        )
+        if len(direct) == 1:
+            matches.claims[direct[0]].append(claim)
+        elif direct:
+            _leave_open(matches, claim, direct)
+        else:
+            found = _by_name(index, claim, name, by_own_name)
+            lenient[found[0] if len(found) == 1 else None].append((claim, found))
+    for image, candidates in lenient.items():
+        _take_lenient(matches, image, candidates)
+    if by_own_name:
+        _doubt_own_names(matches, index, claims)
+    return matches
+
+
+def _by_name(index, claim, name, by_own_name):
+    if claim.annotation.names_no_image:
+        return []
+    return index.lenient(claim.file, name, by_own_name=by_own_name)
+
+
+def _take_lenient(matches, image, candidates):
+    """Accepts the one claim on an image that has no other; the rest are orphans."""
+    (claim, _), others = candidates[0], candidates[1:]
+    if image is not None and not others and image not in matches.claims:
+        matches.claims[image].append(claim)
+        reason = (
+            f"names {claim.annotation.image!r}; taken for {image}, the only such name"
+        )
+        matches.rejected.append(Rejected(claim.file, reason))
+        return
+    for claim, found in candidates:
+        if found:
+            _leave_open(matches, claim, found)
+        else:
+            reason = f"names the image {claim.annotation.image!r}, which is not there"
+            matches.orphans.append(claim)
+            matches.rejected.append(Rejected(claim.file, reason))
+
+
+def _leave_open(matches, claim, found):
+    """Notes a claim that may be of several images, or is one of several of an image."""
+    may_be = " or ".join(found[:3]) + (" or others" if len(found) > 3 else "")
+    reason = f"names the image {claim.annotation.image!r}: no certain match, {may_be}"
+    matches.orphans.append(claim)
+    matches.rejected.append(Rejected(claim.file, reason))
+    for image in found if claim.annotation.says_something else ():
+        doubt = f"it is not certain whether {claim.file} speaks of it"
+        matches.doubts.setdefault(image, doubt)
+
+
+def _doubt_own_names(matches, index, claims):
+    """Doubts images whose own file, of the same stem beside it, names another."""
+    for claim in claims:
+        for image in index.own(claim.file):
+            if image not in matches.claims and claim.annotation.says_something:
+                name = claim.annotation.image
+                doubt = f"{claim.file} has its name, but names the image {name!r}"
+                matches.doubts.setdefault(image, doubt)
+
+
+class ImageIndex:
+    """Images by path, by name and by stem."""
+
+    def __init__(self, images):
+        self._by_path = {}
+        self._by_bare_path = defaultdict(list)
+        self._by_name, self._by_stem = defaultdict(list), defaultdict(list)
+        for image in images:
+            key = _key(image)
+            self._by_path[key] = image
+            self._by_bare_path[posixpath.splitext(key)[0]].append(image)
+            name = posixpath.basename(key).casefold()
+            self._by_name[name].append(image)
+            self._by_stem[posixpath.splitext(name)[0]].append(image)
+
+    def direct(self, file, name):
+        """The images at the path that a file names, seen from its own folder.
+
+        Or, as the folders are often those of another computer, of that name beside it,
+        or in a folder `images` or `JPEGImages` in or beside its folder.
+        """
+        for candidate in filter(None, (name, posixpath.basename(name))):
+            found = self._near(file, candidate, self._at)
+            if found:
+                return found
+        return []
+
+    def lenient(self, file, name, *, by_own_name):
+        """The images that may be meant: by other folder, ending or the file's stem."""
+        base = posixpath.basename(name)
+        stem = posixpath.splitext(base)[0]
+        steps = [lambda: self._near(file, stem, self._bare)] if stem else []
+        if by_own_name:
+            steps.append(lambda: self.own(file))
+        if base:
+            steps.append(lambda: self._by_name.get(_key(base).casefold(), []))
+            steps.append(lambda: self._by_stem.get(_composed(stem).casefold(), []))
+        if by_own_name:
+            steps.append(lambda: self.of_stem(file))
+        return next((found for step in steps if (found := step())), [])
+
+    def own(self, file):
+        """The images of a file's own stem, in or beside its folder."""
+        stem = posixpath.splitext(posixpath.basename(file))[0]
+        return self._near(file, stem, self._bare)
+
+    def of_stem(self, file):
+        """All images of a file's own stem, wherever they lie."""
+        stem = posixpath.splitext(posixpath.basename(file))[0]
+        return self._by_stem.get(_composed(stem).casefold(), [])
+
+    def _near(self, file, name, look):
+        """What lies in the file's own folder, else what lies in those near it."""
+        folder = posixpath.dirname(file)
+        found = look(posixpath.join(folder, name))
+        if found:
+            return found
+        near = []
+        for base in (folder, posixpath.join(folder, "..")):
+            for inner in _INNER:
+                near += look(posixpath.join(base, inner, name))
+        return list(dict.fromkeys(near))
+
+    def _at(self, path):
+        image = self._by_path.get(_key(path))
+        if image:
+            return [image]
+        # A name without an ending is that of an image with any.
+        bare = self._bare(path)
+        return bare if len(bare) == 1 else []
+
+    def _bare(self, path):
+        return self._by_bare_path.get(_composed(posixpath.normpath(path)), [])
+
+
+def _key(path):
+    """A path in one spelling: umlauts composed, no `..`, the suffix in lower case."""
+    stem, suffix = posixpath.splitext(posixpath.normpath(path))
+    return _composed(stem) + suffix.lower()
+
+
+def _composed(text):
+    return unicodedata.normalize("NFC", text)

@@ -1,0 +1,51 @@
+"""Annotations of images that EXIF turns: their boxes may be those of the raw pixels."""
+
+from preprocessing.importing.found_image import Rejected
+
+SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
+
+
+def turn_instances(instances, orientation, size):
+    """Turns instances from the raw pixels to the image as it is shown.
+
+    Args:
+        instances: See `shapes.py`.
+        orientation: Of EXIF, one of SIDEWAYS.
+        size: `(height, width)` of the image as it is shown.
+    """
+    width, height = size  # of the raw pixels
+
+    def turn(x, y):
+        across = height - y if orientation in (6, 7) else y
+        down = width - x if orientation in (7, 8) else x
+        return across, down
+
+    return [_turned(each, turn) for each in instances]
+
+
+def _turned(instance, turn):
+    x, y, width, height = instance["bbox"]
+    (left, top), (right, bottom) = turn(x, y), turn(x + width, y + height)
+    polygons = [
+        [
+            value
+            for point in zip(each[::2], each[1::2], strict=True)
+            for value in turn(*point)
+        ]
+        for each in instance["polygons"]
+    ]
+    box = [min(left, right), min(top, bottom), abs(right - left), abs(bottom - top)]
+    return {**instance, "bbox": box, "polygons": polygons}
+
+
+def remark_unclear(sources):
+    """One remark on the images of which it cannot be told whether they were turned."""
+    if not sources:
+        return []
+    others = f" (so are {len(sources) - 1} others)" if len(sources) > 1 else ""
+    reason = (
+        f"is turned by EXIF{others}: whether its boxes were drawn on the turned "
+        "picture cannot be told, they are kept as they are; look at them with "
+        "`pipenv run boxes`"
+    )
+    return [Rejected(sources[0], reason)]

@@ -1,0 +1,137 @@
+"""Instances from the text files of YOLO, with the names of data.yaml or classes.txt."""
+
+import posixpath
+import re
+from pathlib import PurePosixPath
+
+from preprocessing.images import is_image
+from preprocessing.importing.annotation_files import Annotation
+from preprocessing.importing.shapes import box_shape, outline_shape, read_shapes
+
+_NAME_FILES = ("classes.txt", "obj.names", "labels.txt", "_darknet.labels")
+
+
+def find_yolo(folder, files):
+    """The text files that bear an image's name and hold rows of YOLO, and the names.
+
+    Args:
+        folder: The source folder.
+        files: Names of all its files.
+
+    Returns:
+        The sorted text files, none where most of their rows are not of YOLO, and the
+        class names as {number: name}, none where no file gives them.
+    """
+    stems = {PurePosixPath(name).stem for name in files if is_image(name)}
+    texts = [
+        name
+        for name in files
+        if name.lower().endswith(".txt") and PurePosixPath(name).stem in stems
+    ]
+    rows = [row for name in texts for row in _rows(folder / name)]
+    if sum(map(_is_row, rows)) * 2 <= len(rows):
+        return [], {}
+    return texts, _read_names(folder, files)
+
+
+def read_yolo(folder, file, names):
+    """Reads one text file: boxes, or outlines where a row has more than five numbers.
+
+    Returns:
+        A list with one `Annotation`, whose coordinates are shares of the image's size.
+    """
+
+    def convert(row):
+        return _shape(row, names)
+
+    try:
+        rows = _rows(folder / file)
+    except UnicodeDecodeError as error:
+        raise ValueError(str(error)) from error
+    shapes = read_shapes(rows, convert, "row")
+    path = PurePosixPath(file)
+    parts = ["images" if part == "labels" else part for part in path.parts[:-1]]
+    image = posixpath.relpath("/".join([*parts, path.stem]), str(path.parent))
+    return [Annotation(image, None, *shapes, is_relative=True)]
+
+
+def _rows(path):
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return [["unreadable"]]
+    return [line.split() for line in text.splitlines() if line.strip()]
+
+
+def _is_row(row):
+    return len(row) >= 5 and row[0].isdecimal() and all(map(_is_number, row[1:]))
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _shape(row, names):
+    if not _is_row(row) or (len(row) > 5 and len(row) % 2 == 0):
+        raise ValueError(f"it is no box and no outline: {' '.join(row)[:40]!r}")
+    number, values = int(row[0]), list(map(float, row[1:]))
+    if number not in names:
+        raise ValueError(f"class {number} has no name")
+    if not all(-0.01 <= value <= 1.01 for value in values):
+        raise ValueError("its numbers are no shares of the image, from 0 to 1")
+    if len(values) == 4:
+        x, y, width, height = values
+        if not (width > 0 and height > 0):
+            raise ValueError(f"{names[number]!r} has no area")
+        low, high = (x - width / 2, y - height / 2), (x + width / 2, y + height / 2)
+        return box_shape(names[number], [low, high])
+    return outline_shape(names[number], [values])
+
+
+def _read_names(folder, files):
+    """The class names of a data set; none where files do not agree."""
+    found = []
+    for file in files:
+        name = PurePosixPath(file).name.lower()
+        if name in _NAME_FILES or name.endswith(".names"):
+            lines = _text(folder / file).splitlines()
+            listed = [line.strip() for line in lines if line.strip()]
+            found.append(dict(enumerate(listed)))
+        elif name.endswith((".yaml", ".yml")):
+            names = _yaml_names(_text(folder / file))
+            found += [names] if names else []
+    return found[0] if found and all(names == found[0] for names in found) else {}
+
+
+def _text(path):
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _yaml_names(text):
+    """`names` of a data.yaml: a list in brackets, or rows of `- name` or `0: name`."""
+    inline = re.search(r"^names\s*:\s*([\[{])([^\]}]*)[\]}]", text, re.MULTILINE)
+    if inline:
+        items = re.findall(r"'[^']*'|\"[^\"]*\"|[^,]+", inline[2])
+        items = [item.strip() for item in items if item.strip()]
+    else:
+        block = re.search(
+            r"^names\s*:\s*(?:#.*)?\n((?:[ \t]*(?:- |\d+\s*:).*\n?|\s*\n)+)",
+            text,
+            re.MULTILINE,
+        )
+        items = block[1].splitlines() if block else []
+        items = [item.strip().removeprefix("- ").strip() for item in items]
+        items = [item for item in items if item]
+    names = {}
+    for place, item in enumerate(items):
+        numbered = re.fullmatch(r"(\d+)\s*:\s*(.+)", item)
+        number, name = (int(numbered[1]), numbered[2]) if numbered else (place, item)
+        names[number] = re.sub(r"\s+#.*$", "", name).strip().strip("'\"")
+    return names

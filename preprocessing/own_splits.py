@@ -1,0 +1,74 @@
+"""Data sets that come split: `train`, `val` and `test`, with folders of classes."""
+
+import numpy as np
+
+from goodparts.command import InputError
+from preprocessing.manifest import SPLITS
+from preprocessing.splitting.near_duplicates import cluster
+from preprocessing.splitting.split import split_groups
+
+_SPLIT_OF = {
+    "train": "train",
+    "training": "train",
+    "val": "validate",
+    "valid": "validate",
+    "validation": "validate",
+    "validate": "validate",
+    "test": "test",
+    "testing": "test",
+}
+
+
+def is_split_with_classes(table, normal_class):
+    """Whether the source has its own splits, and defects in its train.
+
+    Args:
+        table: Of `place_files`.
+        normal_class: The class of good parts.
+    """
+    if not {"train", "test"} <= set(table["official_split"]):
+        return False
+    return set(table["label"][_tops(table) == "train"]) != {normal_class}
+
+
+def keep_own_splits(table, fingerprints, shares, seed):
+    """Fills the columns split and group; without a `val`, a part of train validates.
+
+    Args:
+        table: Of `place_files`, changed in place.
+        fingerprints: Of each row.
+        shares: Of train, validate and test.
+        seed: Of the dealing.
+    """
+    splits = _tops(table)
+    labels = table["label"].to_numpy(str)
+    groups = np.empty(len(table), object)
+    for name in SPLITS:
+        rows = np.flatnonzero(splits == name)
+        numbers = cluster([fingerprints[row] for row in rows]) if len(rows) else []
+        first = {}
+        for row, number in zip(rows, numbers, strict=True):
+            groups[row] = first.setdefault(number, f"{name} {table['sample_id'][row]}")
+    if not (splits == "validate").any():
+        rows = np.flatnonzero(splits == "train")
+        share = shares[1] / (shares[0] + shares[1])
+        dealt = split_groups(
+            labels[rows],
+            groups[rows].astype(str),
+            shares=(1 - share, share / 2, share / 2),
+            seed=seed,
+        )
+        splits[rows] = ["train" if each == "train" else "validate" for each in dealt]
+    for name in SPLITS:
+        missing = sorted(set(labels) - set(labels[splits == name]))
+        if missing and name == "train":
+            raise InputError(
+                f"train of the source has no {', '.join(missing)}. Leave --protocol "
+                "official out, so that all images are split anew."
+            )
+    table["split"], table["group"] = splits, groups
+
+
+def _tops(table):
+    tops = table["source"].str.removeprefix("./").str.split("/").str[0].str.lower()
+    return tops.map(_SPLIT_OF).fillna("").to_numpy(object)

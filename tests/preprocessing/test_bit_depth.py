@@ -1,0 +1,93 @@
+"""Images of 10 to 16 bits: one depth for a data set, and none that is guessed."""
+
+import cv2
+import numpy as np
+import pytest
+
+from goodparts.command import InputError
+from preprocessing.bit_depth import deep_values, depth_of
+from preprocessing.create_folders import create_folders, describe
+from preprocessing.images import read_image
+
+
+def part(seed):
+    random = np.random.default_rng(seed)
+    return cv2.resize(random.integers(0, 255, (5, 6, 3), np.uint8), (48, 40))
+
+
+def write_deep(path, image, bits):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deep = image.astype(np.uint16) << (bits - 8)
+    cv2.imwrite(str(path), deep[:, :, ::-1] if deep.ndim == 3 else deep)
+
+
+@pytest.mark.parametrize(
+    ("largest", "depth"),
+    [(255, 8), (256, 10), (1023, 10), (1024, 12), (4095, 12), (16383, 14), (65535, 16)],
+)
+def test_the_depth_is_that_of_the_largest_value(largest, depth):
+    assert depth_of(largest) == depth
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("grey", [True, False])
+def test_a_data_set_gets_the_upper_8_bits(tmp_path, bits, suffix, grey):
+    images = {}
+    for seed in range(12):
+        label = "good" if seed % 2 else "hole"
+        image = part(seed)[:, :, 0] if grey else part(seed)
+        image[0, 0] = 255
+        images[f"{label}/{seed}{suffix}"] = image
+        write_deep(tmp_path / f"parts/{label}/{seed}{suffix}", image, bits)
+
+    dataset, _ = create_folders(tmp_path / "parts", out=tmp_path / "out", link=True)
+
+    assert dataset.info["bit_depth"] == bits
+    assert f"--bit-depth {bits}" in describe(dataset)
+    assert len(dataset.manifest) == 12
+    for row in dataset.manifest.itertuples():
+        expected = images[row.source]
+        seen = read_image(dataset.folder / row.path)
+        assert row.path.endswith(".png")
+        assert np.array_equal(seen[:, :, 0] if grey else seen, expected)
+    assert (
+        create_folders(tmp_path / "parts", out=tmp_path / "out", link=True)[1] is False
+    )
+
+
+def test_one_depth_for_all_images_and_8_bits_stay_as_they_are(tmp_path):
+    for seed in range(12):
+        image = part(seed)
+        write_deep(
+            tmp_path / f"p/good/{seed}.png", image // (1 if seed == 1 else 8), 12
+        )
+        cv2.imwrite(str(tmp_path / f"p/good/{seed}.jpg"), image)
+
+    dataset, _ = create_folders(
+        tmp_path / "p", out=tmp_path / "out", layout="class_folders"
+    )
+
+    assert dataset.info["bit_depth"] == 12
+    rows = dataset.manifest.set_index("source")
+    assert rows.loc["good/0.jpg", "path"].endswith(".jpg")
+    dark = read_image(dataset.folder / rows.loc["good/0.png", "path"])
+    assert np.array_equal(dark, part(0) // 8)  # not stretched by itself
+
+
+def test_a_deep_file_alone_is_refused(tmp_path):
+    write_deep(tmp_path / "1.png", part(1), 12)
+
+    with pytest.raises(InputError, match="1.png has more than 8 bits.*--bit-depth"):
+        read_image(tmp_path / "1.png")
+    assert np.array_equal(read_image(tmp_path / "1.png", bit_depth=12), part(1))
+    with pytest.raises(InputError, match="more than 10 bits"):
+        read_image(tmp_path / "1.png", bit_depth=10)
+
+
+def test_files_that_say_their_depth_need_none(tmp_path):
+    pixels = np.full((4, 4), 2048, np.uint16).astype(">u2")
+    (tmp_path / "1.pgm").write_bytes(b"P5 4 4 4095\n" + pixels.tobytes())
+
+    assert deep_values((tmp_path / "1.pgm").read_bytes()) is None
+    assert abs(int(read_image(tmp_path / "1.pgm").max()) - 128) <= 1

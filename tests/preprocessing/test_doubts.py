@@ -1,0 +1,384 @@
+"""An image whose annotation was not understood whole is not good."""
+
+import pytest
+from import_helpers import (
+    BOX,
+    FLAT,
+    SQUARE,
+    coco,
+    labels,
+    picture,
+    reasons,
+    shape,
+    write_json,
+    write_labelme,
+)
+
+from goodparts.command import InputError
+from preprocessing.importing.layouts import read_source
+
+
+@pytest.fixture
+def parts(tmp_path):
+    for stem in "123":
+        picture(tmp_path / f"{stem}.png")
+    return tmp_path
+
+
+NAMES = ["1.png", "2.png", "3.png"]
+
+
+# Flags of the whole image
+
+
+def test_a_true_flag_is_a_label(parts):
+    write_labelme(parts / "1.json", "1.png", flags={"good": False, "hole": True})
+    write_labelme(parts / "2.json", "2.png", flags={"OK": True, "hole": False})
+    write_labelme(parts / "3.json", "3.png", shape("scratch"), flags={"hole": False})
+
+    source = read_source(parts)
+
+    assert labels(source) == {"1.png": "hole", "2.png": "good", "3.png": "scratch"}
+    assert source.rejected == []
+
+
+@pytest.mark.parametrize(
+    ("shapes", "flags", "reason"),
+    [
+        ([], {"hole": True, "dent": True}, "several true flags: dent, hole"),
+        ([shape("scratch")], {"hole": True}, "flag says 'hole', its shapes 'scratch'"),
+        ([shape("scratch")], {"good": True}, "flag says 'good', its shapes"),
+        ([], {"hole": "perhaps"}, "neither true nor false: 'perhaps'"),
+        ([], ["hole"], "not names with true or false"),
+        ([], {"hole": [1]}, "neither true nor false"),
+        ([shape(kind="point", points=[[3, 3]])], {"good": True}, "label is unknown"),
+    ],
+)
+def test_flags_that_decide_nothing(parts, shapes, flags, reason):
+    write_labelme(parts / "1.json", "1.png", *shapes, flags=flags)
+    write_labelme(parts / "2.json", "2.png", shape("hole"))
+
+    source = read_source(parts)
+
+    assert labels(source) == {"2.png": "hole", "3.png": "good"}
+    assert reason in reasons(source)["1.png"]
+
+
+def test_flags_that_agree_with_the_shapes(parts):
+    write_labelme(parts / "1.json", "1.png", shape("hole"), flags={"hole": True})
+    write_labelme(parts / "2.json", "2.png", shape("good"), flags={"ok": 1})
+
+    assert labels(read_source(parts)) == {
+        "1.png": "hole",
+        "2.png": "good",
+        "3.png": "good",
+    }
+
+
+# A bad piece
+
+
+@pytest.mark.parametrize(
+    ("outline", "polygons", "said"),
+    [
+        ([[]], [], "its box stands in"),
+        ([[10, 20, 30, 40]], [], "its box stands in"),
+        ([FLAT, [1, 2, 3, 4]], [FLAT], "an outline of several is left out"),
+        ([FLAT, "x"], [FLAT], "an outline of several is left out"),
+        ({"size": [64, 64], "counts": "rubbish"}, [], "its box stands in"),
+        (FLAT, [FLAT], ""),
+        (None, [], ""),
+    ],
+)
+def test_coco_box_stands_in_for_a_broken_outline(parts, outline, polygons, said):
+    annotation = (1, 1, {**BOX, "segmentation": outline})
+    write_json(parts / "a.json", coco(NAMES, [annotation]))
+
+    source = read_source(parts)
+
+    assert labels(source)["1.png"] == "hole"
+    (found,) = source.images[0].instances
+    assert found["bbox"] == [10, 20, 20, 20] and found["polygons"] == polygons
+    assert said in reasons(source).get("1.png", "")
+    assert bool(said) == ("1.png" in reasons(source))
+
+
+@pytest.mark.parametrize("box", [[1, 1, 0, 5], [1, 1, -4, 5], [1, 1], None, ["a"] * 4])
+def test_coco_box_that_is_broken_is_no_good_part(parts, box):
+    write_json(parts / "a.json", coco(NAMES, [(1, 1, {"bbox": box}), (2, 1, BOX)]))
+
+    source = read_source(parts)
+
+    assert labels(source) == {"2.png": "hole", "3.png": "good"}
+    assert "label is unknown" in reasons(source)["1.png"]
+
+
+def test_a_normal_shape_beside_one_that_cannot_be_read_is_not_good(parts):
+    line = shape("scratch", "linestrip", [[1, 1], [9, 9]])
+    write_labelme(parts / "1.json", "1.png", shape("good"), line)
+    write_labelme(parts / "2.json", "2.png", shape("hole"), line)
+
+    source = read_source(parts)
+
+    assert labels(source) == {"2.png": "hole", "3.png": "good"}
+    assert "a linestrip has no area" in reasons(source)["1.png"]
+
+
+def test_masks_and_turned_boxes_of_labelme(parts):
+    broken = shape(kind="mask", points=[[10, 20], [30, 40]], mask="no base64!")
+    write_labelme(parts / "1.json", "1.png", broken)
+    write_labelme(parts / "2.json", "2.png", shape(kind="rotation"))
+
+    source = read_source(parts)
+
+    assert [image.label for image in source.images] == ["hole", "hole", "good"]
+    assert source.images[0].instances[0]["polygons"] == []
+    assert len(source.images[1].instances[0]["polygons"]) == 1
+
+
+@pytest.mark.parametrize(
+    "shapes", [None, 5, "x", [None], [5], [{}], [shape(points=None)], [shape(label={})]]
+)
+def test_shapes_of_wrong_types(parts, shapes):
+    write_json(parts / "1.json", {"shapes": shapes, "imagePath": "1.png"})
+    write_labelme(parts / "2.json", "2.png", shape("hole"))
+
+    source = read_source(parts)
+
+    assert labels(source) == {"2.png": "hole", "3.png": "good"}
+
+
+def test_a_json_nested_without_end_is_named(parts):
+    write_labelme(parts / "2.json", "2.png", shape("hole"))
+    (parts / "1.json").write_text("[" * 100_000)
+
+    source = read_source(parts)
+
+    assert labels(source) == {"2.png": "hole", "3.png": "good"}
+    assert "nested too deep" in reasons(source)["1.json"]
+
+
+# Keys
+
+
+def test_coco_image_id_of_two_images(parts):
+    content = coco(NAMES, [(1, 1, BOX), (3, 1, BOX)])
+    content["images"][1]["id"] = 1
+    write_json(parts / "a.json", content)
+
+    source = read_source(parts)
+
+    assert labels(source) == {"3.png": "hole"}
+    for name in ("1.png", "2.png"):
+        assert "image id 1 stands for 1.png and 2.png" in reasons(source)[name]
+
+
+def test_coco_category_id_of_two_names(parts):
+    content = coco(NAMES, [(1, 1, BOX), (2, 2, BOX)], ("hole", "scratch", "dent"))
+    content["categories"][2]["id"] = 1
+    write_json(parts / "a.json", content)
+
+    source = read_source(parts)
+
+    assert labels(source) == {"2.png": "scratch", "3.png": "good"}
+    assert "category id 1 stands for hole and dent" in reasons(source)["1.png"]
+
+
+@pytest.mark.parametrize("change", [str, float, lambda number: f" {number}"])
+def test_coco_ids_of_another_type_are_matched_by_value(parts, change):
+    content = coco(NAMES, [(1, 1, BOX)])
+    for each in content["annotations"]:
+        each["image_id"], each["category_id"] = change(1), change(1)
+    write_json(parts / "a.json", content)
+
+    source = read_source(parts)
+
+    assert labels(source) == {"1.png": "hole", "2.png": "good", "3.png": "good"}
+    assert "ids are of several types" in reasons(source)["1.png"]
+
+
+def test_coco_annotation_of_an_unknown_image_may_be_of_any(parts):
+    write_json(parts / "a.json", coco(NAMES, [(1, 1, BOX), (77, 1, BOX)]))
+
+    source = read_source(parts)
+
+    assert labels(source) == {"1.png": "hole"}
+    for name in ("2.png", "3.png"):
+        assert "a.json has annotations of the image with id 77" in reasons(source)[name]
+
+
+def test_coco_annotation_ids_may_be_there_twice(parts):
+    content = coco(NAMES, [(1, 1, BOX), (2, 1, BOX)])
+    content["annotations"][1]["id"] = 1
+    write_json(parts / "a.json", content)
+
+    source = read_source(parts)
+
+    assert list(labels(source).values()) == ["hole", "hole", "good"]
+    assert "1 annotation ids are there twice" in reasons(source)["1.png"]
+
+
+def test_coco_image_listed_twice_and_not_alike(parts):
+    write_json(parts / "a.json", coco([*NAMES, "1.png", "3.png"], [(1, 1, BOX)]))
+
+    source = read_source(parts)
+
+    assert labels(source) == {"2.png": "good", "3.png": "good"}
+    assert "a.json, twice, and not alike" in reasons(source)["1.png"]
+    assert "the same is said of it" in reasons(source)["3.png"]
+
+
+def test_coco_files_that_each_mark_something_are_united(parts):
+    write_json(parts / "a.json", coco(NAMES, [(1, 1, BOX)]))
+    write_json(parts / "b.json", coco(NAMES, [(2, 1, BOX)]))
+
+    source = read_source(parts)
+
+    assert list(labels(source).values()) == ["hole", "hole", "good"]
+    assert "a.json and b.json mark is united" in reasons(source)["1.png"]
+
+
+def test_two_jsons_of_one_image_that_differ(parts):
+    write_labelme(parts / "1.json", "1.png", shape("hole"))
+    write_labelme(parts / "1_old.json", "1.png")
+    write_labelme(parts / "2.json", "2.png", shape("hole"))
+
+    source = read_source(parts)
+
+    assert labels(source) == {"2.png": "hole", "3.png": "good"}
+    assert "1.json and 1_old.json, and not alike" in reasons(source)["1.png"]
+
+
+def test_a_json_copied_from_that_of_another_image(parts):
+    write_labelme(parts / "1.json", "2.png", shape("hole"))
+
+    source = read_source(parts)
+
+    assert labels(source) == {"2.png": "hole", "3.png": "good"}
+    assert (
+        "1.json has its name, but names the image '2.png'" in reasons(source)["1.png"]
+    )
+
+
+@pytest.mark.parametrize(
+    "entry", [None, 5, "x", {}, {"id": None}, {"id": 9}, {"id": 9, "file_name": 5}]
+)
+def test_coco_entries_of_wrong_types(parts, entry):
+    content = coco(NAMES, [(1, 1, BOX)])
+    content["images"].append(entry)
+    content["categories"].append(entry)
+    write_json(parts / "a.json", content)
+
+    assert labels(read_source(parts))["1.png"] == "hole"
+
+    content["annotations"].append(entry)
+    write_json(parts / "a.json", content)
+    assert labels(read_source(parts)) == {"1.png": "hole"}  # the others are in doubt
+
+
+# Names
+
+
+def test_a_name_in_another_folder_is_taken_if_it_is_unique(tmp_path):
+    for name in ("pictures/a/1.png", "pictures/a/2.png", "pictures/b/2.png"):
+        picture(tmp_path / name)
+    names = ["/home/me/1.png", "/home/me/2.png"]
+    write_json(tmp_path / "labels_of/a/a.json", coco(names, [(1, 1, BOX), (2, 1, BOX)]))
+
+    source = read_source(tmp_path)
+
+    assert labels(source) == {"pictures/a/1.png": "hole"}
+    said = reasons(source)
+    assert (
+        "taken for pictures/a/1.png, the only such name" in said["labels_of/a/a.json"]
+    )
+    for folder in "ab":
+        assert "not certain whether" in said[f"pictures/{folder}/2.png"]
+
+
+def test_two_names_never_claim_one_image(tmp_path):
+    for name in ("images/1.png", "images/2.png"):
+        picture(tmp_path / name)
+    names = ["x/1.jpg", "y/1.jpeg", "2.png"]
+    write_json(tmp_path / "a.json", coco(names, [(1, 1, BOX), (3, 1, BOX)]))
+
+    source = read_source(tmp_path)
+
+    assert labels(source) == {"images/2.png": "hole"}
+    assert "not certain" in reasons(source)["images/1.png"]
+
+
+def test_voc_in_folders_of_other_names(tmp_path):
+    picture(tmp_path / "frames/line 1/1.jpg")
+    picture(tmp_path / "frames/line 1/2.jpg")
+    folder = tmp_path / "xmls/line 1"
+    folder.mkdir(parents=True)
+    box = "<xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax>"
+    (folder / "1.xml").write_text(
+        "<annotation><filename>1.jpg</filename><object><name>hole</name>"
+        f"<bndbox>{box}</bndbox></object></annotation>"
+    )
+
+    source = read_source(tmp_path)
+
+    assert list(labels(source).values()) == ["hole", "good"]
+    assert source.notes == ("images that no annotation speaks of, taken for good: 1",)
+
+
+def test_voc_box_from_right_to_left_is_broken(tmp_path):
+    for stem in "12":
+        picture(tmp_path / f"{stem}.jpg")
+        low, high = (9, 1) if stem == "1" else (1, 9)
+        box = f"<xmin>{low}</xmin><ymin>1</ymin><xmax>{high}</xmax><ymax>9</ymax>"
+        (tmp_path / f"{stem}.xml").write_text(
+            f"<annotation><object><name>hole</name><bndbox>{box}</bndbox></object>"
+            "</annotation>"
+        )
+
+    source = read_source(tmp_path)
+
+    assert labels(source) == {"2.jpg": "hole"}
+    assert "label is unknown" in reasons(source)["1.jpg"]
+
+
+# Files that are not read
+
+
+def test_an_unread_file_of_an_image_makes_doubt(parts):
+    write_labelme(parts / "1.json", "1.png", shape("hole"))
+    write_json(parts / "2.json", {"regions": [SQUARE]})
+    (parts / "notes.txt").write_text("of no image")
+
+    source = read_source(parts)
+
+    assert labels(source) == {"1.png": "hole", "3.png": "good"}
+    assert "but 2.json may" in reasons(source)["2.png"]
+    assert {each.path: each.reason for each in source.unused} == {
+        "*.json": "1 file not used",
+        "*.txt": "1 file not used",
+    }
+
+
+def test_annotations_of_two_kinds_are_asked_about(parts):
+    write_labelme(parts / "1.json", "1.png", shape("hole"))
+    write_json(parts / "all.json", coco(["2.png"], [(1, 1, BOX)]))
+
+    with pytest.raises(InputError, match="labelme: 1.json; coco: all.json.*--layout"):
+        read_source(parts)
+    source = read_source(parts, layout="labelme")
+    assert labels(source) == {"1.png": "hole", "3.png": "good"}
+    assert "all.json does" in reasons(source)["2.png"]
+
+
+def test_folders_and_shapes_that_contradict(tmp_path):
+    for name in ("good/1.png", "good/2.png", "hole/3.png", "hole/4.png"):
+        picture(tmp_path / name)
+    write_labelme(tmp_path / "good/1.json", "1.png", shape("hole"))
+    write_labelme(tmp_path / "hole/3.json", "3.png", shape("hole"))
+    write_labelme(tmp_path / "hole/4.json", "4.png")
+
+    source = read_source(tmp_path)
+
+    assert labels(source) == {"good/2.png": "good", "hole/3.png": "hole"}
+    assert "folder of good parts, but 'hole'" in reasons(source)["good/1.png"]
+    assert "nothing is marked" in reasons(source)["hole/4.png"]
