@@ -7,7 +7,6 @@ made and the manifest's hash.
 
 import difflib
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ import pandas as pd
 
 from goodparts.command import InputError
 from goodparts.files import file_hash, read_json, write_csv, write_json
+from preprocessing.images import image_threads
 from preprocessing.normal_names import is_normal_name
 
 SPLITS = ("train", "validate", "test")
@@ -267,7 +267,7 @@ def _check_files(manifest, folder):
         except FileNotFoundError:
             return "is missing"
 
-    with ThreadPoolExecutor() as pool:
+    with image_threads() as pool:
         states = list(pool.map(state, manifest.itertuples()))
     for number, (path, found) in enumerate(
         zip(manifest["path"], states, strict=True), 2

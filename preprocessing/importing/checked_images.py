@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -13,7 +12,13 @@ from PIL import Image
 from goodparts.command import InputError, progress
 from goodparts.files import file_hash, natural_key
 from preprocessing.bit_depth import deep_values, depth_of, is_deep
-from preprocessing.images import UNREADABLE, decode_image, encode_image, write_image
+from preprocessing.images import (
+    UNREADABLE,
+    decode_image,
+    encode_image,
+    image_threads,
+    write_image,
+)
 from preprocessing.importing.found_image import Rejected, SourceImage
 from preprocessing.importing.mask_values import read_masks
 from preprocessing.instances import draw_instances, mask_instances
@@ -56,7 +61,7 @@ def find_bit_depth(found):
     Args:
         found: List of `SourceImage`.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with image_threads() as pool:
         steps = pool.map(lambda image: _largest_value(image.path), found)
         largest = list(progress(steps, "finding the bit depth", len(found)))
     return max((depth_of(value) for value in largest if value is not None), default=8)
@@ -75,7 +80,7 @@ def check_images(found, bit_depth=8):
     Returns:
         List of `CheckedImage`, list of `Rejected`.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with image_threads() as pool:
         steps = pool.map(lambda image: _check(image, bit_depth), found)
         results = list(progress(steps, "reading", len(found)))
     rejected = [result for result in results if isinstance(result, Rejected)]
@@ -142,7 +147,7 @@ def write_files(folder, table, images, *, link):
         The defect instances of each image: those annotated, else those of its mask.
     """
     rows = list(zip(table.to_dict("records"), images, strict=True))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with image_threads() as pool:
         steps = pool.map(lambda item: _write_sample(folder, *item, link=link), rows)
         return list(progress(steps, "writing", len(rows)))
 
