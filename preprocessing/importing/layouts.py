@@ -43,6 +43,7 @@ _LOOKS = {
     "good_parts": "1.jpg: every image is a good part",
 }
 LAYOUTS = tuple(_LOOKS)
+_SIGNS = (b'"annotations"', b'"shapes"', b"<annotation")
 GOOD_PARTS = LAYOUTS[-1]  # never found by itself: only the user knows
 
 
@@ -144,6 +145,7 @@ def _find_layout(folder, files):
     if set(images.values()) & set(masks.values()):
         return "image_mask_pairs"
     if tops and not in_splits and not any(map(is_role, tops)):
+        _refuse_broken_annotations(folder, files)
         return "class_folders"
     if find_table(folder, files):
         return "csv"
@@ -156,6 +158,19 @@ def _find_layout(folder, files):
         f"Arrange them as one of these: {looks}. If every image is a good part, add "
         f"--layout {GOOD_PARTS}."
     )
+
+
+def _refuse_broken_annotations(folder, files):
+    """Raises InputError where annotations may say another label than the folders."""
+    names = [name for name in files if not is_image(name)]
+    for broken in broken_files(folder, names):
+        content = Path(folder, broken.path).read_bytes()
+        if any(sign in content for sign in _SIGNS):
+            raise InputError(
+                f"{folder} has annotations in {broken.path}, which {broken.reason}. "
+                "Mend that file; or, if the folders are the classes, add --layout "
+                "class_folders."
+            )
 
 
 def _is_split_class(parts):

@@ -11,12 +11,14 @@ import cv2
 import numpy as np
 import pytest
 import stream_server as server
+from PIL import Image
 
 from goodparts.command import InputError
 from live.camera import sources
 from live.camera.lost_frames import FrameNumbers, StreamClock
 from live.camera.pixels import is_same_picture, to_rgb
 from live.camera.sources import SourceLost, open_source
+from predict import find_images
 from preprocessing.images import write_image
 
 SIZE = (96, 288)
@@ -70,6 +72,19 @@ def test_folder_gives_every_image_in_natural_order(tmp_path):
     images, num_bad = read(tmp_path)
     assert [server.read_code(image) for image in images] == [1, 9, 10, 100]
     assert num_bad == 1
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".gif", ".avif"])
+def test_folder_and_predict_read_the_same_suffixes(tmp_path, suffix):
+    form = "JPEG" if suffix == ".jfif" else None
+    pixels = np.full((8, 8, 3), 90, np.uint8)
+    Image.fromarray(pixels).save(tmp_path / f"1{suffix}", format=form)
+    (tmp_path / "notes.txt").write_text("no image")
+
+    images, num_bad = read(tmp_path)
+
+    assert num_bad == 0 and [image.shape for image in images] == [(8, 8, 3)]
+    assert [path.name for path in find_images([tmp_path])] == [f"1{suffix}"]
 
 
 def test_mistakes_are_told_at_once(tmp_path):

@@ -77,6 +77,15 @@ def test_a_broken_json_is_named_in_any_layout(tmp_path):
     assert said.path == "labels.json" and "cannot be read" in said.reason
 
 
+def test_broken_annotations_beside_class_folders_are_asked_about(tmp_path):
+    classes(tmp_path)
+    (tmp_path / "labels.json").write_text('{"annotations": [')
+
+    with pytest.raises(InputError, match="labels.json, which cannot.*class_folders"):
+        read_source(tmp_path)
+    assert len(read_source(tmp_path, layout="class_folders").images) == 12
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
