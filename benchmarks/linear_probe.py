@@ -9,7 +9,8 @@ from sklearn.preprocessing import StandardScaler
 
 from classification.features import read_features
 from classification.model import build_features
-from evaluation.predictions import classifier_prediction, predictions_table
+from evaluation.predictions import predictions_table
+from evaluation.predictor import classifier_prediction
 from preprocessing.datasets import choose_image_size
 from preprocessing.manifest import is_copy
 

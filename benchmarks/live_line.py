@@ -6,6 +6,7 @@ region, so that every judged frame of a stream can be held against the truth.
 
 import numpy as np
 import pandas as pd
+from figures import sized
 
 from goodparts.files import write_csv
 from preprocessing.images import read_image, write_image
@@ -14,7 +15,7 @@ SIZE = (480, 640)
 BOX = (245, 40, 150, 400)  # x, y, width, height of the region
 ROI = ",".join(map(str, BOX))
 BITS, BLOCK = 16, 12
-NORMAL_FRAMES, FAULT_FRAMES = (40, 70), 12
+NORMAL_FRAMES, FAULT_FRAMES = sized((40, 70), (15, 20)), 12
 
 
 def film_line(dataset, folder, *, seed=0):

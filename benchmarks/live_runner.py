@@ -20,13 +20,14 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
-from figures import run_parts
+from figures import QUICK, run_parts, sized
 from live_line import BOX, ROI, film_line, number_of
 from visual_words import open_data
 
 from classification.train import train
 from deployment.export import export, export_keras
 from deployment.runtime import load_bundle
+from goodparts.command import run_command
 from goodparts.files import read_json
 from live.alarms.events import Alarm
 from live.alarms.rules import parse_rule
@@ -42,8 +43,9 @@ ROOT = Path(__file__).parent.parent
 SERVER = runpy.run_path(str(ROOT / "tests" / "live" / "stream_server.py"), run_name="s")
 DEBOUNCE = runpy.run_path(str(ROOT / "tests" / "live" / "reference_debounce.py"))
 DATA = "bottles, chronological"
-NUM_FRAMES, ROUNDS = 1000, 5  # of a measurement of speed
-WATCHED_S = 600
+NUM_FRAMES, ROUNDS = sized(1000, 20), sized(5, 1)  # of a measurement of speed
+WATCHED_S, LOOK_EVERY_S = sized(600, 6), sized(20, 3)
+RULES = sized(("5", "3/7", "cusum:100000"), ("5",))
 WITHIN = 7  # frames in which a fault has to be found
 
 
@@ -52,7 +54,9 @@ def prepare(work):
     dataset = open_data(DATA, work)
     kept = work / "run.json"
     if not kept.is_file():
-        run = train(model="mobilenetv2", data=dataset.folder, runs=work / "runs")
+        run = train(
+            model="mobilenetv2", data=dataset.folder, runs=work / "runs", **QUICK
+        )
         kept.write_text(json.dumps(str(run)))
     run = Path(read_json(kept))
     for name, precision in (("line", "fp32"), ("line8", "int8")):
@@ -171,7 +175,7 @@ def latency(work):
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
             began = time.monotonic()
             while time.monotonic() - began < WATCHED_S:
-                time.sleep(20)
+                time.sleep(LOOK_EVERY_S)
                 state = _state(port)
                 if state["alarm"]["state"] == "alarm":
                     _command(port, "acknowledge")
@@ -386,9 +390,7 @@ def _start(name, work):
 FIGURES = {
     "throughput": lambda once: once(throughput),
     "runtime": lambda once: once(runtime),
-    "events": lambda once: [
-        row for rule in ("5", "3/7", "cusum:100000") for row in once(events, rule)
-    ],
+    "events": lambda once: [row for rule in RULES for row in once(events, rule)],
     "latency": lambda once: once(latency),
 }
 
@@ -399,4 +401,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from figures import write_figures
+from figures import make_parser, sized, write_figures
 
 from classification.batches import LIGHT
 from goodparts.command import run_command
@@ -18,7 +18,7 @@ from preprocessing.augmenting.augmentation import augment, geometry_and_light
 from preprocessing.datasets import ImageStore, shuffled, training_batches
 from preprocessing.images import write_image
 
-NUM_IMAGES, SIZE, BATCH_SIZE, EPOCHS = 2000, 224, 32, 3
+NUM_IMAGES, SIZE, BATCH_SIZE, EPOCHS = sized(2000, 64), 224, 32, sized(3, 1)
 
 
 def write_images(folder):
@@ -54,6 +54,7 @@ def images_per_second(store, change):
 
 
 def main():
+    out = make_parser(__doc__.split("\n")[0]).parse_args().out
     everything = geometry_and_light()
     changes = {
         "none": None,
@@ -72,7 +73,7 @@ def main():
                 rows.append(
                     {"images": cached, "augmentation": name, "images_per_s": speed}
                 )
-    write_figures("loader", rows)
+    write_figures("loader", rows, out)
 
 
 if __name__ == "__main__":

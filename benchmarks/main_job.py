@@ -6,29 +6,38 @@ About 40 minutes on two cores. Beside it, a linear probe on the same features: n
 model should be worse.
 """
 
-import argparse
 import shutil
 import tempfile
 import time
 from pathlib import Path
+from unittest import mock
 
 import pandas as pd
-from figures import real_data, write_figures
+from figures import (
+    QUICK,
+    make_parser,
+    real_data,
+    sized,
+    summary_of,
+    write_figures,
+)
 from linear_probe import probe_predictions
 
-from demo import main_job
+import demo
 from evaluation.comparison.leaderboard import leaderboard
-from evaluation.run_folder import read_run
-from evaluation.summary import summarise
+from evaluation.run_folder import find_runs, read_run
 from goodparts.command import run_command
 from goodparts.files import read_json, write_json
 from preprocessing.manifest import read_dataset
 
-JOBS = {
-    "bottles": ("none", "near_duplicates", "chronological"),
-    "magnetic_tile": ("near_duplicates",),
-    "screw": ("near_duplicates",),
-}
+JOBS = sized(
+    {
+        "bottles": ("none", "near_duplicates", "chronological"),
+        "magnetic_tile": ("near_duplicates",),
+        "screw": ("near_duplicates",),
+    },
+    {"bottles": ("near_duplicates",)},
+)
 COLUMNS = (
     "dataset",
     "model",
@@ -50,9 +59,7 @@ def probe(dataset):
     """Logistic regression on frozen features of train, as a row of the leaderboard."""
     started = time.perf_counter()
     table = probe_predictions(dataset, "test")
-    summary = summarise(
-        table, classes=dataset.classes, normal_class=dataset.normal_class, threshold=0.5
-    )
+    summary = summary_of(table, dataset)
     row = {
         "dataset": dataset.name,
         "model": "linear_probe",
@@ -68,6 +75,15 @@ def probe(dataset):
             f"{metric}_high": found["high"],
         }
     return row
+
+
+def quick_step(command, *arguments, step=demo.run_step):
+    """A step of the main job, for a smoke run."""
+    if command == "train":
+        arguments += ("--image-size", *QUICK["image_size"])
+        if "bovw" not in arguments:
+            arguments += ("--epochs", QUICK["epochs"])
+    step(command, *arguments)
 
 
 def run_jobs(work):
@@ -86,12 +102,17 @@ def run_jobs(work):
             for left in runs.glob(f"*-{dataset}-[0-9]*"):  # of a job that was stopped
                 shutil.rmtree(left)
             started = time.perf_counter()
-            main_job(
-                real_data(name), name=dataset, groupings=[grouping], out=out, runs=runs
-            )
+            with mock.patch.object(demo, "run_step", sized(demo.run_step, quick_step)):
+                demo.main_job(
+                    real_data(name),
+                    name=dataset,
+                    groupings=[grouping],
+                    out=out,
+                    runs=runs,
+                )
             seconds = round(time.perf_counter() - started)
             write_json(done, {"dataset": dataset, "whole_job_s": seconds})
-    found = [read_run(path.parent) for path in sorted(runs.glob("*/config.json"))]
+    found = [read_run(path) for path in find_runs(runs)]
     jobs = [read_json(path) for path in sorted(work.glob("*.json"))]
     for job in jobs:
         peaks = [
@@ -104,17 +125,17 @@ def run_jobs(work):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__.split("\n")[0])
     parser.add_argument("--work", help="folder to keep data sets and runs, to resume")
-    work = parser.parse_args().work
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        runs, datasets, jobs = run_jobs(Path(work or folder))
+        runs, datasets, jobs = run_jobs(Path(arguments.work or folder))
         rows = leaderboard(runs).to_dict("records")
         rows += [probe(dataset) for dataset in datasets]
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS)).round(4)
     table = table.sort_values(["dataset", "model"])
-    write_figures("main_job", table.to_dict("records"))
-    write_figures("main_job_time", jobs)
+    write_figures("main_job", table.to_dict("records"), arguments.out)
+    write_figures("main_job_time", jobs, arguments.out)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ Ten seconds; expects less than 30 s on two cores, reading the files included.
 
 import time
 
-from figures import real_data, write_figures
+from figures import make_parser, real_data, write_figures
 
 from goodparts.command import run_command
 from preprocessing.importing.checked_images import check_images
@@ -16,6 +16,7 @@ from preprocessing.splitting.near_duplicates import cluster
 
 
 def main():
+    out = make_parser(__doc__.split("\n")[0]).parse_args().out
     source = read_source(real_data("bottles"))
     started = time.perf_counter()
     images, _ = check_images(source.images)
@@ -28,7 +29,7 @@ def main():
         "search_s": round(ended - read, 2),
         "clusters": len(set(clusters.tolist())),
     }
-    write_figures("near_duplicates", [row])
+    write_figures("near_duplicates", [row], out)
 
 
 if __name__ == "__main__":

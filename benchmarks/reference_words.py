@@ -6,12 +6,13 @@ The slow way that `benchmarks/visual_words.py` compares with.
 import time
 
 import numpy as np
+from figures import sized
 from scipy.cluster.vq import kmeans, vq, whiten
 from sklearn.svm import SVC
 
 from bovw.store import DescriptorStore, in_threads
 
-NUM_WORDS, RESTARTS = 200, 3
+NUM_WORDS, RESTARTS = sized(200, 20), 3
 
 
 def clocks():

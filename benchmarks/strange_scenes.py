@@ -10,13 +10,14 @@ the classifier and its floor alone would accept.
 import av
 import cv2
 import numpy as np
-from figures import real_data, run_parts
+from figures import real_data, run_parts, sized
 from live_runner import prepare
 
 from deployment.runtime import load_bundle
+from goodparts.command import run_command
 from preprocessing.images import read_image
 
-NUM_IMAGES = 60
+NUM_IMAGES = sized(60, 2)
 SKIN = (205, 160, 135)
 
 
@@ -75,6 +76,10 @@ def strange(work):
     return found
 
 
-if __name__ == "__main__":
+def main():
     parts = {"scenes": lambda once: once(strange)}
     run_parts("strange", parts, __doc__.split("\n")[0])
+
+
+if __name__ == "__main__":
+    run_command(main)

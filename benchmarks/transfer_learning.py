@@ -13,23 +13,22 @@ import shutil
 
 import numpy as np
 import pandas as pd
-from figures import real_data, run_parts
+from figures import QUICK, real_data, run_parts, sized, summary_of
 from linear_probe import probe_predictions
 
 from classification.train import train
 from evaluation.run_folder import read_run
-from evaluation.summary import summarise
 from goodparts.command import run_command
 from preprocessing.create_folders import create_folders
 from preprocessing.data_augmentation import augment_dataset
 from preprocessing.manifest import read_dataset, write_dataset
 from preprocessing.splitting.split import grouped_folds, hold_out
 
-NUM_FOLDS = 5
+NUM_FOLDS = sized(5, 2)
 BOTTLES = {  # the splits of bottles
     "random, seed 42": {"grouping": "none", "shares": (0.7, 0.1, 0.2), "seed": 42},
     "near-duplicates": {"grouping": "near_duplicates"},
-    "chronological": {"grouping": "chronological"},
+    "chronological": {"grouping": "chronological"} | sized({}, {"block": 1}),
 }
 ABLATION = {  # what is changed of the recipe, on bottles split in time
     "head alone": {"epochs": 0},
@@ -42,9 +41,7 @@ ABLATION = {  # what is changed of the recipe, on bottles split in time
 def judge(tables, dataset, **about):
     """A row of figures of predictions, the weakest class among them."""
     table = pd.concat(tables, ignore_index=True)
-    summary = summarise(
-        table, classes=dataset.classes, normal_class=dataset.normal_class, threshold=0.5
-    )
+    summary = summary_of(table, dataset)
     row = about | {
         "num_images": summary["num_samples"],
         "num_groups": summary["num_groups"],
@@ -68,7 +65,7 @@ def predictions(dataset, split, work, **arguments):
                 model="mobilenetv2",
                 data=dataset.folder,
                 runs=work / "runs",
-                **arguments,
+                **QUICK | arguments,
             )
         ]
     run = read_run(made[0])
@@ -167,7 +164,8 @@ def all_folds(work, seconds):
 
 
 def bottles_figures(once):
-    return [row for rule in BOTTLES for row in once(bottles, rule)]
+    rules = sized(list(BOTTLES), ["chronological"])
+    return [row for rule in rules for row in once(bottles, rule)]
 
 
 def magnetic_tile_figures(once):
@@ -181,7 +179,8 @@ def screw_figures(once):
 
 def ablation_figures(once):
     once(bottles, "chronological")
-    return [row for what in ("the recipe", *ABLATION) for row in once(ablation, what)]
+    changed = sized(list(ABLATION), ["head alone", "no augmentation"])
+    return [row for what in ("the recipe", *changed) for row in once(ablation, what)]
 
 
 FIGURES = {

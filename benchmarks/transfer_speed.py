@@ -7,7 +7,6 @@ and `head` can be named to run a part. On `bottles`, and the recipes on embedded
 the larger backbones have random weights, whose speed is the same.
 """
 
-import argparse
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from figures import real_data, write_figures
+from figures import SMOKE, make_parser, real_data, sized, write_figures
 
 from backbones import BACKBONES
 from goodparts.command import run_command
@@ -28,8 +27,10 @@ from preprocessing.manifest import read_dataset
 from preprocessing.splitting.split import hold_out
 
 HEAD = {"head_rate": 1e-3, "loss": "weighted", "label_smoothing": 0.0}
-NUM_STEPS, ROUNDS, BATCH_SIZE = 30, 3, 32
-FEW_STEPS = 5
+NAMES = sized(list(BACKBONES), ["mobilenetv2"])
+NUM_STEPS, ROUNDS, BATCH_SIZE = sized(30, 2), sized(3, 1), sized(32, 4)
+FEW_STEPS = sized(5, 1)
+NUM_PARTS, SIZE_OF_PARTS = sized(120, 40), sized(256, 64)  # embedded
 
 
 def head_on_cached_features(folder):
@@ -69,6 +70,7 @@ def head_the_plain_way(folder):
     from classification.model import build_features, build_head, join
     from classification.training import falling_steps
 
+    epochs = sized(EPOCHS, 1)
     dataset = read_dataset(folder)
     rows = dataset.rows("train")
     held = hold_out(rows["label"], rows["group"])
@@ -89,11 +91,11 @@ def head_the_plain_way(folder):
         targets.one_hot[~held],
         sample_weight=targets.weights[~held],
         batch_size=HEAD_BATCH,
-        epochs=EPOCHS,
+        epochs=epochs,
         validation_data=(store.images[held], targets.one_hot[held]),
         callbacks=[
             keras.callbacks.LearningRateScheduler(
-                lambda epoch: 1e-3 * falling_steps(epoch / EPOCHS)
+                lambda epoch: 1e-3 * falling_steps(epoch / epochs)
             )
         ],
         verbose=0,
@@ -248,16 +250,17 @@ def steps(bottles, embedded):
     del embedded
     yield "in train and bare", measured(step_of_train, bottles)
     yield "bare", measured(step_compiled, bottles)
-    yield "bare, with XLA", measured(step_compiled, bottles, xla=True)
-    policy = "mixed_bfloat16"
-    yield f"bare, in {policy}", measured(step_compiled, bottles, policy=policy)
-    for name in BACKBONES:
+    if not SMOKE:  # as to compile takes long
+        yield "bare, with XLA", measured(step_compiled, bottles, xla=True)
+        policy = "mixed_bfloat16"
+        yield f"bare, in {policy}", measured(step_compiled, bottles, policy=policy)
+    for name in NAMES:
         yield f"{name} at its size", measured(steps_at_full_size, bottles, name)
 
 
 def recipes(bottles, embedded):
     del bottles
-    for name in BACKBONES:
+    for name in NAMES:
         yield name, measured(small_recipe, embedded, name)
 
 
@@ -271,9 +274,10 @@ PARTS = {"steps": steps, "recipes": recipes, "head": head}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__doc__.split("\n")[0])
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all if none")
-    chosen = parser.parse_args().parts or list(PARTS)
+    arguments = parser.parse_args()
+    chosen = arguments.parts or list(PARTS)
     unknown = set(chosen) - set(PARTS)
     if unknown:
         parser.error(f"there is no part {', '.join(unknown)}")
@@ -282,14 +286,14 @@ def main():
             real_data("bottles"), out=work, grouping="none", link=True
         )[0].folder
         parts = Path(work) / "embedded"
-        render_dataset(parts, num_images=120, size=256)
+        render_dataset(parts, num_images=NUM_PARTS, size=SIZE_OF_PARTS)
         embedded = create_folders(parts, out=Path(work) / "dataset")[0].folder
         for part in chosen:
             rows = []
             for what, found in PARTS[part](bottles, embedded):
                 rows.append({"what": what} | found)
                 print(rows[-1], flush=True)
-            write_figures(f"transfer_speed_{part}", rows)
+            write_figures(f"transfer_speed_{part}", rows, arguments.out)
 
 
 if __name__ == "__main__":

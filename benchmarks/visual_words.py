@@ -14,7 +14,7 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
-from figures import real_data, run_parts
+from figures import real_data, run_parts, sized
 from reference_words import clocks, fit_reference
 from transfer_learning import BOTTLES, judge
 
@@ -22,7 +22,8 @@ from bovw import vocabulary
 from bovw.store import DescriptorStore
 from bovw.train import PIXELS, fit_bag, train
 from bovw.vocabulary import count_words, histograms
-from evaluation.predictions import classifier_prediction, predictions_table
+from evaluation.predictions import predictions_table
+from evaluation.predictor import classifier_prediction
 from goodparts.command import run_command
 from preprocessing.create_folders import create_folders
 from preprocessing.datasets import choose_image_size
@@ -42,7 +43,11 @@ ABLATION = {  # what is changed of the defaults
     "400 words": {"num_words": 400},
     "1.5 times the side": {"side": 1.5},
 }
-FEW_IMAGES, ALL_IMAGES = 200, 10_000  # of train; of all, the slow way takes 15 GB
+QUICK_ABLATION = ["ORB", "SIFT, not RootSIFT", "1.5 times the side"]
+COMPARED_ON = sized(["bottles, chronological", "magnetic_tile"], ["magnetic_tile"])
+JUDGED = sized(["bottles, random, seed 42", *COMPARED_ON, "screw"], ["screw"])
+# of train; of all, the slow way takes 15 GB
+FEW_IMAGES, ALL_IMAGES = sized(200, 20), sized(10_000, 20)
 
 
 def open_data(name, work):
@@ -182,19 +187,14 @@ def speed_figures(once):
 
 
 def accuracy_figures(once):
-    names = ("bottles, random, seed 42", "bottles, chronological")
-    return [
-        row
-        for name in (*names, "magnetic_tile", "screw")
-        for row in once(accuracy, name)
-    ]
+    return [row for name in JUDGED for row in once(accuracy, name)]
 
 
 def ablation_figures(once):
     return [
         row
-        for what in ABLATION
-        for name in ("bottles, chronological", "magnetic_tile")
+        for what in sized(list(ABLATION), QUICK_ABLATION)
+        for name in COMPARED_ON
         for row in once(ablation, name, what)
     ]
 

@@ -1,7 +1,7 @@
 """How often the promises of `decide` are broken, over 1,000 calibrations drawn anew.
 
-    python3 benchmarks/decisions.py                 drawn scores, five minutes
-    python3 benchmarks/decisions.py RUN [RUN ...]   scores of runs, a minute each
+    python3 benchmarks/promises.py                 drawn scores, five minutes
+    python3 benchmarks/promises.py RUN [RUN ...]   scores of runs, a minute each
 
 A promise with 95 % confidence may be broken by 5 % of the calibrations (standard
 error 0.7 points); one on average must hold for the mean over them. The true rate is
@@ -10,21 +10,20 @@ with replacement from the groups of `validate` and `test`, whose rate is then th
 one; for "halves" one half of these groups is the calibration, the other is judged.
 """
 
-import sys
-
 import numpy as np
 import pandas as pd
-from figures import write_figures
+from figures import make_parser, sized, write_figures
 
-from decisions.guarantees import AVERAGE, CONFIDENCE, strongest_rate, upper_bound
+from decisions.guarantees import CONFIDENCE, strongest_rate
 from decisions.lines import lines_by_promise
 from decisions.open_set import probability_floor
+from evaluation.intervals import AVERAGE, upper_bound
 from evaluation.predictions import probabilities_of
 from evaluation.run_folder import read_run
 from goodparts.command import progress, run_command
 
-NUM_TRIALS = 1000
-POPULATION = 200_000  # groups
+NUM_TRIALS = sized(1000, 3)
+POPULATION = sized(200_000, 2000)  # groups
 CASES = [  # groups, images in each, promise
     (40, 1, 0.1),
     (40, 6, 0.2),
@@ -147,15 +146,13 @@ def run_figures(folder):
     """The same with the scores of a run, each group by its worst image."""
     run = read_run(folder)
     table = run.predictions
-    table = table[table["split"].isin(["validate", "test"])]
     is_good = (table["label"] == run.config["normal_class"]).to_numpy()
     scores = table["defect_score"].to_numpy()
-    best = probabilities_of(table, run.config["classes"]).max(axis=1)
-    for rule, worse, rows in (
-        (miss_line, scores, ~is_good),
-        (false_reject_line, -scores, is_good),
-        (unlike_line, best, np.ones(len(table), bool)),
-    ):
+    rules = [(miss_line, scores, ~is_good), (false_reject_line, -scores, is_good)]
+    if "classes" in run.outputs:
+        best = probabilities_of(table, run.config["classes"]).max(axis=1)
+        rules.append((unlike_line, best, np.ones(len(table), bool)))
+    for rule, worse, rows in rules:
         own = table[rows].assign(worse=worse[rows])
         pool = np.sort(own.groupby("group")["worse"].min())
         size = own["group"][own["split"] == "validate"].nunique()
@@ -183,12 +180,14 @@ def run_figures(folder):
 
 
 def main():
-    folders = sys.argv[1:]
-    if not folders:
-        write_figures("decisions", list(drawn_figures()))
+    parser = make_parser(__doc__.split("\n")[0])
+    parser.add_argument("runs", nargs="*", help="run folders; drawn scores if none")
+    arguments = parser.parse_args()
+    if not arguments.runs:
+        write_figures("decisions", list(drawn_figures()), arguments.out)
     else:
-        rows = [row for folder in folders for row in run_figures(folder)]
-        write_figures("decisions_runs", rows)
+        rows = [row for folder in arguments.runs for row in run_figures(folder)]
+        write_figures("decisions_runs", rows, arguments.out)
 
 
 if __name__ == "__main__":
