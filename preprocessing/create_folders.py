@@ -79,7 +79,7 @@ def create_folders(
         check_good_alone(source, found.layout, table, rejected, normal_class)
     normal_class = find_normal_class(classes, normal_class)
     fingerprints = [image.fingerprint for image in images]
-    split_table(table, fingerprints, rule, normal_class)
+    grounds = split_table(table, fingerprints, rule, normal_class)
     leak = expected_leak(table["split"], fingerprints)
     kept = [image for image, split in zip(images, table["split"], strict=True) if split]
     table = table[table["split"] != ""].reset_index(drop=True)
@@ -94,6 +94,7 @@ def create_folders(
         **describe_rule(rule),
         "num_groups": len(sizes),
         "largest_group": max(sizes.values()),
+        "grounds": grounds,
         "leak": round(leak, 4),
         "num_rejected": len(rejected),
     }
