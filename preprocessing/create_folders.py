@@ -27,6 +27,8 @@ from preprocessing.manifest import (
     is_copy,
     read_dataset,
 )
+from preprocessing.splitting.neighbour_guess import neighbour_guess
+from preprocessing.splitting.remarks import split_remarks
 from preprocessing.splitting.rule import (
     PROTOCOLS,
     SHARES,
@@ -81,6 +83,7 @@ def create_folders(
     fingerprints = [image.fingerprint for image in images]
     grounds = split_table(table, fingerprints, rule, normal_class)
     leak = expected_leak(table["split"], fingerprints)
+    guess = neighbour_guess(fingerprints, table)
     kept = [image for image, split in zip(images, table["split"], strict=True) if split]
     table = table[table["split"] != ""].reset_index(drop=True)
     add_paths(table)
@@ -96,6 +99,7 @@ def create_folders(
         "largest_group": max(sizes.values()),
         "grounds": grounds,
         "leak": round(leak, 4),
+        "neighbour_guess": guess,
         "num_rejected": len(rejected),
     }
     return put_dataset(Path(out) / name, table, kept, rejected, info, link=link)
@@ -131,8 +135,7 @@ def describe(dataset):
         f"good parts are those of class {info['normal_class']}",
         f"{info['num_groups']} groups by {info['grouping'].replace('_', ' ')}, "
         f"images in the largest: {info['largest_group']}",
-        f"expected leak: {info['leak']:.1%} of the validate and test images have a "
-        "near-duplicate in train",
+        *split_remarks(info, originals),
     ]
     if len(dataset.classes) == 1:
         lines.append(
