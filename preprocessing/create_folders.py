@@ -34,6 +34,8 @@ from preprocessing.manifest import (
     read_dataset,
 )
 from preprocessing.own_splits import is_split_with_classes, keep_own_splits
+from preprocessing.splitting.neighbour_guess import neighbour_guess
+from preprocessing.splitting.remarks import split_remarks
 from preprocessing.splitting.rule import (
     PROTOCOLS,
     SHARES,
@@ -100,10 +102,12 @@ def _split(source, found, images, rejected, normal_class, rule):
     fingerprints = [image.fingerprint for image in images]
     is_official = rule.protocol == "official"
     if is_official and is_split_with_classes(table, normal_class):
+        grounds = {}
         keep_own_splits(table, fingerprints, rule.shares, rule.seed)
     else:
-        split_table(table, fingerprints, rule, normal_class)
+        grounds = split_table(table, fingerprints, rule, normal_class)
     leak = expected_leak(table["split"], fingerprints)
+    guess = neighbour_guess(fingerprints, table)
     kept = [image for image, split in zip(images, table["split"], strict=True) if split]
     table = table[table["split"] != ""].reset_index(drop=True)
     add_paths(table)
@@ -116,7 +120,9 @@ def _split(source, found, images, rejected, normal_class, rule):
         **describe_rule(rule),
         "num_groups": len(sizes),
         "largest_group": max(sizes.values()),
+        "grounds": grounds,
         "leak": round(leak, 4),
+        "neighbour_guess": guess,
         "num_rejected": len(rejected),
         "notes": [*found.notes, *_note_on_pooling(table, rule)],
         "num_left_out": len(left_out(images, rejected)),
@@ -174,8 +180,7 @@ def describe(dataset):
         f"good parts are those of class {info['normal_class']}",
         f"{info['num_groups']} groups by {info['grouping'].replace('_', ' ')}, "
         f"images in the largest: {info['largest_group']}",
-        f"expected leak: {info['leak']:.1%} of the validate and test images have a "
-        "near-duplicate in train",
+        *split_remarks(info, originals),
     ]
     if len(dataset.classes) == 1:
         lines.append(

@@ -3,6 +3,7 @@
 from evaluation.comparison.leaderboard import leading_metric
 from evaluation.thresholds import threshold_text
 from evaluation.wording import counted, listed, percent, share
+from preprocessing.splitting.remarks import COVERS
 
 FEW_GROUPS = 20
 MAX_WEAK_CLASSES = 5
@@ -85,6 +86,18 @@ def _about_split(info):
         yield (
             f"That new parts will do as well: {share(leak)} % of the validate and test "
             "images have a near-duplicate in train, so these numbers may be too good."
+        )
+    elif "leak" in info:
+        yield (
+            "That nothing leaks: no validate or test image has a copy in train. Looked "
+            f"for: {COVERS}."
+        )
+    guess = info.get("neighbour_guess")
+    if guess and guess["is_clear"]:
+        yield (
+            "That parts are kept apart: a nearest neighbour in train names the class "
+            f"of {share(guess['judged'])} % of the judged images, of held-out groups "
+            f"of train {share(guess['held_out'])} %, so parts may lie on both sides."
         )
     grouping, protocol = info.get("grouping"), info.get("protocol")
     if protocol == "official":

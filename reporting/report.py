@@ -36,6 +36,7 @@ from evaluation.wording import (
 )
 from goodparts.files import write_text
 from preprocessing.manifest import SPLITS, is_copy
+from preprocessing.splitting.remarks import COVERS
 from reporting.ensemble_text import conclusions, gain_text, read_ensemble, short_name
 from reporting.headline import headline
 from reporting.limits import cannot_conclude
@@ -95,6 +96,7 @@ def write_report(runs, folder):
         date=datetime.date.today().isoformat(),
         sections=sections,
         splits=_same_parts(sections),
+        leak_covers=COVERS,
         titles={name: metric.title for name, metric in METRICS.items()},
         shares={name: metric.is_share for name, metric in METRICS.items()},
     )

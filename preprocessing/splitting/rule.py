@@ -7,7 +7,7 @@ import numpy as np
 from goodparts.command import InputError
 from preprocessing.clips import name_clips
 from preprocessing.manifest import SPLITS
-from preprocessing.splitting.near_duplicates import cluster
+from preprocessing.splitting.same_part import same_part_groups
 from preprocessing.splitting.split import (
     BLOCK,
     GROUPINGS,
@@ -70,14 +70,21 @@ def split_table(table, fingerprints, rule, normal_class):
         fingerprints: Of each row.
         rule: A `SplitRule` that was checked.
         normal_class: The class of good parts.
+
+    Returns:
+        On what grounds groups were made, as of `same_part_groups`; empty where the
+        rule says them.
     """
     if rule.protocol == "official":
-        _split_officially(table, fingerprints, rule, normal_class)
-        return
-    by_pixels = rule.grouping == "near_duplicates"
+        return _split_officially(table, fingerprints, rule, normal_class)
+    clusters, grounds = None, {}
+    if rule.grouping == "near_duplicates":
+        clusters, grounds = same_part_groups(
+            fingerprints, table["label"].tolist(), table["stem"].tolist()
+        )
     table["group"] = assign_groups(
         table,
-        cluster(fingerprints) if by_pixels else None,
+        clusters,
         grouping=rule.grouping,
         pattern=rule.pattern,
         block=rule.block,
@@ -92,6 +99,7 @@ def split_table(table, fingerprints, rule, normal_class):
         table["group"] = table["group"] + " " + table["split"]
     else:
         table["split"] = _deal_groups(table, rule.shares, rule.seed)
+    return grounds
 
 
 def _split_officially(table, fingerprints, rule, normal_class):
@@ -109,15 +117,19 @@ def _split_officially(table, fingerprints, rule, normal_class):
         raise InputError(
             f"--protocol official needs train/ to hold {normal_class!r} alone."
         )
+    grounds = {}
     for side in ("train", "test"):
         rows = np.flatnonzero(official == side)
-        clusters = cluster([fingerprints[row] for row in rows])
+        labels, stems = (table.loc[rows, name].tolist() for name in ("label", "stem"))
+        prints = [fingerprints[row] for row in rows]
+        clusters, found = same_part_groups(prints, labels, stems)
+        grounds = {name: grounds.get(name, 0) + found[name] for name in found}
         table.loc[rows, "group"] = assign_groups(
             table.loc[rows], clusters, grouping=rule.grouping
         )
     if not has_test:
         table["split"] = _deal_groups(table, rule.shares, rule.seed)
-        return
+        return grounds
     table["split"] = official
     goods = official == "train"
     share = rule.shares[1] / (rule.shares[0] + rule.shares[1])
@@ -125,6 +137,7 @@ def _split_officially(table, fingerprints, rule, normal_class):
     table.loc[goods, "split"] = [
         "train" if part == "train" else "validate" for part in parts
     ]
+    return grounds
 
 
 def _deal_groups(table, shares, seed):

@@ -77,7 +77,8 @@ def split_groups(labels, groups, *, shares, seed):
             raise InputError(
                 f"Class '{name}' has {num_groups} group(s) of images that belong "
                 "together; each of train, validate and test needs one. Add other "
-                "parts of it, leave the class out, or choose another --grouping."
+                "parts of it, leave the class out, or choose another --grouping: "
+                "pattern where names say the part, blocks for frames."
             )
     order = _largest_first(counts, seed)
     split_of = _deal(counts, order, shares)
@@ -260,5 +261,6 @@ def _fill_empty(split_of, counts, classes, order):
             break
     raise InputError(
         f"No group of class '{classes[label]}' can go to {SPLITS[split]} without "
-        "leaving another class empty. Add parts, or choose another --grouping."
+        "leaving another class empty. Add parts, or choose another --grouping: "
+        "pattern where names say the part, blocks for frames."
     )

@@ -1,6 +1,7 @@
 import time
 
 import numpy as np
+import pytest
 from scipy.sparse.csgraph import connected_components
 
 from preprocessing.embedded_parts.render import render_part
@@ -56,13 +57,18 @@ def test_pairs_equal_the_slow_search(monkeypatch):
         if bin(int(bits[i]) ^ int(bits[j])).count("1") <= MAX_HASH_DISTANCE
         and abs(grey[i, 0, 0] - grey[j, 0, 0]) <= MAX_GREY_DIFFERENCE
     }
+    limit = near_duplicates.max_grey_difference(prints)
+    assert limit < MAX_GREY_DIFFERENCE  # half of what lies between any two
+    monkeypatch.setattr(
+        near_duplicates, "max_grey_difference", lambda prints: MAX_GREY_DIFFERENCE
+    )
     monkeypatch.setattr(near_duplicates, "COMPARED_AT_ONCE", 7 * 60)
     monkeypatch.setattr(near_duplicates, "CHECKED_AT_ONCE", 5)
     assert all_pairs(prints) == slow and len(slow) > 20
     graph = np.zeros((60, 60), bool)
     graph[tuple(zip(*slow, strict=True))] = True
     _, expected = connected_components(graph, directed=False)
-    found = cluster(prints)
+    found = near_duplicates.linked(prints)
     assert len(set(zip(found, expected, strict=True))) == len(set(expected))
     assert len(set(found)) == len(set(expected))
     asked = random.random(60) < 0.5
@@ -90,12 +96,24 @@ def test_equal_frames_are_not_compared_one_with_all():
     assert time.perf_counter() - started < 3  # all of them take 10 s
 
 
-def test_clusters_are_chains():
-    greys = (0, 3, 6, 100, 103, 200)  # 3 grey levels apart is near, 6 is not
+def test_clusters_are_cut_chains():
+    greys = (0, 3, 6, 9, 12, 100, 103, 200)  # 3 grey levels apart is near, 6 is not
     frames = [
         Fingerprint(np.uint64(0), np.full((32, 32), grey, np.uint8)) for grey in greys
     ]
     numbers = cluster(frames)
-    assert numbers[0] == numbers[1] == numbers[2] != numbers[3] == numbers[4]
-    assert len(set(numbers)) == 3
+    assert numbers[5] == numbers[6] and len(set(numbers)) == 4
+    chain = numbers[:5]
+    assert all(np.ptp(np.array(greys[:5])[chain == number]) <= 8 for number in chain)
+    assert len(set(near_duplicates.linked(frames))) == 3
     assert len(cluster([])) == 0
+
+
+def test_parts_that_are_alike_by_nature_have_a_narrower_limit():
+    greys = np.arange(100, 110)
+    frames = [
+        Fingerprint(np.uint64(0), np.full((32, 32), grey, np.uint8)) for grey in greys
+    ]
+    limit = near_duplicates.max_grey_difference(frames)
+    assert limit == pytest.approx(1.5)  # half the median of 1 to 9 apart
+    assert near_duplicates.max_grey_difference(frames[:3]) == MAX_GREY_DIFFERENCE

@@ -1,0 +1,147 @@
+"""What an engineer should know of a split before training on it, as sentences."""
+
+import numpy as np
+
+from preprocessing.manifest import SPLITS
+from preprocessing.splitting.names import suggest_pattern
+
+COVERS = (
+    "near-copies of whole images, flipped and turned ones too; not: the same part "
+    "under other light, cuts that overlap"
+)
+LARGE_GROUP = 0.2  # of the images of a class
+FEW_IN_TEST = 20  # groups of a class
+FEW_GOOD = 30  # groups in validate
+OTHER_GROUPINGS = (
+    "--grouping pattern --pattern REGEX where names say the part, --grouping blocks "
+    "or chronological for frames of one recording"
+)
+GROUNDS = {
+    "near_copies": "near-copies",
+    "lines": "the same lines under other light",
+    "numbers": "close numbers in names",
+}
+
+
+def split_remarks(info, originals):
+    """Sentences on what the split was checked for and what it cannot show.
+
+    Args:
+        info: Content of dataset.json.
+        originals: Rows of the manifest, no augmented copies.
+    """
+    return [
+        *_about_grounds(info),
+        leak_text(info),
+        *neighbour_text(info),
+        *_about_names(info, originals),
+        *_about_large_groups(originals),
+        *_about_lacking(info, originals),
+        *_about_thin(info, originals),
+    ]
+
+
+def leak_text(info):
+    return (
+        f"expected leak: {info['leak']:.1%} of the validate and test images have a "
+        f"copy in train (looked for: {COVERS})"
+    )
+
+
+def neighbour_text(info):
+    """One sentence, or none where nothing could be compared."""
+    guess = info.get("neighbour_guess")
+    if guess:
+        verdict = (
+            "WARNING, parts may lie on both sides"
+            if guess["is_clear"]
+            else "no sign that parts lie on both sides"
+        )
+        yield (
+            "a nearest neighbour in train names the class of "
+            f"{guess['judged']:.0%} of the judged images, of held-out groups and "
+            f"stretches of train {guess['held_out']:.0%}: {verdict}"
+        )
+
+
+def _about_grounds(info):
+    grounds = info.get("grounds")
+    if grounds:
+        found = [
+            f"{words} {grounds[name]} images"
+            for name, words in GROUNDS.items()
+            if grounds.get(name)
+        ]
+        yield f"groups were made by: {', '.join(found) or 'nothing, no two are alike'}"
+
+
+def _about_names(info, originals):
+    if info.get("grouping") in ("pattern", "chronological"):
+        return
+    found = suggest_pattern(
+        originals["sample_id"].tolist(), originals["split"].tolist()
+    )
+    if found:
+        pattern, num_stems, num_cut = found
+        yield (
+            f"WARNING, names suggest cuts or copies of {num_stems} pictures, {num_cut} "
+            "of them in several splits: if so, split again with --grouping pattern "
+            f"--pattern '{pattern}'"
+        )
+
+
+def _about_large_groups(originals):
+    for label, rows in originals.groupby("label"):
+        sizes = rows["group"].value_counts()
+        if sizes.iloc[0] > LARGE_GROUP * len(rows) and len(rows) > 5:
+            yield (
+                f"WARNING, one group holds {sizes.iloc[0]} of the {len(rows)} images "
+                f"of class {label}. If they are different parts, split again with "
+                f"another grouping: {OTHER_GROUPINGS}"
+            )
+
+
+def _about_lacking(info, originals):
+    for split in SPLITS:
+        there = set(originals["label"][originals["split"] == split])
+        lacking = sorted(set(info["classes"]) - there)
+        if lacking and info.get("protocol") == "official" and split != "test":
+            yield (
+                f"{split} has no parts of {', '.join(lacking)}: --protocol official "
+                "keeps to good parts there"
+            )
+        elif lacking:
+            yield (
+                f"WARNING, {split} has no parts of {', '.join(lacking)}. Another "
+                f"grouping may deal them: {OTHER_GROUPINGS}"
+            )
+
+
+def _about_thin(info, originals):
+    groups = originals.groupby(["split", "label"])["group"].nunique()
+    numbers = {name: int(groups.get(("test", name), 0)) for name in info["classes"]}
+    thin = [
+        f"{name} {number} (recall above {_at_least(number):.0%})"
+        for name, number in numbers.items()
+        if 0 < number < FEW_IN_TEST
+    ]
+    if thin:
+        yield (
+            f"fewer than {FEW_IN_TEST} groups in test, and what they show if all are "
+            f"right: {', '.join(thin)}"
+        )
+    number = int(groups.get(("validate", info["normal_class"]), 0))
+    if 0 < number < FEW_GOOD:
+        yield (
+            f"validate has {_groups(number)} of good parts: no threshold can be shown "
+            f"to reject less than {1 - _at_least(number):.0%} of them"
+        )
+
+
+def _groups(number):
+    return f"{number} group" if number == 1 else f"{number} groups"
+
+
+def _at_least(number):
+    """The lower end of the 95 % interval of a faultless test."""
+    return float(np.power(0.025, 1 / number))
