@@ -1,4 +1,3 @@
-import time
 
 import numpy as np
 import pytest
@@ -76,9 +75,16 @@ def test_pairs_equal_the_slow_search(monkeypatch):
     assert set(np.flatnonzero(has_twin(prints, asked, ~asked))) == twins
 
 
-def test_equal_frames_are_not_compared_one_with_all():
+def test_equal_frames_are_not_compared_one_with_all(monkeypatch):
     """3,000 frames of one picture have 4.5 million pairs; a fraction is looked at."""
-    checked = []
+    checked, compared = [], []
+    differences = near_duplicates._differences
+
+    def count(pictures, others):
+        compared.append(len(pictures))
+        return differences(pictures, others)
+
+    monkeypatch.setattr(near_duplicates, "_differences", count)
     grey = np.zeros((32, 32), np.uint8)
     frames = [Fingerprint(np.uint64(5), grey)] * 3000
 
@@ -89,11 +95,11 @@ def test_equal_frames_are_not_compared_one_with_all():
     pairs = near_duplicates.near_duplicate_pairs(frames, is_needed)
     assert len(next(pairs)[0]) <= near_duplicates.CHECKED_AT_ONCE
     assert sum(checked) <= near_duplicates.CHECKED_AT_ONCE
-    started = time.perf_counter()
+    compared.clear()
     assert len(set(cluster(frames))) == 1
     asked = np.arange(3000) % 2 == 0
     assert (has_twin(frames, asked, ~asked) == asked).all()
-    assert time.perf_counter() - started < 3  # all of them take 10 s
+    assert sum(compared) < 300_000
 
 
 def test_clusters_are_cut_chains():
