@@ -68,6 +68,7 @@ def decide_run(
     table = run.predictions
     table = table[table["split"].isin(["validate", "test"])].reset_index(drop=True)
     validate = table[table["split"] == "validate"]
+    _check_kinds(validate, normal_class)
     costs = None if cost is None else read_costs(cost, validate)
     decision = _draw(validate, classes, normal_class, costs, asked)
     table["decision"], table["reason"] = decide_parts(
@@ -90,6 +91,23 @@ def decide_run(
     write_csv(run.folder / "decisions.csv", table[COLUMNS])
     write_json(run.folder / "decision.json", record)
     return record
+
+
+def _check_kinds(validate, normal_class):
+    """Raises InputError unless validate has good and defective parts.
+
+    Without one kind the cheapest lines accept, or reject, everything.
+    """
+    labels = set(validate["label"])
+    for kind, is_there in (
+        ("defective", bool(labels - {normal_class})),
+        ("good", normal_class in labels),
+    ):
+        if not is_there:
+            raise InputError(
+                f"validate has no {kind} parts, so no lines can be drawn from it: the "
+                f"run keeps its threshold. Add {kind} parts and split again."
+            )
 
 
 def _check_way(asked):

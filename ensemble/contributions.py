@@ -17,7 +17,8 @@ def describe(members, fit, chosen):
         A dict of `metric` (macro_f1, or auroc of detectors alone), `combiners` (each
         with its figure on validate, out of fold, and on test), `members` (each with
         its own figure on test, its calibration and what the ensemble gains by it),
-        `best_member` and `gain` (over the member that is best on validate),
+        `best_member` and `gain` (over the member that is best on validate; None where
+        validate has no defects and nothing is best there),
         `both_wrong` (share of test images that two members both get wrong) and
         `oracle` (share that at least one of them gets right).
     """
@@ -59,7 +60,7 @@ def describe(members, fit, chosen):
             )
         ],
         "best_member": names[best],
-        "gain": test.gain(full, own[best]),
+        "gain": test.gain(full, own[best]) if members.has_defects else None,
         "both_wrong": (wrong.astype(float) @ wrong.T / wrong.shape[1]).tolist(),
         "oracle": test.share(~wrong.all(axis=0)),
     }

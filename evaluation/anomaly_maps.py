@@ -66,7 +66,10 @@ def read_map(path):
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return stored["map"].astype(np.float32)
+            found = stored["map"].astype(np.float32)
+        if found.ndim != 2 or not found.size or not np.isfinite(found).all():
+            raise ValueError(f"no finite map of two dimensions: shape {found.shape}")
+        return found
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(
             f"The anomaly map {path} cannot be read ({error}). Train that run again."

@@ -72,7 +72,7 @@ def predict_rows(predictor, dataset, *splits, folder):
     """
     rows = dataset.rows(*splits)
     scores, probabilities, results = [], [], []
-    maps, ids = MapWriter(folder), read_ids(dataset.folder / "instances.json", rows)
+    maps, ids = MapWriter(folder), None
     is_good = (rows["label"] == dataset.normal_class) & (rows["split"] == "validate")
     for positions, images in row_batches(
         dataset.folder, rows, predictor.image_size, predictor.num_frames
@@ -86,6 +86,7 @@ def predict_rows(predictor, dataset, *splits, folder):
             if answer.anomaly_map is not None:
                 maps.write(sample, answer.anomaly_map, is_good=is_good.iat[place])
             if answer.instances is not None:
+                ids = ids or read_ids(dataset.folder / "instances.json", rows)
                 results += instance_results(sample, answer.instances, ids)
     outputs = found_outputs(part, predictor.num_frames)
     whole = Prediction(

@@ -73,7 +73,7 @@ def balanced_threshold(defect_scores, is_defect):
 
     By a logistic regression of what a part is on its score, both kinds weighing alike:
     two numbers are learnt, so that a few dozen parts are enough, and one odd part moves
-    it little (`benchmarks/thresholds.py`). Use it on `validate` only.
+    it little. Use it on `validate` only.
 
     Args:
         defect_scores: `(samples,)`, higher is more defective.

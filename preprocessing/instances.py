@@ -137,11 +137,17 @@ def read_ids(path, rows):
             {sample: number for number, sample in enumerate(rows["sample_id"], 1)},
             {name: number for number, name in enumerate(names, 1)},
         )
-    coco = read_json(path)
-    return Ids(
-        {each["sample_id"]: each["id"] for each in coco["images"]},
-        {each["name"]: each["id"] for each in coco["categories"]},
-    )
+    try:
+        coco = read_json(path)
+        return Ids(
+            {each["sample_id"]: each["id"] for each in coco["images"]},
+            {each["name"]: each["id"] for each in coco["categories"]},
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is not as it was written ({error!r}). "
+            "Make the data set again with `pipenv run folders`."
+        ) from error
 
 
 def read_instances(path):

@@ -98,6 +98,10 @@ def conclusions(found):
     """Sentences: the ensemble against its best member, and what no combiner can."""
     names = [short_name(row["member"]) for row in found["members"]]
     best, gain = short_name(found["best_member"]), found["gain"]
+    if gain is None:
+        return [
+            "Validate has no defective parts, so no member is known to be the best."
+        ]
     verdict = "is not clearly better than"
     if not _is_open(gain):
         verdict = f"is clearly {'better' if gain['low'] > 0 else 'worse'} than"

@@ -111,6 +111,8 @@ def _section(name, runs):
     info = dataset.info if dataset else {}
     names = display_names(runs)
     result, metric = verdict(runs), leading_metric(runs)
+    shown_names = dict(zip(runs, names, strict=True))
+    with_maps = next((run for run in runs if run.outputs & {"map", "instances"}), None)
     mistakes, num_mistakes = mistake_gallery(runs[0], dataset)
     return {
         "name": name,
@@ -142,7 +144,8 @@ def _section(name, runs):
         "plots": _plots(runs, names),
         "mistakes": mistakes,
         "num_mistakes": num_mistakes,
-        "examples": example_gallery(runs[0], dataset),
+        "examples": example_gallery(with_maps, dataset) if with_maps else [],
+        "examples_of": shown_names.get(with_maps),
         "test": runs[0].metrics["test"],
         "threshold": f"{runs[0].threshold:.4g}",
         "threshold_rule": threshold_text(runs[0].threshold_record),

@@ -7,7 +7,7 @@ import numpy as np
 
 from evaluation.predictor import Answer
 from preprocessing.images import resize
-from tiny_maps.train import SIZE, anomaly_maps
+from tiny_maps.gaussian import SIZE, anomaly_maps
 
 
 def write(run, folder, prefix, *, precision):

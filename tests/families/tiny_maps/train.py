@@ -9,8 +9,7 @@ from evaluation.run_folder import read_run
 from evaluation.run_writer import start_run
 from preprocessing.images import read_image, resize_batch
 from preprocessing.manifest import is_copy, read_dataset
-
-SIZE = (24, 24)
+from tiny_maps.gaussian import SIZE, anomaly_maps
 
 
 def add_arguments(parser):
@@ -53,8 +52,3 @@ def _predictor(folder, config):
         return Prediction(maps.max(axis=(1, 2)), anomaly_map=maps)
 
     return Predictor(config["classes"], config["normal_class"], SIZE, predict)
-
-
-def anomaly_maps(images, learnt):
-    """Mean deviation of the channels of each pixel, `(batch, height, width)`."""
-    return (np.abs(images - learnt["mean"]) / learnt["spread"]).max(axis=3)
