@@ -35,7 +35,7 @@ DATASETS = {  # name -> how `transfer_learning.py` makes it and trains its mobil
     "magnetic_tile-0": lambda work: magnetic_tile(work, 0),
     "screw": screw,
 }
-NUM_DATASETS = sized(len(DATASETS), 1)
+NUM_DATASETS, EPOCHS = sized((len(DATASETS), 10), (1, 1))
 NUM_ROWS, NUM_MEMBERS, NUM_COMBINERS = sized((100_000, 8, len(COMBINERS)), (400, 2, 2))
 
 
@@ -45,7 +45,7 @@ def members_of(name, work):
     if not list(runs.glob(f"*-mobilenetv2-{name}-1")):
         DATASETS[name](work)
     members = {"mobilenetv2": sorted(runs.glob(f"*-mobilenetv2-{name}-1"))[0]}
-    for model, options in (("small_cnn", {"epochs": 10} | QUICK), ("bovw", {})):
+    for model, options in (("small_cnn", QUICK | {"epochs": EPOCHS}), ("bovw", {})):
         members[model] = next(runs.glob(f"*-{model}-{name}-1"), None) or (
             family(model).train(model=model, data=data, runs=runs, **options)
         )

@@ -82,7 +82,7 @@ def quick_step(command, *arguments, step=demo.run_step):
     if command == "train":
         arguments += ("--image-size", *QUICK["image_size"])
         if "bovw" not in arguments:
-            arguments += ("--epochs", QUICK["epochs"])
+            arguments += ("--epochs", 1)
     step(command, *arguments)
 
 

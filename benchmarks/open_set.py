@@ -53,7 +53,7 @@ def rows_of(name, folder):
             model="mobilenetv2",
             data=data,
             runs=folder / "runs",
-            **{"image_size": SIZES[name]} | QUICK | {"epochs": 0},
+            **{"image_size": SIZES[name], "epochs": 0} | QUICK,
         )
         manifest = everything.manifest
         strange, _ = predict_rows(

@@ -179,7 +179,7 @@ def screw_figures(once):
 
 def ablation_figures(once):
     once(bottles, "chronological")
-    changed = sized(list(ABLATION), ["head alone", "no augmentation"])
+    changed = sized(list(ABLATION), ["no augmentation"])
     return [row for what in ("the recipe", *changed) for row in once(ablation, what)]
 
 

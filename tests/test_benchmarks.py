@@ -35,6 +35,7 @@ FIGURES = {  # script -> what of them it writes
     "live_faults": "live_faults",
 }
 STREAMED = ("events", "latency")  # parts of live_runner
+LONGEST_S = 1800  # on a busy machine; a quarter of an hour is usual for all
 CAN_STREAM = not server.why_no_rtsp() and shutil.which("ffmpeg")
 
 pytestmark = [
@@ -56,7 +57,7 @@ def work(tmp_path_factory):
 def smoke(script, out, *options):
     command = [sys.executable, ROOT / "benchmarks" / f"{script}.py", *options]
     command += ["--smoke", "--out", out]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_S)
     assert done.returncode == 0, done.stderr[-3000:]
     tables = {path.name.split("-")[0]: pd.read_csv(path) for path in out.glob("*")}
     for name, table in tables.items():
