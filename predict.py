@@ -46,7 +46,7 @@ def predict(model, paths, *, overlays=None, bit_depth=None):
         InputError: If overlays are asked of a model that has nothing to draw.
     """
     inspector = open_inspector(model)
-    for file in find_images(paths):
+    for number, file in enumerate(find_images(paths), 1):
         try:
             image = read_image(file, bit_depth)
         except InputError as error:
@@ -66,12 +66,15 @@ def predict(model, paths, *, overlays=None, bit_depth=None):
         if said.instances is not None:
             row["num_instances"] = len(said.instances.scores)
         if overlays is not None:
-            row["overlay"] = _write_overlay(overlays, file, image, said, inspector)
+            name = f"{number:06d}_{said.decision}_{file.stem[:80]}.jpg"
+            path = Path(overlays) / name
+            _write_overlay(path, image, said, inspector)
+            row["overlay"] = str(path)
         yield row
 
 
-def _write_overlay(folder, file, image, said, inspector):
-    """Writes what was found, drawn on the image; its path."""
+def _write_overlay(path, image, said, inspector):
+    """Writes what was found, drawn on the image."""
     if said.anomaly_map is None and said.instances is None:
         raise InputError(
             f"{inspector.name} has neither anomaly maps nor instances: there is "
@@ -80,10 +83,7 @@ def _write_overlay(folder, file, image, said, inspector):
     seen = None
     if said.anomaly_map is not None:
         seen = heat(said.anomaly_map, inspector.map_range)
-    name = "_".join(part for part in file.with_suffix(".jpg").parts if part != "/")
-    path = Path(folder) / f"{said.decision}_{name}"
     write_image(path, draw_overlay(image, heat=seen, instances=said.instances))
-    return str(path)
 
 
 def open_inspector(model):
@@ -217,6 +217,9 @@ def main():
             print(f"{row['verdict']:7}  {score:.3f}  {named}{row['path']}{note}")
     if arguments.csv:
         write_text(arguments.csv, _as_csv(rows))
+    counts = Counter(row["verdict"] for row in rows)
+    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    print(f"{counted(len(rows), 'image')}: {said}", file=sys.stderr)
     if any(row["verdict"] == "unreadable" for row in rows):
         sys.exit(2)
 

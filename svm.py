@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from goodparts.arrays import read_arrays
 from goodparts.command import InputError
 from goodparts.machine import num_cpus
 
@@ -168,8 +169,7 @@ def save_svm(file, svm):
 
 
 def load_svm(file):
-    with np.load(file, allow_pickle=False) as arrays:
-        return Svm(**{name: arrays[name] for name in Svm._fields})
+    return Svm(**read_arrays(file, *Svm._fields))
 
 
 class _Trial(NamedTuple):

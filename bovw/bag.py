@@ -8,6 +8,7 @@ import numpy as np
 from bovw.descriptors import Settings, describe
 from bovw.store import in_threads
 from bovw.vocabulary import Vocabulary, histograms, nearest_words
+from goodparts.arrays import read_arrays
 from goodparts.command import InputError
 from svm import Svm, load_svm, save_svm, svm_probabilities
 
@@ -46,10 +47,9 @@ def read_bag(vocabulary_file, svm_file, settings):
         vocabulary_file, svm_file: Paths or open binary files of the two npz.
         settings: `Settings`.
     """
-    with np.load(vocabulary_file, allow_pickle=False) as arrays:
-        vocabulary = Vocabulary(**{name: arrays[name] for name in Vocabulary._fields})
-        evidence = arrays["evidence"]
-    return Bag(settings, vocabulary, load_svm(svm_file), evidence)
+    arrays = read_arrays(vocabulary_file, *Vocabulary._fields, "evidence")
+    evidence = arrays.pop("evidence")
+    return Bag(settings, Vocabulary(**arrays), load_svm(svm_file), evidence)
 
 
 def class_probabilities(bag, images):

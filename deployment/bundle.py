@@ -12,7 +12,7 @@ from typing import NamedTuple
 from goodparts.command import InputError
 from goodparts.files import write_json
 
-FORMAT = 1
+FORMAT = 2
 ABOUT = "bundle.json"
 SUFFIX = ".goodparts"
 ORDER = (

@@ -18,6 +18,7 @@ from decisions.rule import Decision, decide_parts
 from deployment.bundle import read_bundle
 from deployment.unlike_good import UNKNOWN, Views, is_unknown
 from evaluation.predictor import Answer, Instances
+from goodparts.arrays import read_arrays
 from goodparts.command import InputError
 from models import bundled
 
@@ -56,7 +57,7 @@ class Inspector(NamedTuple):
         answer: From an image, or a clip where `num_frames` is more than 1, to its
             `Answer`.
         views: `unlike_good.Views` of good parts, the guard; None asks for none.
-        false_rejects: Share of good images that are rejected, as validate bounds it.
+        false_rejects: Share of good images that are rejected, expected from validate.
         num_frames: Frames in a clip.
         map_range: Map values without colour and in full colour, see
             `anomaly_maps.heat`; None without maps.
@@ -200,7 +201,4 @@ def load_part(model, files, engine=None):
 def _views(about, bundle):
     if about["views"] is None:
         return None
-    with np.load(
-        io.BytesIO(bundle.files[about["views"]]), allow_pickle=False
-    ) as arrays:
-        return Views(**arrays)
+    return Views(**read_arrays(io.BytesIO(bundle.files[about["views"]])))

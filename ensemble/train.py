@@ -26,6 +26,7 @@ from evaluation.predictions import predictions_table
 from evaluation.predictor import Prediction, Predictor, classifier_prediction
 from evaluation.run_folder import member_folders, read_run, write_results
 from evaluation.run_writer import start_run
+from goodparts.arrays import read_arrays
 from goodparts.command import InputError, run_command, seed
 from goodparts.files import read_json, write_json
 from preprocessing.manifest import read_dataset, table_hash
@@ -125,8 +126,7 @@ def load_predictor(run_folder, members):
         members: Loaded predictors of its members, in the order of config.json.
     """
     run = read_run(run_folder)
-    with np.load(run.folder / "combiner.npz", allow_pickle=False) as arrays:
-        learnt = dict(arrays)
+    learnt = read_arrays(run.folder / "combiner.npz")
     combination = Combination(
         run.config["classes"],
         run.config["normal_class"],

@@ -1,11 +1,11 @@
 """Anomaly maps on disk, and what their values mean to the eye."""
 
-import zipfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from goodparts.arrays import read_arrays
 from goodparts.command import InputError
 
 FOLDER = "maps"  # of a run folder
@@ -64,16 +64,13 @@ def read_map(path):
     Raises:
         InputError: If the file is missing or damaged.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            found = stored["map"].astype(np.float32)
-        if found.ndim != 2 or not found.size or not np.isfinite(found).all():
-            raise ValueError(f"no finite map of two dimensions: shape {found.shape}")
-        return found
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    found = read_arrays(path, "map")["map"].astype(np.float32)
+    if found.ndim != 2 or not found.size or not np.isfinite(found).all():
         raise InputError(
-            f"The anomaly map {path} cannot be read ({error}). Train that run again."
-        ) from error
+            f"{path} is no finite anomaly map of two dimensions: its shape is "
+            f"{found.shape}. Put back a copy, or train again."
+        )
+    return found
 
 
 def heat(anomaly_map, map_range):

@@ -47,9 +47,12 @@ def read_found(run_folder):
     try:
         for result in read_json(path):
             found.setdefault(result["sample_id"], []).append(result)
+        for results in found.values():
+            as_instances(results)
     except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise InputError(
-            f"{path} cannot be read ({error}). Train that run again."
+            f"{path} cannot be read ({reason}). Put back a copy, or train again."
         ) from error
     return found
 

@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 
 STRENGTH = 0.6  # how much of the image full heat covers
+HALF = 0.5  # heat that is outlined; of anomaly maps, more than any good part showed
+STRONG = (255, 235, 59), (0, 0, 0)
 TRUTH = (0, 230, 118), (0, 0, 0)  # green on black shows on parts and on heat
 FOUND = (255, 255, 255), (0, 0, 0)
 FOUND_FILL = (255, 64, 129)
@@ -19,7 +21,8 @@ def draw_overlay(image, *, heat=None, instances=None, truth=None):
     Args:
         image: uint8 RGB `(height, width, 3)`.
         heat: `(height, width)` in `[0, 1]` of any size, from nothing to dark violet to
-            yellow; such as `anomaly_maps.heat`, or where a class was seen.
+            yellow, with a yellow outline round more than HALF; such as
+            `anomaly_maps.heat`, or where a class was seen.
         instances: `Instances` in pixels of the image.
         truth: Bool mask of the image's size; its outline is drawn.
 
@@ -28,7 +31,9 @@ def draw_overlay(image, *, heat=None, instances=None, truth=None):
     """
     drawn = np.array(image)
     if heat is not None:
+        heat = _fitted(heat, image.shape[:2])
         drawn = _coloured(drawn, heat)
+        _outline(drawn, heat > HALF, STRONG)
     if instances is not None:
         _draw_instances(drawn, instances)
     if truth is not None and truth.any():
@@ -36,10 +41,14 @@ def draw_overlay(image, *, heat=None, instances=None, truth=None):
     return drawn
 
 
-def _coloured(image, heat):
+def _fitted(heat, size):
     heat = np.clip(np.nan_to_num(np.asarray(heat, np.float32)), 0, 1)
-    if heat.shape != image.shape[:2]:
-        heat = cv2.resize(heat, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    if heat.shape == size:
+        return heat
+    return cv2.resize(heat, size[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _coloured(image, heat):
     levels = np.round(255 * heat).astype(np.uint8)
     colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1]
     cover = STRENGTH * heat[..., None]

@@ -134,7 +134,15 @@ def read_predictions(run_folder):
     for name in ["defect_score", *(x for x in table if x.startswith("prob_"))]:
         if not pd.api.types.is_numeric_dtype(table[name]):
             raise InputError(f"{path} has text in the column {name}. {again}")
+        if not np.isfinite(table[name]).all():
+            raise InputError(f"{path} has NaN or infinity in {name}. {again}")
     return table
+
+
+def has_both_kinds(table: pd.DataFrame, normal_class: str) -> bool:
+    """Whether rows of the predictions table are of good and of defective parts."""
+    labels = set(table["label"])
+    return normal_class in labels and len(labels) > 1
 
 
 def probabilities_of(table, classes):

@@ -13,7 +13,11 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from evaluation.predictions import read_predictions, write_predictions
+from evaluation.predictor import OUTPUTS
 from evaluation.summary import judge_split, summarise
 from evaluation.thresholds import describe_threshold
 from goodparts.command import InputError
@@ -46,8 +50,18 @@ class Run:
 
     @cached_property
     def predictions(self):
-        """The predictions table; do not change it."""
-        return read_predictions(self.folder)
+        """The predictions table; do not change it.
+
+        Raises:
+            InputError: If it is damaged.
+        """
+        table = read_predictions(self.folder)
+        if "map" in self.outputs and not table.get("map_path", pd.Series("")).all():
+            raise InputError(
+                f"{self.folder / 'predictions.csv'} does not name the anomaly map of "
+                "every image in map_path. Put back a copy, or train that run again."
+            )
+        return table
 
     def split(self, name):
         """The predictions of a split, sorted by sample_id."""
@@ -93,8 +107,8 @@ def read_run(folder):
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     if missing and folder.name.endswith(UNFINISHED):
         raise InputError(
-            f"{folder} is not finished. Let its training end, or go on with it: "
-            f"pipenv run train --resume {folder}"
+            f"{folder} is not finished. Let its training end, delete it, or go on with "
+            f"it: pipenv run train --resume {folder}"
         )
     if missing:
         raise InputError(
@@ -103,12 +117,31 @@ def read_run(folder):
         )
     try:
         config = read_json(folder / "config.json")
-        config.setdefault("outputs", ["score", "classes"])  # of an earlier version
-        return Run(folder, config)
     except ValueError as error:
         raise InputError(
             f"{folder / 'config.json'} is no JSON: {error}. Train that run again."
         ) from error
+    config.setdefault("outputs", ["score", "classes"])  # of an earlier version
+    problem = _problem(config)
+    if problem:
+        raise InputError(
+            f"{folder / 'config.json'} {problem}. Put back a copy, or train again."
+        )
+    return Run(folder, config)
+
+
+def _problem(config):
+    """What is wrong with what config.json says of the outputs; empty for nothing."""
+    outputs = config["outputs"]
+    if not isinstance(outputs, list) or not {"score"} <= set(outputs) <= set(OUTPUTS):
+        return f"names the outputs {outputs}; they are score and some of {OUTPUTS[1:]}"
+    if "map" not in outputs:
+        return ""
+    span = config.get("map_range")
+    is_span = isinstance(span, list) and len(span) == 2
+    if not is_span or not np.isfinite(span).all() or span[0] >= span[1]:
+        return f"has the map_range {span}; it must be [low, high]"
+    return ""
 
 
 def member_folders(run):

@@ -127,8 +127,8 @@ def _about_alarms(rule, false_rejects):
     often = f"{frames:,.0f}" if frames < 1e6 else "more than a million"
     return (
         f"alarm after {rule.text}: one false alarm in {often} good frames on average, "
-        f"if frames were independent and {false_rejects:.1%} of them rejected (the "
-        "most to be expected from validate)"
+        f"if frames were independent and {false_rejects:.1%} of them rejected "
+        "(expected from validate)"
     )
 
 

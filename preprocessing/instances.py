@@ -168,7 +168,7 @@ def read_instances(path):
             found[each["image_id"]].append(
                 {
                     "label": names[each["category_id"]],
-                    "bbox": each["bbox"],
+                    "bbox": _box(each["bbox"]),
                     "polygons": each["segmentation"],
                 }
             )
@@ -178,6 +178,12 @@ def read_instances(path):
             f"{path} is not as it was written ({error!r}). "
             "Make the data set again with `pipenv run folders`."
         ) from error
+
+
+def _box(values):
+    if len(values) != 4 or not np.isfinite(values).all() or min(values[2:]) < 0:
+        raise ValueError(f"the box {values}")
+    return values
 
 
 def _at_least_three(points):

@@ -14,7 +14,8 @@ import pandas as pd
 
 from goodparts.command import InputError
 from goodparts.files import file_hash, read_json, write_csv, write_json
-from preprocessing.images import image_threads
+from preprocessing.images import image_size, image_threads
+from preprocessing.instances import read_instances, read_truth_mask
 from preprocessing.normal_names import is_normal_name
 
 SPLITS = ("train", "validate", "test")
@@ -146,7 +147,8 @@ def read_dataset(folder, *, check_files=False):
 
     Args:
         folder: `dataset/<name>`, or its manifest.csv.
-        check_files: Whether to read every image file and compare its hash.
+        check_files: Whether to read every image file and compare its hash, and every
+            mask and instances.json.
 
     Raises:
         InputError: If something is missing or does not fit; the text names the row.
@@ -263,10 +265,15 @@ def _check_files(manifest, folder):
 
     def state(row):
         try:
-            return "" if file_hash(folder / row.path) == row.sha256 else "was changed"
+            if file_hash(folder / row.path) != row.sha256:
+                return "was changed"
         except FileNotFoundError:
             return "is missing"
+        if row.mask_path:
+            read_truth_mask(folder, row.mask_path, image_size(folder / row.path))
+        return ""
 
+    read_instances(folder / "instances.json")
     with image_threads() as pool:
         states = list(pool.map(state, manifest.itertuples()))
     for number, (path, found) in enumerate(

@@ -17,8 +17,9 @@ def advice(result):
     The run is the best on `validate`, the one that was chosen. Where that is an
     ensemble and test cannot tell a single run from it, that is said.
 
-    Where validate cannot rank the runs, or the best of them is wrong there for more
-    than MAX_BALANCED_ERROR of the parts, both kinds weighing alike, none is named.
+    Where validate cannot rank the runs, or the best of them is wrong there or on test
+    for more than MAX_BALANCED_ERROR of the parts, both kinds weighing alike, none is
+    named.
 
     Args:
         result: The `verdict` of the runs of one data set.
@@ -29,27 +30,28 @@ def advice(result):
     if not result["is_ranked"]:
         return f"No run is advised. {result['text']}"
     run = result["leader"]
-    if _is_too_weak(run):
-        return _none_of_these(result["name"], run)
+    for split in ("validate", "test"):
+        if _is_too_weak(run, split):
+            return _none_of_these(result["name"], run, split)
     sentences = [f"To deploy: {result['name']}{_members(run)}.", _lines(run)]
     sentences += _sureness(result)
     return " ".join(sentences)
 
 
-def _is_too_weak(run):
-    values = run.metrics["validate"]["metrics"]
+def _is_too_weak(run, split):
+    values = run.metrics[split]["metrics"]
     errors = [values[name]["value"] for name in ("miss_rate", "false_reject_rate")]
     return None not in errors and sum(errors) / 2 > MAX_BALANCED_ERROR
 
 
-def _none_of_these(name, run):
-    values = run.metrics["validate"]["metrics"]
+def _none_of_these(name, run, split):
+    values = run.metrics[split]["metrics"]
     return (
         f"None of these is good enough to deploy: at its threshold even {name}, the "
-        f"best on validate, misses {known(values['miss_rate'])} of the defects there "
-        f"and rejects {known(values['false_reject_rate'])} of the good parts. Add "
-        "parts, defective ones most of all, train another model, or let a person look "
-        "at the doubtful parts (`pipenv run decide RUN --inspect-share 0.3`)."
+        f"best on validate, misses {known(values['miss_rate'])} of the defects of "
+        f"{split} and rejects {known(values['false_reject_rate'])} of the good parts. "
+        "Add parts, defective ones most of all, train another model, or let a person "
+        "look at the doubtful parts (`pipenv run decide RUN --inspect-share 0.3`)."
     )
 
 
@@ -86,6 +88,9 @@ def _sureness(result):
         return []
     if result["is_clear"]:
         return ["That it is the best of these is clear on test."]
+    tied = [rival["name"] for rival in result["rivals"] if rival["is_tied"]]
+    if tied:
+        return [f"On validate {listed(tied)} did equally well: any of these will do."]
     simpler = [
         rival["name"]
         for rival in result["rivals"]

@@ -35,12 +35,15 @@ def read_ensemble(run):
         return None
     try:
         found = read_json(path)
-        missing = [key for key in KEYS if key not in found]
     except ValueError as error:
-        missing = [str(error)]
+        raise InputError(
+            f"{path} is no JSON: {error}. Run `pipenv run ensemble` again."
+        ) from error
+    missing = [key for key in KEYS if key not in found]
     if missing:
         raise InputError(
-            f"{path} is damaged: {missing[0]}. Run `pipenv run ensemble` again."
+            f"{path} lacks {missing[0]}: it is damaged or of an earlier version. Run "
+            "`pipenv run ensemble` again."
         )
     return found
 

@@ -1,6 +1,7 @@
 """The first words of a report: which method, how good, and how sure that is."""
 
-from evaluation.wording import counted, percent, share
+from evaluation.predictions import has_both_kinds
+from evaluation.wording import counted, known, percent, share
 from reporting.advice import advice
 
 
@@ -44,7 +45,14 @@ def _by_class(name, dataset_name, leader, tested):
 
 
 def _by_score(name, dataset_name, leader, tested):
-    auroc = leader.metrics["test"]["metrics"]["auroc"]
+    values = leader.metrics["test"]["metrics"]
+    auroc = values["auroc"]
+    if not has_both_kinds(leader.split("test"), leader.config["normal_class"]):
+        return (
+            f"{name} rejects {known(values['false_reject_rate'])} of the good parts "
+            f"and misses {known(values['miss_rate'])} of the defects of "
+            f"{dataset_name}, {tested}; test has one kind of parts alone."
+        )
     return (
         f"{name} gives the defect the higher score in {_of_100(auroc)} pairs of a "
         f"defective and a good part of {dataset_name}, {tested} "

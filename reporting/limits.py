@@ -128,6 +128,8 @@ def _about_threshold(leader):
             f"({threshold_text(leader.threshold_record)}) rests on "
             f"{counted(num_groups, 'group')} of good parts."
         )
+    if leader.metrics["test"]["metrics"]["miss_rate"]["value"] is None:
+        yield "How many defects are missed: test has no defective part."
     on_validate, on_test = (
         leader.metrics[split]["metrics"]["false_reject_rate"]
         for split in ("validate", "test")

@@ -97,9 +97,12 @@ class Overlays:
         if "instances" in self.run.outputs:
             found = as_instances(self._found.get(row.sample_id, []))
             seen["instances"] = _scaled(found, scale, shown.shape[:2])
+        outlined = " (outlined)" if truth is not None and truth.any() else ""
+        is_rejected = row.defect_score >= self.run.threshold
+        decided = "rejected" if is_rejected else "accepted"
         return [
-            (draw_overlay(shown, truth=truth), f"true: {row.label}"),
-            (draw_overlay(shown, **seen), f"score {row.defect_score:.4g}"),
+            (draw_overlay(shown, truth=truth), f"true: {row.label}{outlined}"),
+            (draw_overlay(shown, **seen), f"{decided}, score {row.defect_score:.4g}"),
         ]
 
     def _true_mask(self, row, size):

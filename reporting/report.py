@@ -21,6 +21,7 @@ from evaluation.metric_table import METRICS
 from evaluation.plots import classes as plots
 from evaluation.plots import scores as score_plots
 from evaluation.plots.style import plot_as_data_uri, width_on_page
+from evaluation.predictions import has_both_kinds
 from evaluation.thresholds import threshold_text
 from evaluation.wording import (
     counted,
@@ -111,6 +112,7 @@ def _section(name, runs):
     info = dataset.info if dataset else {}
     names = display_names(runs)
     result, metric = verdict(runs), leading_metric(runs)
+    both_kinds = has_both_kinds(runs[0].split("test"), runs[0].config["normal_class"])
     shown_names = dict(zip(runs, names, strict=True))
     with_maps = next((run for run in runs if run.outputs & {"map", "instances"}), None)
     mistakes, num_mistakes = mistake_gallery(runs[0], dataset)
@@ -128,7 +130,7 @@ def _section(name, runs):
                 "name": shown,
                 "run": run,
                 "metrics": run.metrics["test"]["metrics"],
-                "roc": run.metrics["test"].get("roc", []),
+                "roc": run.metrics["test"].get("roc", []) if both_kinds else [],
                 "ranking": ranking_value(run, metric),
                 "cost": cost(run),
             }
@@ -174,15 +176,19 @@ def _warnings(runs, names):
 def _plots(runs, names):
     """The plots of one data set; those that do not apply are missing."""
     leader, test = runs[0], runs[0].split("test")
+    normal_class = leader.config["normal_class"]
     images = {
-        "leaderboard": plots.leaderboard_plot(leaderboard(runs), names),
         "scores": score_plots.score_histogram(
-            test, normal_class=leader.config["normal_class"], threshold=leader.threshold
-        ),
-        "miss_against_false_reject": score_plots.miss_against_false_reject_plot(
-            runs[:NUM_BEST], names[:NUM_BEST]
-        ),
+            test, normal_class=normal_class, threshold=leader.threshold
+        )
     }
+    if has_both_kinds(test, normal_class):
+        images["leaderboard"] = plots.leaderboard_plot(leaderboard(runs), names)
+        images["miss_against_false_reject"] = (
+            score_plots.miss_against_false_reject_plot(
+                runs[:NUM_BEST], names[:NUM_BEST]
+            )
+        )
     pairs = zip(runs, names, strict=True)
     classifiers = [(run, name) for run, name in pairs if "classes" in run.outputs]
     if classifiers:

@@ -6,6 +6,7 @@ import textwrap
 import pandas as pd
 
 from evaluation.metric_table import METRICS, RANKING
+from evaluation.predictions import has_both_kinds
 from evaluation.wording import counted, display_names, percent, share
 
 NOT_COMPARED = ("cross_entropy", "calibration_error")  # in results.csv alone
@@ -28,14 +29,17 @@ def leading_metric(runs):
 
 def can_rank(runs):
     """Whether validate has good and defective parts: without, nothing can be ranked."""
-    labels = set(runs[0].split("validate")["label"])
-    normal_class = runs[0].config["normal_class"]
-    return normal_class in labels and len(labels) > 1
+    return has_both_kinds(runs[0].split("validate"), runs[0].config["normal_class"])
 
 
 def ranking_value(run, metric):
     """The interval of a metric on `validate`, by which the run is ranked."""
     return run.metrics["validate"]["metrics"][metric]
+
+
+def value_of(run, metric):
+    """The value of `ranking_value`; None where it has none."""
+    return ranking_value(run, metric)["value"]
 
 
 def ranked_by(runs):
@@ -52,7 +56,7 @@ def ranked(runs):
     metric = leading_metric(runs)
 
     def key(run):
-        value = ranking_value(run, metric)["value"]
+        value = value_of(run, metric)
         # where two tie the simpler one leads, and one that says which defect it is
         is_combined, is_mute = "members" in run.config, "classes" not in run.outputs
         sign = -1 if METRICS[metric].is_higher_better else 1
@@ -155,7 +159,7 @@ def _shortened(name, width):
 
 
 def _ranking_cell(run, metric):
-    value = ranking_value(run, metric)["value"]
+    value = value_of(run, metric)
     return "–" if value is None else share(value)
 
 

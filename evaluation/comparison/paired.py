@@ -4,7 +4,12 @@ import math
 
 import numpy as np
 
-from evaluation.comparison.leaderboard import can_rank, leading_metric, ranked
+from evaluation.comparison.leaderboard import (
+    can_rank,
+    leading_metric,
+    ranked,
+    value_of,
+)
 from evaluation.intervals import paired_interval
 from evaluation.metric_table import METRICS, metric_values
 from evaluation.wording import counted, display_names, listed, points
@@ -82,8 +87,8 @@ def verdict(runs):
 
     Returns:
         A dict: `leader` (a run), `name`, `is_ranked`, `rivals` (each `run`, `name`,
-        `metric`, `difference`, `is_thin` and `outcome`: "better", "worse" or "open",
-        seen from the leader), `is_clear` and `text`.
+        `metric`, `difference`, `is_thin`, `is_tied` on validate, and `outcome`:
+        "better", "worse" or "open", seen from the leader), `is_clear` and `text`.
     """
     leader, *others = ranked(runs)
     name, *other_names = display_names([leader, *others])
@@ -101,6 +106,7 @@ def verdict(runs):
                 "metric": metric,
                 "difference": difference,
                 "is_thin": is_thin,
+                "is_tied": value_of(run, metric) == value_of(leader, metric),
                 "outcome": "open" if is_thin else _outcome(difference, metric),
             }
         )

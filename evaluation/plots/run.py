@@ -5,6 +5,7 @@ import pandas as pd
 from evaluation.plots import classes as plots
 from evaluation.plots import scores as score_plots
 from evaluation.plots.style import save_plot
+from evaluation.predictions import has_both_kinds
 
 
 def write_plots(run):
@@ -21,16 +22,17 @@ def run_plots(run):
         "scores": score_plots.score_histogram(
             table, normal_class=run.config["normal_class"], threshold=run.threshold
         ),
-        "miss_against_false_reject": score_plots.miss_against_false_reject_plot(
-            [run], [name]
-        ),
-        "roc": score_plots.roc_plot(
+    }
+    if has_both_kinds(table, run.config["normal_class"]):
+        figures["miss_against_false_reject"] = (
+            score_plots.miss_against_false_reject_plot([run], [name])
+        )
+        figures["roc"] = score_plots.roc_plot(
             table,
             run.metrics["test"]["roc"],
             normal_class=run.config["normal_class"],
             threshold=run.threshold,
-        ),
-    }
+        )
     if "classes" in run.outputs:
         figures["confusion"] = plots.confusion_plot(
             run.metrics["test"]["confusion_matrix"], run.config["classes"], title=name

@@ -4,9 +4,10 @@ from collections import Counter, deque
 from datetime import UTC
 from typing import NamedTuple
 
-from live.alarms.rules import RAISED
+from live.alarms.rules import OVER, RAISED
 
-MOST_ENDED = 1000  # alarms that one acknowledgement closes
+MOST_OPEN = 1000  # alarms that wait for an acknowledgement
+STORM, STORM_S = 10, 60.0  # so many alarms within so many seconds are a storm
 
 
 class Seen(NamedTuple):
@@ -20,7 +21,7 @@ class Seen(NamedTuple):
 class Event(NamedTuple):
     """What happened, from the first doubtful frame to its end; times are ISO 8601."""
 
-    id: str  # "20261121T123456-0001": when it began, and its number in this run
+    id: str  # "20261121T123456-0001": when it began, and its number in the log
     kind: str  # "alarm" or "attention"
     first_frame: int  # the first of the frames that raised it
     began_frame: int  # the frame that raised it
@@ -31,6 +32,7 @@ class Event(NamedTuple):
     began: str
     ended: str | None = None
     acknowledged: str | None = None
+    num_alarms: int = 1  # how often the rule was met; more than once in a storm
 
 
 class Alarm:
@@ -41,15 +43,19 @@ class Alarm:
     lengthen it. As many frames in a row that are not accepted as the rule has
     frames, without an alarm, are worth a look: an event of kind "attention".
 
-    An event has ended after as many good frames in a row. An alarm stays until
-    it is acknowledged, ended or not; a fault that comes before that is an event of
-    its own, acknowledged with it. Attention goes when it has ended, and gives way to
-    an alarm. After an acknowledgement the rule starts anew: a fault that persists
-    alarms again. One event is open at a time.
+    An event ends by the end of the rule: so many good frames in a row, or a test on
+    the share of them. An alarm stays until it is acknowledged, ended or not; a fault
+    that comes before that is an event of its own. Attention goes when it has ended,
+    and gives way to an alarm. After an acknowledgement the rule starts anew: a fault
+    that persists alarms again. One event goes on at a time.
 
-    `update`, `acknowledge` return changes: dicts with "kind" ("alarm",
-    "attention", "ended" or "acknowledged"), "at", "event" (its id),
-    "event_kind", and the other fields of Event as they then are.
+    A storm is one event: after STORM alarms within STORM_S, or with MOST_OPEN not
+    acknowledged, a further one does not begin an event but counts in `num_alarms` of
+    the newest, which then ends when STORM_S have passed without.
+
+    `update`, `acknowledge` return changes: dicts with "kind" ("alarm", "attention",
+    "storm", "ended" or "acknowledged"), "at", "event" (its id), "event_kind", and the
+    other fields of Event as they then are.
 
     Args:
         rule: Rule of `parse_rule`.
@@ -68,24 +74,27 @@ class Alarm:
     def __init__(self, rule):
         self.rule = rule
         self.event = None  # the open Event
-        self._ended = deque(maxlen=MOST_ENDED)  # alarms to be acknowledged with it
+        self._ended = deque()  # alarms before it that wait for an acknowledgement
         self._num_events = 0
+        self._raised = deque(maxlen=STORM)  # when the last alarms were raised
         self._classes = Counter()  # of the open event
         self._defects = deque(maxlen=rule.reach)
         self._doubtful = deque(maxlen=rule.num_frames)
         self.gap()
 
-    def restore(self, events, at):
+    def restore(self, events, at, *, num_events=0):
         """Takes up what an earlier run left open; alarms stay until acknowledged.
 
         Args:
             events: `Event`s without an acknowledgement, the oldest first.
             at: datetime with a zone, of now.
+            num_events: The highest number in an id of an earlier run: a clock that is
+                set back gives no id twice.
 
         Returns:
             Changes: those that had not ended have now, as nobody saw how.
         """
-        changes = []
+        changes, self._num_events = [], num_events
         for event in events:
             self.event = event
             if not event.ended:
@@ -95,6 +104,12 @@ class Alarm:
                 self._ended.append(self.event)
         self.event = self._ended.pop() if self._ended else None
         return changes
+
+    @property
+    def waiting(self):
+        """Ids of the events that can be acknowledged, the oldest first."""
+        events = [*tuple(self._ended), *filter(None, [self.event])]
+        return [event.id for event in events]
 
     @property
     def state(self):
@@ -107,8 +122,7 @@ class Alarm:
         Call it when the stream was lost or a frame could not be judged, so that
         two halves of a run are never taken for one.
         """
-        self._state = 0
-        self._num_good = 0
+        self._state = self._end_state = 0
         self._defects.clear()
         self._doubtful.clear()
 
@@ -128,8 +142,11 @@ class Alarm:
         seen = Seen(frame_number, float(defect_score), predicted)
         changes = []
         raised = self._count(decision, seen)
+        over = self._count_end(decision)
         if self.event and not self.event.ended:
-            changes += self._go_on(at, decision, seen, raised)
+            changes += self._go_on(at, decision, seen, raised, over)
+        elif self.event and raised and self._is_storm(at):
+            changes += self._join_storm(at)
         elif self.event and raised:
             self._ended.append(self.event)
             self.event = None
@@ -139,28 +156,41 @@ class Alarm:
             changes.append(self._open("attention", at, self._doubtful))
         return changes
 
-    def acknowledge(self, at):
-        """Closes the open event, ended or not, and all before; the rule starts anew."""
-        if not self.event:
+    def acknowledge(self, at, event_id=None):
+        """Closes an event, ended or not, and all before it; the rule starts anew.
+
+        Args:
+            at: datetime with a zone, of now.
+            event_id: Of an event that waits for it; None for the newest. Events that
+                came after it go on waiting: nobody has seen them.
+
+        Returns:
+            Changes; none where no such event waits.
+        """
+        waiting = [*self._ended, *filter(None, [self.event])]
+        ids = [event.id for event in waiting]
+        if not waiting or (event_id is not None and event_id not in ids):
             return []
-        time, changes = _iso(at), []
-        for event in (*self._ended, self.event):
+        seen = len(ids) if event_id is None else ids.index(event_id) + 1
+        time, changes, newest = _iso(at), [], self.event
+        for event in waiting[:seen]:
             self.event = event
             self._set(acknowledged=time, ended=event.ended or time)
             changes.append(self._change("acknowledged", at))
-        self._ended.clear()
-        self.event = None
-        self.gap()
+        left = waiting[seen:]
+        self._ended = deque(left[:-1])
+        self.event = newest if left else None
+        if not left:
+            self._raised.clear()
+            self.gap()
         return changes
 
     def _count(self, decision, seen):
         """Moves the rule by a frame; True when it raises an alarm."""
         if decision == "accept":
-            self._num_good += 1
             self._doubtful.clear()
             self._state = self.rule.after_good[self._state]
         else:
-            self._num_good = 0
             self._doubtful.append(seen)
         if decision == "reject":
             self._defects.append(seen)
@@ -172,12 +202,44 @@ class Alarm:
             self._defects.clear()
         return False
 
-    def _go_on(self, at, decision, seen, raised):
+    def _count_end(self, decision):
+        """Moves the end of the rule by a frame; True when the event is over."""
+        good, other = self.rule.end_after_good, self.rule.end_after_other
+        after = good if decision == "accept" else other
+        self._end_state = after[self._end_state]
+        if self._end_state == OVER:
+            self._end_state = 0
+            return True
+        return False
+
+    def _is_storm(self, at):
+        if len(self._ended) + 1 >= MOST_OPEN:
+            return True
+        return len(self._raised) == STORM and self._age(self._raised[0], at) < STORM_S
+
+    @staticmethod
+    def _age(since, at):
+        return abs((at - since).total_seconds())
+
+    def _join_storm(self, at):
+        """Counts an alarm in the newest event, which goes on; told of once."""
+        is_first = self.event.num_alarms == 1
+        self._set(ended=None, num_alarms=self.event.num_alarms + 1)
+        self._collect(self._defects)
+        self._raised.append(at)
+        self._end_state = 0
+        return [self._change("storm", at)] if is_first else []
+
+    def _go_on(self, at, decision, seen, raised, over):
         """Goes on collecting for an event; ends it when it is over."""
         attention = self.event.kind == "attention"
         if decision == "reject" or (attention and decision != "accept"):
             self._collect([seen])
-        over = self._num_good >= self.rule.num_frames
+        if self.event.num_alarms > 1:
+            if raised:
+                self._set(num_alarms=self.event.num_alarms + 1)
+                self._raised.append(at)
+            over = over and self._age(self._raised[-1], at) >= STORM_S
         if not over and not (attention and raised):
             return []
         self._set(ended=_iso(at))
@@ -190,6 +252,8 @@ class Alarm:
 
     def _open(self, kind, at, frames):
         self._num_events += 1
+        if kind == "alarm":
+            self._raised.append(at)
         first, last = frames[0], frames[-1]
         self._classes.clear()
         self.event = Event(
@@ -203,6 +267,7 @@ class Alarm:
             predicted=first.predicted,
             began=_iso(at),
         )
+        self._end_state = 0
         self._collect(frames)
         return self._change(kind, at)
 

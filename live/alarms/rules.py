@@ -17,21 +17,23 @@ FRAMES_BETWEEN = 10_000  # frames between false alarms of plain `cusum`
 LONGEST_RUN = 1_000
 MOST_STATES = 40_000
 STEPS = 10  # of cusum, in the evidence of a good frame
-RAISED = -1
+RAISED = OVER = -1
 
 
 class Rule(NamedTuple):
-    """When frames become an alarm, as a table of states.
+    """When frames become an alarm and when it is over, as two tables of states.
 
-    State 0 is the start. A good or a defective frame leads from each state to
-    the next; a defective frame may lead to RAISED.
+    State 0 is the start of each. A good or another frame leads from each state to the
+    next; a defective frame may lead to RAISED, a good one to OVER.
     """
 
     text: str  # as given, such as "3/7"
-    num_frames: int  # good frames that end an event; doubtful ones for attention
+    num_frames: int  # doubtful frames in a row for attention
     reach: int  # the latest defective frames, at most, that an alarm rests on
     after_good: tuple
     after_defect: tuple
+    end_after_good: tuple
+    end_after_other: tuple
 
     def frames_between_false_alarms(self, false_rejects=FALSE_REJECTS):
         """Mean number of frames from the start to an alarm while all parts are good.
@@ -46,25 +48,46 @@ class Rule(NamedTuple):
 
         Returns:
             Frames, 1 or more; infinite where no alarm can come.
-
-        Reference: Brook and Evans, An approach to the probability distribution of
-            CUSUM run length, Biometrika 1972. The chain is cut where it returns
-            to the start: frames per visit over alarms per visit.
         """
-        size = len(self.after_good) + 1  # the last one is the alarm
-        good, defect = (
-            np.array(table) % size for table in (self.after_good, self.after_defect)
+        return mean_run_length(self.after_defect, self.after_good, false_rejects)
+
+    def frames_between_false_ends(self, fault_rejects=FAULT_REJECTS):
+        """Mean number of frames to the end of an event while the fault persists.
+
+        Args:
+            fault_rejects: Share of frames of the fault that are rejected, 0 to 1.
+
+        Returns:
+            Frames, 1 or more; see `frames_between_false_alarms`.
+        """
+        return mean_run_length(
+            self.end_after_good, self.end_after_other, 1 - fault_rejects
         )
-        share = np.zeros(size)
-        share[0] = 1.0
-        frames = alarms = 0.0
-        while share.sum() > 1e-12 * alarms:
-            frames += share.sum()
-            from_good = np.bincount(good, share[:-1] * (1 - false_rejects), size)
-            share = from_good + np.bincount(defect, share[:-1] * false_rejects, size)
-            alarms += share[-1]
-            share[[0, -1]] = 0.0
-        return float(frames / alarms) if alarms else math.inf
+
+
+def mean_run_length(after_step, after_other, share):
+    """Mean number of frames until a chain of states is at its end, -1.
+
+    Args:
+        after_step, after_other: Next state of each; only the first leads to the end.
+        share: Of frames that are steps, each whatever its neighbours are.
+
+    Reference: Brook and Evans, An approach to the probability distribution of CUSUM
+        run length, Biometrika 1972. The chain is cut where it returns to the start:
+        frames per visit over ends per visit.
+    """
+    size = len(after_step) + 1  # the last one is the end
+    step, other = (np.array(table) % size for table in (after_step, after_other))
+    there = np.zeros(size)
+    there[0] = 1.0
+    frames = ends = 0.0
+    while there.sum() > 1e-12 * ends:
+        frames += there.sum()
+        from_other = np.bincount(other, there[:-1] * (1 - share), size)
+        there = from_other + np.bincount(step, there[:-1] * share, size)
+        ends += there[-1]
+        there[[0, -1]] = 0.0
+    return float(frames / ends) if ends else math.inf
 
 
 def parse_rule(text, false_rejects=FALSE_REJECTS):
@@ -107,7 +130,12 @@ def _straight(text, frames):
             f"must be from 1 to {LONGEST_RUN} frames in a row. Received: {text!r}."
         )
     after_defect = (*range(1, frames), RAISED)
-    return Rule(text, frames, frames, (0,) * frames, after_defect)
+    return Rule(text, frames, frames, (0,) * frames, after_defect, *_good_row(frames))
+
+
+def _good_row(frames):
+    """The tables of an end after so many good frames in a row."""
+    return (*range(1, frames), OVER), (0,) * frames
 
 
 def _share(text, defects, frames):
@@ -136,7 +164,8 @@ def _share(text, defects, frames):
                 states[following] = len(states)
                 patterns.append(following)
             table.append(states[following])
-    return Rule(text, frames, defects, tuple(after_good), tuple(after_defect))
+    tables = tuple(after_good), tuple(after_defect)
+    return Rule(text, frames, defects, *tables, *_good_row(frames))
 
 
 def _cusum(text, frames_between, false_rejects):
@@ -145,7 +174,8 @@ def _cusum(text, frames_between, false_rejects):
     The evidence is the log likelihood ratio of "half of the frames are rejected"
     against `false_rejects`, in whole steps: a good frame takes STEPS away, a
     defective one adds `gain`, rounded down. The threshold is the lowest that keeps
-    the promise.
+    the promise. The event ends by the same test the other way round, with as many
+    frames on average before it ends falsely while half of them are rejected.
 
     Reference: Reynolds and Stoumbos, A CUSUM chart for monitoring a proportion
         when inspecting continuously, Journal of Quality Technology 1999.
@@ -172,14 +202,33 @@ def _cusum(text, frames_between, false_rejects):
             num_frames=math.ceil(threshold / gain),
             reach=threshold,
             after_good=tuple(max(0, value - STEPS) for value in sums),
-            after_defect=tuple(
-                value + gain if value + gain < threshold else RAISED for value in sums
-            ),
+            after_defect=_rising(threshold, gain, RAISED),
+            end_after_good=(),
+            end_after_other=(),
         )
+
+    def ending(threshold):
+        loss = math.ceil(STEPS * for_defect / for_good)
+        return {
+            "end_after_good": _rising(threshold, STEPS, OVER),
+            "end_after_other": tuple(max(0, x - loss) for x in range(threshold)),
+        }
+
+    def keeps_on(threshold):
+        rule = with_threshold(1)._replace(**ending(threshold))
+        return rule.frames_between_false_ends()
 
     def promise(threshold):
         return with_threshold(threshold).frames_between_false_alarms(false_rejects)
 
-    return with_threshold(
-        1 + bisect_left(range(1, enough + 1), frames_between, key=promise)
+    lowest, end = (
+        1 + bisect_left(range(1, enough + 1), frames_between, key=key)
+        for key in (promise, keeps_on)
     )
+    return with_threshold(lowest)._replace(**ending(end))
+
+
+def _rising(threshold, step, reached):
+    """The next of every sum below the threshold after a step up."""
+    after = (value + step for value in range(threshold))
+    return tuple(value if value < threshold else reached for value in after)

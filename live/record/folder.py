@@ -40,7 +40,7 @@ class Folder:
     def open_events(self):
         """`Event`s that an earlier run left without an end or acknowledgement."""
         return [
-            Event(**{key: event[key] for key in Event._fields})
+            Event(**{key: event[key] for key in Event._fields if key in event})
             for event in self._events.values()
             if not event["acknowledged"]
             and (event["kind"] == "alarm" or not event["ended"])

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from live.alarms.events import Alarm
-from live.alarms.rules import RAISED, parse_rule
+from live.alarms.rules import OVER, RAISED, mean_run_length, parse_rule
 
 reference_debounce = runpy.run_path(
     str(Path(__file__).with_name("reference_debounce.py"))
@@ -273,9 +273,88 @@ def test_cusum_alarm_tells_its_first_frame():
 
 def test_cusum_starts_anew_after_an_event():
     alarm = Alarm(parse_rule("cusum:10000"))  # three defective frames in a row
-    assert feed(alarm, "bbbbbggg")[1:] == [(7, "ended", "alarm")]
-    assert feed(alarm, "bb", 8) == []
-    assert feed(alarm, "b", 10) == [(10, "alarm", "alarm")]
+    assert feed(alarm, "bbbbb" + "g" * 13)[1:] == [(17, "ended", "alarm")]
+    assert feed(alarm, "bb", 18) == []
+    assert feed(alarm, "b", 20) == [(20, "alarm", "alarm")]
+
+
+@pytest.mark.parametrize("share", [0.5, 0.7, 0.95])
+def test_cusum_takes_a_fault_that_persists_for_one(share):
+    """100 s at 25 frames per second, as so many frames of it are rejected."""
+    random = np.random.default_rng(0)
+    frames = np.where(random.random(2500) < share, "b", "g")
+    alarm = Alarm(parse_rule("cusum:10000"))
+    kinds = [kind for _, kind, _ in feed(alarm, frames)]
+    assert kinds.count("alarm") == 1
+    end = feed(alarm, "g" * 200, 2500)
+    assert [kind for _, kind, _ in end] == ["ended"] and end[0][0] < 2530
+
+
+def test_the_end_of_cusum_keeps_its_promise():
+    rule = parse_rule("cusum:10000")
+    assert rule.frames_between_false_ends(0.5) >= 10_000
+    size = len(rule.end_after_good) - 10  # a good frame less
+    good = (x if x < size else OVER for x in rule.end_after_good[:size])
+    assert mean_run_length(tuple(good), rule.end_after_other[:size], 0.5) < 10_000
+
+
+# --- storms and acknowledgements
+
+
+def test_a_storm_is_one_event_with_a_count():
+    alarm = Alarm(parse_rule("2"))
+    found = feed(alarm, "bbgg" * 14)
+    assert [kind for _, kind, _ in found].count("alarm") == 10
+    assert [frame for frame, kind, _ in found if kind == "storm"] == [41]
+    assert alarm.event.num_alarms == 5 and alarm.event.ended is None
+    waiting = alarm.waiting
+    assert len(waiting) == 10
+    assert feed(alarm, "g" * 55, 56) == []  # not a minute since the last one
+    assert feed(alarm, "g" * 9, 111) == [(113, "ended", "alarm")]
+    assert feed(alarm, "bb", 200) == [(201, "alarm", "alarm")]
+    assert len(alarm.waiting) == 11
+
+
+def test_an_acknowledgement_of_everything_ends_a_storm():
+    alarm = Alarm(parse_rule("2"))
+    feed(alarm, "bbgg" * 14)
+    assert len(alarm.acknowledge(at(56))) == 10 and alarm.state == "clear"
+    assert feed(alarm, "bbggbb", 57) == [
+        (58, "alarm", "alarm"),
+        (60, "ended", "alarm"),
+        (62, "alarm", "alarm"),
+    ]
+
+
+def test_alarms_that_nobody_acknowledges_are_bounded_and_none_is_forgotten():
+    alarm = Alarm(parse_rule("1"))
+    for number in range(1010):
+        alarm.update(2 * number, at(60 * number), "reject", 0.5, "dent")
+        alarm.update(2 * number + 1, at(60 * number), "accept", 0.5, "good")
+    assert len(alarm.waiting) == 1000 and alarm.event.num_alarms == 11
+    assert len(alarm.acknowledge(at(10**5))) == 1000
+
+
+def test_an_older_event_is_acknowledged_without_the_newer_ones():
+    alarm = Alarm(parse_rule("2"))
+    feed(alarm, "bbggbbggbb")
+    first, second, third = alarm.waiting
+    assert alarm.acknowledge(at(10), "20200101T000000-0001") == []
+    changes = alarm.acknowledge(at(11), second)
+    assert [change["event"] for change in changes] == [first, second]
+    assert alarm.waiting == [third] and alarm.state == "alarm"
+    assert alarm.event.ended is None
+    assert feed(alarm, "gg", 12) == [(13, "ended", "alarm")]
+    assert alarm.acknowledge(at(14), third) and alarm.state == "clear"
+
+
+def test_a_clock_that_is_set_back_gives_no_id_twice():
+    before = Alarm(parse_rule("1"))
+    before.update(0, at(0), "reject", 0.5, "dent")
+    after = Alarm(parse_rule("1"))
+    after.restore([], at(0), num_events=int(before.event.id[-4:]))
+    after.update(0, at(0), "reject", 0.5, "dent")
+    assert after.event.id != before.event.id
 
 
 @settings(max_examples=60, deadline=None)
@@ -289,6 +368,9 @@ def test_every_event_is_opened_once_and_ended_after_it(frames, rule):
         for _, kind, event_kind in feed(alarm, letter, number):
             if kind in ("alarm", "attention"):
                 assert state == "clear" or (state, kind) == ("ended", "alarm")
+                state = "open"
+            elif kind == "storm":
+                assert state == "ended"
                 state = "open"
             else:
                 assert state == "open"
