@@ -7,15 +7,24 @@ from evaluation.predictor import Instances
 
 def test_where_there_is_no_heat_the_image_stays():
     random = np.random.default_rng(0)
-    image = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
-    heat = np.zeros((6, 8), np.float32)
-    heat[2, 3] = 1
+    image = random.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    heat = np.zeros((60, 80), np.float32)
+    heat[20:40, 30:50] = 1
     marked = draw_overlay(image, heat=heat)
     changed = (marked != image).any(axis=2)
-    assert changed[2, 3] and changed.sum() == 1
+    assert changed[20:40, 30:50].all() and changed.sum() <= 22 * 22
     # 0.6 of the map's brightest colour, (252, 255, 164), and 0.4 of the image
-    expected = 0.6 * np.array([252, 255, 164]) + 0.4 * image[2, 3]
-    assert marked[2, 3] == pytest.approx(expected, abs=2)
+    expected = 0.6 * np.array([252, 255, 164]) + 0.4 * image[30, 40]
+    assert marked[30, 40] == pytest.approx(expected, abs=2)
+
+
+def test_strong_heat_is_outlined_and_weak_heat_is_not():
+    image = np.full((60, 80, 3), 100, np.uint8)
+    heat = np.zeros((60, 80), np.float32)
+    heat[20:40, 10:30], heat[20:40, 50:70] = 0.51, 0.5
+    marked = draw_overlay(image, heat=heat)
+    assert (marked[20, 10:30] == (255, 235, 59)).all()
+    assert (marked[20, 50:70] == marked[30, 60]).all()
 
 
 def test_odd_heat_is_drawn_too():
@@ -26,8 +35,8 @@ def test_odd_heat_is_drawn_too():
 
 
 def test_heat_of_another_size_covers_the_image():
-    marked = draw_overlay(np.zeros((40, 60, 3), np.uint8), heat=np.ones((2, 3)))
-    assert marked.shape == (40, 60, 3) and (marked.max(axis=2) > 100).all()
+    marked = draw_overlay(np.zeros((40, 60, 3), np.uint8), heat=np.full((2, 3), 0.4))
+    assert marked.shape == (40, 60, 3) and (marked.max(axis=2) > 20).all()
 
 
 def test_truth_and_instances_are_drawn_where_they_are():

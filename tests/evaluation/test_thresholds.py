@@ -134,3 +134,17 @@ def test_its_regret_is_small(num_good, num_bad):
         line = balanced_threshold(scores[chosen], is_defect[chosen])
         regrets.append(error(line) - best)
     assert np.mean(regrets) < 0.02 and np.quantile(regrets, 0.95) < 0.05
+
+
+def test_casting_like_scores_do_not_miss_most_defects():
+    """Few good parts, one of which scores higher than most defects."""
+    random = np.random.default_rng(5)
+    good, bad = random.normal(0.1, 0.04, 60), random.normal(0.8, 0.08, 90)
+    good[:2] = 0.93, 0.86
+    scores = np.concatenate([good, bad])
+    is_defect = np.repeat([False, True], [60, 90])
+    groups = np.arange(150).astype(str)
+    by_one_percent = choose_threshold(scores, is_defect)
+    assert (bad < by_one_percent).mean() > 0.6  # what the rule of 1 % would do
+    chosen = describe_threshold(scores, is_defect, groups)["value"]
+    assert (bad < chosen).mean() < 0.02 and (good >= chosen).mean() < 0.05
