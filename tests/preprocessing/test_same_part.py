@@ -127,7 +127,7 @@ def test_lines_are_laid_over_each_other():
 
 
 def solar_cell(seed):
-    """Cells: the same dark grid on every one, grains of their own, some with a crack."""
+    """Cells: the same dark grid on all, grains of their own, some with a crack."""
     random = np.random.default_rng(seed)
     grains = cv2.resize(random.normal(0, 14, (14, 14)), (160, 160))
     fine = cv2.GaussianBlur(random.normal(0, 30, (160, 160)), (0, 0), 1.5)
