@@ -11,6 +11,7 @@ from preprocessing.importing.found_image import Rejected
 from preprocessing.importing.mask_names import MASK_FOLDERS, SPLIT_FOLDERS, is_role
 from preprocessing.normal_names import is_normal_name
 
+OTHER_TABLES = (".parquet", ".xlsx", ".xls", ".ods")  # not read
 _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz")
 _PARSERS = {".json": read_json_file, ".xml": read_xml_file}
 _SYSTEM = ("thumbs.db", "desktop.ini")
@@ -97,11 +98,10 @@ def broken_files(folder, names):
 def seen_unread(folder, files):
     """What labels may stand in files that are not read, as a text or ""."""
     seen = []
-    tables = [
-        name for name in files if name.lower().endswith((".csv", ".tsv", ".xlsx"))
-    ]
-    if tables:
-        seen.append(tables[0])
+    tables = [name for name in files if name.lower().endswith((".csv", ".tsv"))]
+    seen += tables[:1]
+    others = [name for name in files if name.lower().endswith(OTHER_TABLES)]
+    seen += [f"{name} (save it as CSV)" for name in others[:1]]
     stems = {PurePosixPath(name).stem for name in files if is_image(name)}
     texts = [
         name

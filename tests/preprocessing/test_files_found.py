@@ -90,6 +90,7 @@ def test_broken_annotations_beside_class_folders_are_asked_about(tmp_path):
     ("name", "content", "said"),
     [
         ("labels.csv", "a,b\n1,2\n", "labels.csv"),
+        ("labels.parquet", "PAR1", r"labels.parquet \(save it as CSV\)"),
         ("p1.txt", "0 0.5 0.5 0.1 0.1\n", "1 text files as of YOLO in"),
         ("via.json", '{"_via_img_metadata": {}}', "first via.json"),
         ("coco.json", '{"images": [', "coco.json, which cannot be read"),
