@@ -11,7 +11,7 @@ by which `predict` then decides. A promise that the parts cannot carry is refuse
 
 import argparse
 
-from decisions.decide_run import decide_run
+from decisions.decide_run import check_decidable, decide_run
 from decisions.guarantees import AVERAGE, CONFIDENCE
 from decisions.open_set import MAX_UNLIKE
 from decisions.text import carried_text, decision_text
@@ -72,6 +72,7 @@ def main():
     )
     arguments = vars(parser.parse_args())
     run = read_run(arguments.pop("run"))
+    check_decidable(run)
     ways = ("max_miss", "max_false_reject", "cost", "inspect_share")
     if all(arguments[way] is None for way in ways):
         table = run.predictions

@@ -72,11 +72,13 @@ def summary(run):
     if not can_rank([run]):
         return f"threshold {run.threshold:.4g}: {threshold_text(run.threshold_record)}"
     leading = leading_metric([run])
+    said = f"on validate: {METRICS[leading].title} {percent(metrics[leading])}"
+    if run.threshold is None:
+        return said
     return (
-        f"on validate: {METRICS[leading].title} {percent(metrics[leading])}; at the "
-        f"threshold {run.threshold:.3g} it misses {percent(metrics['miss_rate'])} of "
-        f"the defects and rejects {percent(metrics['false_reject_rate'])} of the good "
-        "parts"
+        f"{said}; at the threshold {run.threshold:.3g} it misses "
+        f"{percent(metrics['miss_rate'])} of the defects and rejects "
+        f"{percent(metrics['false_reject_rate'])} of the good parts"
     )
 
 

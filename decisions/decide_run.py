@@ -18,7 +18,7 @@ from decisions.open_set import MAX_UNLIKE, probability_floor
 from decisions.outcomes import seen
 from decisions.rule import Decision, decide_parts, json_number
 from evaluation.predictions import probabilities_of
-from evaluation.run_folder import read_run
+from evaluation.run_folder import Run, read_run
 from goodparts.command import InputError
 from goodparts.files import file_hash, write_csv, write_json
 
@@ -64,6 +64,7 @@ def decide_run(
     }
     _check_way(asked)
     run = read_run(run_folder)
+    check_decidable(run)
     classes, normal_class = run.config["classes"], run.config["normal_class"]
     table = run.predictions
     table = table[table["split"].isin(["validate", "test"])].reset_index(drop=True)
@@ -91,6 +92,15 @@ def decide_run(
     write_csv(run.folder / "decisions.csv", table[COLUMNS])
     write_json(run.folder / "decision.json", record)
     return record
+
+
+def check_decidable(run: Run) -> None:
+    """Raises InputError where no class is that of good parts."""
+    if run.config["normal_class"] is None:
+        raise InputError(
+            f"The data set of {run.name} has classes only, none of good parts: there "
+            "is nothing to accept or reject. Make it again with --normal-class NAME."
+        )
 
 
 def _check_kinds(validate, normal_class):

@@ -23,7 +23,7 @@ class Combination(NamedTuple):
     """
 
     classes: list
-    normal_class: str
+    normal_class: str | None
     combiner: str
     calibrations: list
     learnt: dict
@@ -48,11 +48,9 @@ def combine_predictions(combination, said, member_classes):
         if each.probabilities is not None
     ]
     scores = [each.defect_score for each in said if each.probabilities is None]
+    normal = 0 if normal_class is None else list(classes).index(normal_class)
     answers = calibrate(
-        np.array(probabilities),
-        scores,
-        combination.calibrations,
-        list(classes).index(normal_class),
+        np.array(probabilities), scores, combination.calibrations, normal
     )
     combined = COMBINERS[combination.combiner].combine(answers, combination.learnt)
     if probabilities:

@@ -21,7 +21,7 @@ class Members(NamedTuple):
         samples: Table with sample_id, label, split and group of `validate` and
             `test`, sorted by sample_id.
         classes: Class names, sorted; of detectors alone the normal class and DEFECTIVE.
-        normal_class: The class of good parts.
+        normal_class: The class of good parts; None where there are classes only.
         probabilities: `(classifiers, samples, classes)`.
         defect_scores: `(detectors, samples)`.
     """
@@ -30,7 +30,7 @@ class Members(NamedTuple):
     detectors: list[Run]
     samples: pd.DataFrame
     classes: list[str]
-    normal_class: str
+    normal_class: str | None
     probabilities: np.ndarray
     defect_scores: np.ndarray
 
@@ -48,13 +48,17 @@ class Members(NamedTuple):
 
     @property
     def has_defects(self):
-        """Whether validate has a defective part, without which nothing is learnt."""
+        """Whether validate has what a combiner learns from: defects, or classes."""
+        if self.normal_class is None:
+            return True
         is_validate = (self.samples["split"] == "validate").to_numpy()
         return bool((self.targets != self.normal)[is_validate].any())
 
     @property
     def normal(self):
-        """Index of the class of good parts."""
+        """Index of the class of good parts; 0, which no detector then asks for."""
+        if self.normal_class is None:
+            return 0
         return self.classes.index(self.normal_class)
 
 

@@ -32,7 +32,8 @@ class Judged:
         table: Predictions table, rows of one split.
         classes: Class names.
         normal_class: The class of good parts.
-        threshold: A part with a defect score at or above it is rejected.
+        threshold: A part with a defect score at or above it is rejected; None where
+            there are no scores.
         pixels: `pixel_metrics.PixelCounts`, where there are maps and masks.
         matches: `instance_metrics.Matches`, where there are instances.
     """
@@ -48,7 +49,7 @@ class Judged:
         self.labels = table["label"].to_numpy(str)
         self.scores = table["defect_score"].to_numpy(np.float64)
         self.is_defect = self.labels != normal_class
-        self.rejected = self.scores >= threshold
+        self.rejected = self.scores >= (np.inf if threshold is None else threshold)
         self.pixels, self.matches = pixels, matches
 
     def groups_of(self, rows):

@@ -35,13 +35,14 @@ def predictions_table(samples, prediction, classes):
     Raises:
         InputError: If a score is not finite, as after a training that diverged.
     """
-    if not np.isfinite(prediction.defect_score).all():
+    scores = prediction.defect_score
+    if scores is not None and not np.isfinite(scores).all():
         raise InputError(
             "The model returned defect scores that are NaN or infinity: its training "
             "diverged. Train again with a smaller learning rate or another seed."
         )
     table = samples[["sample_id", "label", "split", "group"]].reset_index(drop=True)
-    table["defect_score"] = np.asarray(prediction.defect_score, np.float64)
+    table["defect_score"] = np.nan if scores is None else np.asarray(scores, float)
     table["predicted"] = ""
     if prediction.probabilities is not None:
         best = prediction.probabilities.argmax(axis=1)
@@ -78,7 +79,8 @@ def predict_rows(predictor, dataset, *splits, folder):
         dataset.folder, rows, predictor.image_size, predictor.num_frames
     ):
         part = predictor.predict(images)
-        scores.append(np.asarray(part.defect_score, np.float64))
+        if part.defect_score is not None:
+            scores.append(np.asarray(part.defect_score, np.float64))
         if part.probabilities is not None:
             probabilities.append(part.probabilities)
         for place, answer in zip(positions, part.answers(), strict=True):
@@ -90,7 +92,7 @@ def predict_rows(predictor, dataset, *splits, folder):
                 results += instance_results(sample, answer.instances, ids)
     outputs = found_outputs(part, predictor.num_frames)
     whole = Prediction(
-        np.concatenate(scores), np.concatenate(probabilities) if probabilities else None
+        *(np.concatenate(each) if each else None for each in (scores, probabilities))
     )
     table, about = predictions_table(rows, whole, predictor.classes), {}
     if "map" in outputs:
@@ -131,7 +133,12 @@ def read_predictions(run_folder):
     missing = [name for name in PREDICTION_COLUMNS if name not in table.columns]
     if missing:
         raise InputError(f"{path} lacks the column(s) {', '.join(missing)}. {again}")
-    for name in ["defect_score", *(x for x in table if x.startswith("prob_"))]:
+    if (table["defect_score"] == "").all():  # classes only
+        table["defect_score"] = np.nan
+        checked = []
+    else:
+        checked = ["defect_score"]
+    for name in [*checked, *(x for x in table if x.startswith("prob_"))]:
         if not pd.api.types.is_numeric_dtype(table[name]):
             raise InputError(f"{path} has text in the column {name}. {again}")
         if not np.isfinite(table[name]).all():

@@ -31,14 +31,15 @@ class Answer(NamedTuple):
     """What is said of one image; None where a family has no meaning for it.
 
     Attributes:
-        defect_score: Higher is more defective.
+        defect_score: Higher is more defective; None where no class is that of good
+            parts.
         probabilities: `(classes,)`, in the order of the classes.
         anomaly_map: `(height, width)` at the resolution of the model, higher is more
             anomalous.
         instances: `Instances`.
     """
 
-    defect_score: float
+    defect_score: float | None
     probabilities: np.ndarray | None = None
     anomaly_map: np.ndarray | None = None
     instances: Instances | None = None
@@ -48,23 +49,21 @@ class Prediction(NamedTuple):
     """What a predictor says of a batch: the fields of `Answer`, batch first.
 
     Attributes:
-        defect_score: `(batch,)`.
+        defect_score: `(batch,)` or None.
         probabilities: `(batch, classes)` or None.
         anomaly_map: `(batch, height, width)` or None.
         instances: A list of `Instances`, one for each image, or None.
     """
 
-    defect_score: np.ndarray
+    defect_score: np.ndarray | None
     probabilities: np.ndarray | None = None
     anomaly_map: np.ndarray | None = None
     instances: list | None = None
 
     def answers(self):
         """The `Answer` on each image of the batch."""
-        columns = (
-            [None] * len(self.defect_score) if column is None else column
-            for column in self
-        )
+        count = next(len(column) for column in self if column is not None)
+        columns = ([None] * count if column is None else column for column in self)
         return [Answer(*values) for values in zip(*columns, strict=True)]
 
 
@@ -73,7 +72,7 @@ class Predictor(NamedTuple):
 
     Attributes:
         classes: Class names, in the order of the probabilities.
-        normal_class: The class of good parts.
+        normal_class: The class of good parts; None where there are classes only.
         image_size: `(height, width)` it works at: images are resized to it, and other
             sizes are resized inside. None where it wants images as they are, as a
             family with instances does, whose boxes and masks are in their pixels.
@@ -87,7 +86,7 @@ class Predictor(NamedTuple):
     """
 
     classes: list
-    normal_class: str
+    normal_class: str | None
     image_size: tuple | None
     predict: Callable[[np.ndarray], Prediction]
     explain: Callable[[np.ndarray, list], np.ndarray] | None = None
@@ -97,6 +96,8 @@ class Predictor(NamedTuple):
 def classifier_prediction(probabilities, classes, normal_class):
     """A classifier's `Prediction`: the defect score is 1 - P(normal class)."""
     probabilities = np.asarray(probabilities, np.float64)
+    if normal_class is None:
+        return Prediction(None, probabilities)
     normal = list(classes).index(normal_class)
     return Prediction(1.0 - probabilities[:, normal], probabilities)
 
@@ -118,7 +119,7 @@ def join_instances(parts):
 def found_outputs(prediction, num_frames=1):
     """What a `Prediction` has, as names of OUTPUTS in their order."""
     there = {
-        "score": True,
+        "score": prediction.defect_score is not None,
         "classes": prediction.probabilities is not None,
         "map": prediction.anomaly_map is not None,
         "instances": prediction.instances is not None,

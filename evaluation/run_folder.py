@@ -79,6 +79,7 @@ class Run:
 
     @property
     def threshold(self):
+        """None where no class is that of good parts."""
         return self.threshold_record["value"]
 
     def judged(self, split):
@@ -133,8 +134,10 @@ def read_run(folder):
 def _problem(config):
     """What is wrong with what config.json says of the outputs; empty for nothing."""
     outputs = config["outputs"]
-    if not isinstance(outputs, list) or not {"score"} <= set(outputs) <= set(OUTPUTS):
-        return f"names the outputs {outputs}; they are score and some of {OUTPUTS[1:]}"
+    if not isinstance(outputs, list) or not set(outputs) <= set(OUTPUTS):
+        return f"names the outputs {outputs}; they are some of {', '.join(OUTPUTS)}"
+    if not {"score", "classes"} & set(outputs):
+        return f"names the outputs {outputs}, neither a score nor classes"
     if "map" not in outputs:
         return ""
     span = config.get("map_range")
@@ -198,9 +201,13 @@ def write_results(folder, table, config, dataset=None):
     """
     validate = table[table["split"] == "validate"]
     is_defect = (validate["label"] != config["normal_class"]).to_numpy()
-    stored = describe_threshold(
-        validate["defect_score"].to_numpy(), is_defect, validate["group"].to_numpy(str)
-    )
+    stored = {"value": None, "rule": "none, as no class is that of good parts"}
+    if "score" in config["outputs"]:
+        stored = describe_threshold(
+            validate["defect_score"].to_numpy(),
+            is_defect,
+            validate["group"].to_numpy(str),
+        )
     write_predictions(folder, table)
     write_json(Path(folder) / "threshold.json", {**stored, "split": "validate"})
     write_metrics(folder, table, config, stored["value"], dataset)

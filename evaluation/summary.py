@@ -52,9 +52,9 @@ def summarise(judged, outputs):
 
     Returns:
         A dict: `num_samples`, `num_groups`, `metrics` (those of METRICS that apply),
-        `roc` (see `roc_points`), and for a run with classes `per_class` (recall,
-        precision, f1, num_samples, num_groups) and `confusion_matrix`; an interval is
-        `{"value", "low", "high"}`.
+        for a run with scores `roc` (see `roc_points`), for one with classes
+        `per_class` (recall, precision, f1, num_samples, num_groups) and
+        `confusion_matrix`; an interval is `{"value", "low", "high"}`.
     """
     names = [name for name in METRICS if METRICS[name].applies(judged, outputs)]
     values = metric_values(names, judged)
@@ -64,8 +64,9 @@ def summarise(judged, outputs):
         "metrics": {
             name: METRICS[name].interval(judged, values[name]) for name in names
         },
-        "roc": roc_points(judged),
     }
+    if "score" in outputs:
+        summary["roc"] = roc_points(judged)
     if "classes" in outputs:
         summary["per_class"] = _per_class(judged)
         summary["confusion_matrix"] = judged.confusions.sum(0).tolist()

@@ -1,5 +1,6 @@
 """Numbers as a reader wants them: percent with interval, time, lists in a sentence."""
 
+import math
 import re
 
 
@@ -53,6 +54,11 @@ def number(interval):
     """An interval of what is no share as text, such as `0.213 (0.150 to 0.281)`."""
     value, span = value_and_range(interval, is_share=False)
     return f"{value} ({span})" if span else value
+
+
+def number_text(value: float | None) -> str:
+    """A score or threshold in four digits; "" where there is none."""
+    return "" if value is None or math.isnan(value) else f"{value:.4g}"
 
 
 def too_few_goods(point):

@@ -54,6 +54,7 @@ def create_folders(
     name=None,
     layout=None,
     normal_class=None,
+    classes_only=False,
     link=False,
     **rule,
 ):
@@ -65,6 +66,7 @@ def create_folders(
         name: Of the data set; the source folder's name if None.
         layout: One of LAYOUTS; found by itself if None.
         normal_class: The class of good parts; found by its name if None.
+        classes_only: Whether no class is that of good parts.
         link: Whether to hard-link the images rather than copy them.
         **rule: How to split, the attributes of `SplitRule`.
 
@@ -84,6 +86,10 @@ def create_folders(
     check_rule(rule)
     found, images, rejected, bit_depth = _read_images(source, layout, normal_class)
     try:
+        table = place_files(images)
+        normal_class = _choose_normal(
+            source, found, table, rejected, normal_class, classes_only
+        )
         table, kept, info = _split(source, found, images, rejected, normal_class, rule)
     except InputError as error:
         raise InputError(f"{error}{describe_left_out(images, rejected)}") from error
@@ -92,13 +98,26 @@ def create_folders(
     return put_dataset(Path(out) / name, table, kept, rejected, info, link=link)
 
 
+def _choose_normal(source, found, table, rejected, normal_class, classes_only):
+    """The class of good parts; None for classes only."""
+    classes = sorted(set(table["label"]))
+    if not classes_only:
+        if len(classes) == 1:
+            check_good_alone(source, found.layout, table, rejected, normal_class)
+        return find_normal_class(classes, normal_class)
+    if normal_class is not None:
+        raise InputError("Give --normal-class or --classes-only, not both.")
+    if len(classes) == 1:
+        raise InputError(
+            f"{source} has one class only, {classes[0]!r}: with --classes-only there "
+            "must be two or more."
+        )
+    return None
+
+
 def _split(source, found, images, rejected, normal_class, rule):
     """The table of the images with their splits, those kept, and dataset.json."""
     table = place_files(images)
-    classes = sorted(set(table["label"]))
-    if len(classes) == 1:
-        check_good_alone(source, found.layout, table, rejected, normal_class)
-    normal_class = find_normal_class(classes, normal_class)
     fingerprints = [image.fingerprint for image in images]
     is_official = rule.protocol == "official"
     if is_official and is_split_with_classes(table, normal_class):
@@ -115,7 +134,7 @@ def _split(source, found, images, rejected, normal_class, rule):
     info = {
         "source": str(source.resolve()),
         "layout": found.layout,
-        "classes": classes,
+        "classes": sorted(set(table["label"])),
         "normal_class": normal_class,
         **describe_rule(rule),
         "num_groups": len(sizes),
@@ -177,7 +196,7 @@ def describe(dataset):
     counts = counts.reindex(columns=list(SPLITS), fill_value=0)
     lines = [
         counts.rename_axis(index=None, columns=None).to_string(),
-        f"good parts are those of class {info['normal_class']}",
+        _about_normal(info["normal_class"]),
         f"{info['num_groups']} groups by {info['grouping'].replace('_', ' ')}, "
         f"images in the largest: {info['largest_group']}",
         *split_remarks(info, originals),
@@ -206,6 +225,12 @@ def describe(dataset):
     return "\n".join(lines)
 
 
+def _about_normal(normal_class):
+    if normal_class is None:
+        return "classes only: no class is that of good parts, so nothing is decided"
+    return f"good parts are those of class {normal_class}"
+
+
 def _has_official_test(originals):
     sources = originals["source"][originals["split"] == "test"]
     tops = sources.str.split("/").str[0].str.lower()
@@ -228,6 +253,9 @@ def add_arguments(parser):
     parser.add_argument("--protocol", choices=PROTOCOLS, default=PROTOCOLS[0])
     parser.add_argument("--layout", choices=LAYOUTS, help="found by itself if left out")
     parser.add_argument("--normal-class", help="the class of good parts")
+    parser.add_argument(
+        "--classes-only", action="store_true", help="no class is that of good parts"
+    )
     parser.add_argument("--link", action="store_true", help="hard links, not copies")
 
 

@@ -32,7 +32,12 @@ COLUMNS = (
     "sha256",  # of the image file
 )
 COPY_MARK = "copy of "
-INFO = {"name": str, "classes": list, "normal_class": str, "manifest_sha256": str}
+INFO = {
+    "name": str,
+    "classes": list,
+    "normal_class": str | None,
+    "manifest_sha256": str,
+}
 NEXT = "next_manifest_sha256"  # in dataset.json while manifest.csv is being replaced
 MARKER = ".augmentation.json"  # there while copies are being written: which ones
 
@@ -55,6 +60,7 @@ class Dataset(NamedTuple):
 
     @property
     def normal_class(self):
+        """The class of good parts; None where there are classes only."""
         return self.info["normal_class"]
 
     def rows(self, *splits):
@@ -103,8 +109,9 @@ def find_normal_class(classes, normal_class=None):
     found = list(filter(is_normal_name, classes))
     if len(found) != 1:
         raise InputError(
-            f"Which of the classes {', '.join(classes)} is the good one? "
-            "Say it with --normal-class NAME."
+            f"Which of the classes {', '.join(classes)} is the good one? Say it with "
+            "--normal-class NAME, or --classes-only where none is: classes are then "
+            "told apart, and nothing is accepted or rejected."
         )
     return found[0]
 
@@ -188,7 +195,7 @@ def _check_info(info, path):
     wrong = [key for key, kind in INFO.items() if not isinstance(info.get(key), kind)]
     if wrong:
         reason = f"lacks {', '.join(wrong)}"
-    elif info["normal_class"] not in info["classes"]:
+    elif info["normal_class"] not in [None, *info["classes"]]:
         classes = ", ".join(map(str, info["classes"])) or "empty"
         reason = (
             f"has the normal_class {info['normal_class']!r}, its classes: {classes}"

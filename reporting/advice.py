@@ -40,6 +40,8 @@ def advice(result):
 
 def _is_too_weak(run, split):
     values = run.metrics[split]["metrics"]
+    if "score" not in run.outputs:
+        return False
     errors = [values[name]["value"] for name in ("miss_rate", "false_reject_rate")]
     return None not in errors and sum(errors) / 2 > MAX_BALANCED_ERROR
 
@@ -64,6 +66,8 @@ def _members(run):
 
 
 def _lines(run):
+    if "score" not in run.outputs:
+        return "It names classes; as none is that of good parts, it decides nothing."
     decision = read_decision(run)
     if not (run.folder / "decision.json").is_file():
         values = run.metrics["test"]["metrics"]

@@ -95,9 +95,10 @@ def evaluation_text(result):
         if name in test["metrics"]:
             shown = figure(test["metrics"][name], metric.is_share)
             lines.append(f"  {metric.title:<24}{shown}")
-    rule = f"threshold {result['threshold']:.4g}: {result['threshold_rule']}"
-    lines += textwrap.wrap(rule, WIDTH)
-    lines += roc_lines(test["roc"])
+    if result["threshold"] is not None:
+        rule = f"threshold {result['threshold']:.4g}: {result['threshold_rule']}"
+        lines += textwrap.wrap(rule, WIDTH)
+        lines += roc_lines(test["roc"])
     lines += class_lines(test.get("per_class", {}))
     mistakes = counted(result["num_mistakes"], "mistake")
     lines.append(f"{mistakes} on test, {result['num_copied']} copied to mistakes/")
@@ -105,7 +106,7 @@ def evaluation_text(result):
         lines[-1] += f", {result['num_explained']} with a picture of the evidence"
     if result["num_examples"]:
         lines.append(f"{result['num_examples']} pictures of what it saw in examples/")
-    if result["has_classes"]:
+    if result["has_classes"] and result["threshold"] is not None:
         lines += textwrap.wrap(BY_CLASS, WIDTH)
     if result["note"]:
         lines.append(result["note"])

@@ -118,6 +118,8 @@ def _about_split(info):
 
 
 def _about_threshold(leader):
+    if "score" not in leader.outputs:
+        return
     validate = leader.split("validate")
     good = validate[validate["label"] == leader.config["normal_class"]]
     num_groups = good["group"].nunique()

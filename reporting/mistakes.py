@@ -5,6 +5,7 @@ import base64
 import cv2
 import numpy as np
 
+from evaluation.wording import number_text
 from goodparts.command import InputError
 from preprocessing.images import read_image, resize
 from preprocessing.manifest import is_copy, read_dataset, table_hash
@@ -107,7 +108,7 @@ def _gallery(run, dataset, rows):
             "sample_id": row.sample_id,
             "label": row.label,
             "answer": row.answer,
-            "score": f"{row.defect_score:.4g}",
+            "score": number_text(row.defect_score),
         }
         for row in rows.itertuples()
     ]

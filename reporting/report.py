@@ -30,6 +30,7 @@ from evaluation.wording import (
     known,
     listed,
     number,
+    number_text,
     percent,
     share,
     too_few_goods,
@@ -149,7 +150,8 @@ def _section(name, runs):
         "examples": example_gallery(with_maps, dataset) if with_maps else [],
         "examples_of": shown_names.get(with_maps),
         "test": runs[0].metrics["test"],
-        "threshold": f"{runs[0].threshold:.4g}",
+        "leader_has_scores": "score" in runs[0].outputs,
+        "threshold": number_text(runs[0].threshold),
         "threshold_rule": threshold_text(runs[0].threshold_record),
         "limits": list(cannot_conclude(runs, info, result)),
     }
@@ -177,13 +179,14 @@ def _plots(runs, names):
     """The plots of one data set; those that do not apply are missing."""
     leader, test = runs[0], runs[0].split("test")
     normal_class = leader.config["normal_class"]
-    images = {
-        "scores": score_plots.score_histogram(
+    images = {}
+    if has_both_kinds(test, normal_class) or normal_class is None:
+        images["leaderboard"] = plots.leaderboard_plot(leaderboard(runs), names)
+    if "score" in leader.outputs:
+        images["scores"] = score_plots.score_histogram(
             test, normal_class=normal_class, threshold=leader.threshold
         )
-    }
     if has_both_kinds(test, normal_class):
-        images["leaderboard"] = plots.leaderboard_plot(leaderboard(runs), names)
         images["miss_against_false_reject"] = (
             score_plots.miss_against_false_reject_plot(
                 runs[:NUM_BEST], names[:NUM_BEST]

@@ -28,7 +28,9 @@ def leading_metric(runs):
 
 
 def can_rank(runs):
-    """Whether validate has good and defective parts: without, nothing can be ranked."""
+    """Whether validate can rank: has good and defective parts, or two classes."""
+    if runs[0].config["normal_class"] is None:
+        return runs[0].split("validate")["label"].nunique() > 1
     return has_both_kinds(runs[0].split("validate"), runs[0].config["normal_class"])
 
 

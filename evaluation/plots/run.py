@@ -18,11 +18,11 @@ def run_plots(run):
     """The figures by the stem of their file; those that do not apply are missing."""
     table = run.split("test")
     name = run.config["model"]
-    figures = {
-        "scores": score_plots.score_histogram(
+    figures = {}
+    if "score" in run.outputs:
+        figures["scores"] = score_plots.score_histogram(
             table, normal_class=run.config["normal_class"], threshold=run.threshold
-        ),
-    }
+        )
     if has_both_kinds(table, run.config["normal_class"]):
         figures["miss_against_false_reject"] = (
             score_plots.miss_against_false_reject_plot([run], [name])
