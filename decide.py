@@ -10,6 +10,7 @@ by which `predict` then decides. A promise that the parts cannot carry is refuse
 """
 
 import argparse
+import contextlib
 
 from decisions.decide_run import check_decidable, decide_run
 from decisions.guarantees import AVERAGE, CONFIDENCE
@@ -34,7 +35,10 @@ def rate(text, kind="above 0"):
 
 def share(text):
     """argparse type: a share of 0 or more and below 1."""
-    return 0.0 if text in ("0", "0.0") else rate(text, "of 0 or more")
+    with contextlib.suppress(ValueError):
+        if float(text) == 0:
+            return 0.0
+    return rate(text, "of 0 or more")
 
 
 def confidence(text):
@@ -49,7 +53,9 @@ def main():
         "--max-miss", type=rate, help="share of defective groups that may be accepted"
     )
     parser.add_argument(
-        "--max-false-reject", type=rate, help="share of good groups that may go"
+        "--max-false-reject",
+        type=rate,
+        help="share of good groups that may be rejected",
     )
     parser.add_argument(
         "--per-class", action="store_true", help="--max-miss holds of each class"

@@ -40,12 +40,16 @@ def bundled(package):
     Raises:
         InputError: If there is no such family here, as in a bundle of a later version.
     """
+    return _module(package, "bundled")
+
+
+def _module(package, name):
     known = sorted({*MODELS.values(), "ensemble"})
     if package not in known:
         raise InputError(
             f"There is no family {package!r} here. Known are: {', '.join(known)}."
         )
-    return importlib.import_module(f"{package}.bundled")
+    return importlib.import_module(f"{package}.{name}")
 
 
 def load_predictor(run_folder):
@@ -53,7 +57,7 @@ def load_predictor(run_folder):
     from evaluation.run_folder import member_folders, read_run
 
     run = read_run(run_folder)
-    package = importlib.import_module(f"{run.config['family']}.train")
+    package = _module(run.config["family"], "train")
     if "members" in run.config:
         members = [load_predictor(folder) for folder in member_folders(run)]
         return package.load_predictor(run.folder, members)

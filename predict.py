@@ -13,7 +13,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from decisions.rule import UNLIKE
 from deployment.bundle import ABOUT, SUFFIX
 from deployment.runtime import Inspector, load_bundle
 from evaluation.anomaly_maps import heat
@@ -38,7 +37,8 @@ def predict(model, paths, *, overlays=None, bit_depth=None):
 
     Yields:
         Dicts with path, verdict (accept, reject or inspect, by the lines of the
-        bundle, or what `decide` found for the run, or else by its threshold), reason,
+        bundle, or what `decide` found for the run, or else by its threshold; empty
+        where no class is that of good parts), reason,
         defect_score, predicted, `prob_<class>`, `num_instances` and `overlay`, as far
         as the model has them; or with the verdict unreadable and the problem.
 
@@ -90,12 +90,12 @@ def open_inspector(model):
     """The `Inspector` of a bundle or of a run folder."""
     if is_bundle(model):
         return load_bundle(model)
-    from decisions.rule import read_decision
+    from deployment.bundle_decision import decision_of
     from evaluation.run_folder import read_run
     from models import load_predictor
 
     run = read_run(model)
-    decision = read_decision(run)
+    decision = None if run.threshold is None else decision_of(run)
     predictor = load_predictor(run.folder)
     return Inspector(
         run.name,
@@ -212,12 +212,14 @@ def main():
             print(f"error: {row['problem']}", file=sys.stderr)
         else:
             score, predicted = row["defect_score"], row["predicted"]
-            note = f"  ({UNLIKE})" if row["reason"] == UNLIKE else ""
+            if score is None:
+                score = row[f"prob_{predicted}"]
+            note = f"  ({row['reason']})" if row["verdict"] == "inspect" else ""
             named = f"{predicted}  " if predicted else ""
             print(f"{row['verdict']:7}  {score:.3f}  {named}{row['path']}{note}")
     if arguments.csv:
         write_text(arguments.csv, _as_csv(rows))
-    counts = Counter(row["verdict"] for row in rows)
+    counts = Counter(row["verdict"] or "not decided" for row in rows)
     said = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
     print(f"{counted(len(rows), 'image')}: {said}", file=sys.stderr)
     if any(row["verdict"] == "unreadable" for row in rows):

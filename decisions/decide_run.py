@@ -42,7 +42,7 @@ def decide_run(
         run_folder: Of a finished run.
         max_miss, max_false_reject, confidence: Promises, see `lines_by_promise`.
         per_class: Whether `max_miss` is promised of each defect class.
-        cost: Path of a table of costs, see `decision_costs`.
+        cost: Path of a table of costs, see `decisions.costs`.
         inspect_share: Share of images that may go to inspection, in `[0, 1)`.
         max_unlike: Share of the known parts that may go to inspection as unlike
             every class, in `[0, 1)`; 0 sends nothing there.

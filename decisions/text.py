@@ -13,8 +13,7 @@ from decisions.guarantees import (
     upper_bound,
 )
 from decisions.rule import DECISIONS
-from evaluation.comparison.leaderboard import WIDTH
-from evaluation.wording import counted, known, listed, number, share
+from evaluation.wording import WIDTH, counted, known, listed, number, share
 
 SPLITS = ("validate", "test")
 RATES = (0.001, 0.01, 0.05)  # what the table of promises is about
@@ -190,9 +189,19 @@ def _note_lines(record, run):
             f"few groups on validate: {listed(few)}; what is said of such a class "
             "alone is weak"
         )
-    if record["accept_below"] == "-inf" or record["reject_from"] == "inf":
-        which = "accepted" if record["accept_below"] == "-inf" else "rejected"
-        notes.append(f"no part is ever {which}; ask for less, or train a better model")
+    never = [
+        word
+        for word, line, end in (
+            ("accepted", "accept_below", "-inf"),
+            ("rejected", "reject_from", "inf"),
+        )
+        if record[line] == end
+    ]
+    if never:
+        notes.append(
+            f"no part is ever {' or '.join(never)}; ask for less, or train a better "
+            "model"
+        )
     if "members" in run.config:
         notes.append(
             "what an ensemble says of validate is out of fold, so that its promises "

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from decisions.decide_run import check_decidable
 from deployment.bundle import SUFFIX, seal
 from deployment.bundle_decision import asks_for_unlike, decision_of, lines_of
 from deployment.int8_cost import check_cost, cost_of_int8, cost_text
@@ -55,6 +56,7 @@ def export(run_folder, out, *, precision="fp32"):
         raise InputError(f"A bundle is named *{SUFFIX}. Received: -o {out}.")
     _refuse_existing(out)
     run = read_run(run_folder)
+    check_decidable(run)
     dataset = _open_dataset(run)
     with tempfile.TemporaryDirectory() as scratch, partial_folder(out) as partial:
         if precision == "int8":
@@ -98,11 +100,13 @@ def export_keras(run_folder, out, *, name):
     out = Path(out)
     _refuse_existing(out)
     run = read_run(run_folder)
+    check_decidable(run)
     family = bundled(run.config["family"])
-    if not hasattr(family, "KERAS_MODEL"):
+    is_classifier = run.outputs == {"score", "classes"}
+    if not hasattr(family, "KERAS_MODEL") or not is_classifier:
         raise InputError(
-            f"--format {name} is for one network; {run.name} is of the family "
-            f"{run.config['family']}. Export a bundle: -o NAME{SUFFIX}."
+            f"--format {name} is for one classification network; {run.name} is of the "
+            f"family {run.config['family']}. Export a bundle: -o NAME{SUFFIX}."
         )
     dataset = _open_dataset(run)
     with partial_folder(out) as partial:

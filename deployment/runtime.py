@@ -22,12 +22,15 @@ from goodparts.arrays import read_arrays
 from goodparts.command import InputError
 from models import bundled
 
+NO_DECISION = "no class is that of good parts"
+
 
 class Verdict(NamedTuple):
     """What is said of an image; None where the model has no meaning for it.
 
     Attributes:
-        decision: "accept", "reject" or "inspect".
+        decision: "accept", "reject" or "inspect"; "" where no class is that of good
+            parts.
         reason: Why, see `decisions.rule`.
         defect_score: Higher is more defective.
         predicted: Name of the most probable class, or of the most certain instance.
@@ -38,7 +41,7 @@ class Verdict(NamedTuple):
 
     decision: str
     reason: str
-    defect_score: float
+    defect_score: float | None
     predicted: str | None = None
     probabilities: np.ndarray | None = None
     anomaly_map: np.ndarray | None = None
@@ -53,7 +56,7 @@ class Inspector(NamedTuple):
         sha256: Of the bundle; it changes with any of its files. Empty for a run.
         classes: Names, in the order of the probabilities.
         normal_class: The class of good parts.
-        decision: `decisions.rule.Decision`.
+        decision: `decisions.rule.Decision`; None where no class is that of good parts.
         answer: From an image, or a clip where `num_frames` is more than 1, to its
             `Answer`.
         views: `unlike_good.Views` of good parts, the guard; None asks for none.
@@ -66,8 +69,8 @@ class Inspector(NamedTuple):
     name: str
     sha256: str
     classes: list
-    normal_class: str
-    decision: Decision
+    normal_class: str | None
+    decision: Decision | None
     answer: Callable[[np.ndarray], Answer]
     views: Views | None = None
     false_rejects: float = 0.01
@@ -101,13 +104,15 @@ class Inspector(NamedTuple):
         return Verdict(
             decision,
             reason,
-            float(answer.defect_score),
+            None if answer.defect_score is None else float(answer.defect_score),
             predicted,
             *answer[1:],
         )
 
     def decide(self, answer):
         """Decision and reason by the lines alone, without the guard."""
+        if self.decision is None:
+            return "", NO_DECISION
         probabilities = answer.probabilities
         decided, reasons = decide_parts(
             self.decision,

@@ -13,6 +13,7 @@ from evaluation.metrics import cross_entropies
 
 MEMBER_FLOOR = 1e-6  # of a probability: no member rules a class out altogether
 GOOD_DEVIATIONS = 3.0
+LARGEST = 500.0  # of log odds, so that exp has a value
 TEMPERATURES = (0.05, 20.0)
 ISOTONIC_GROUPS = (
     1000  # with fewer, its steps are luck, as scikit-learn's guide says too
@@ -125,7 +126,8 @@ def fit_detector(scores, is_defect):
 
 def apply_detector(scores, learnt):
     values = (scores - learnt["mean"]) / learnt["scale"]
-    return 1 / (1 + np.exp(-(learnt["weight"] * values + learnt["bias"])))
+    odds = learnt["weight"] * values + learnt["bias"]
+    return 1 / (1 + np.exp(-np.clip(odds, -LARGEST, LARGEST)))
 
 
 KINDS = {

@@ -20,12 +20,12 @@ from ensemble.contributions import describe
 from ensemble.cross_fit import choose_combiner, cross_fit
 from ensemble.evidence import map_ranges, write_evidence
 from ensemble.members import align
-from evaluation.comparison.leaderboard import WIDTH
 from evaluation.comparison.paired import verdict
 from evaluation.predictions import predictions_table
 from evaluation.predictor import Prediction, Predictor, classifier_prediction
 from evaluation.run_folder import member_folders, read_run, write_results
 from evaluation.run_writer import start_run
+from evaluation.wording import WIDTH
 from goodparts.arrays import read_arrays
 from goodparts.command import InputError, run_command, seed
 from goodparts.files import read_json, write_json

@@ -34,7 +34,7 @@ class Matches(NamedTuple):
         return int((self.num_true > 0).sum())
 
 
-def match_instances(run_folder, dataset, table):
+def match_instances(run_folder, dataset, table, *, normal_class):
     """Matches the instances of a run with the truth, image by image.
 
     The most certain one chooses first, among those of its class that are free, the one
@@ -45,6 +45,8 @@ def match_instances(run_folder, dataset, table):
         run_folder: With instances.json.
         dataset: The `Dataset`.
         table: Predictions table of one split.
+        normal_class: The class of good parts. Images of another class without
+            instances are left out, as nobody said where their defects are.
 
     Returns:
         `Matches` of the groups in alphabetical order, or None where the data set has
@@ -56,8 +58,11 @@ def match_instances(run_folder, dataset, table):
     found, rows = read_found(run_folder), dataset.manifest.set_index("sample_id")
     names, groups = np.unique(table["group"].to_numpy(str), return_inverse=True)
     counts = np.zeros((len(Matches._fields), len(names)))
-    for group, sample in zip(groups, table["sample_id"], strict=True):
+    columns = table["sample_id"], table["label"]
+    for group, sample, label in zip(groups, *columns, strict=True):
         true = truth.get(sample, [])
+        if not true and label != normal_class:
+            continue
         seen = as_instances(found.get(sample, []))
         size = image_size(dataset.folder / rows.at[sample, "path"])
         overlaps = [value for value in _match(true, seen, size) if value > 0]

@@ -137,7 +137,10 @@ METRICS = {
         "pixel AUROC", "map", _of_pixels(pixel_metrics.auroc), _groups_with_masks
     ),
     "pixel_ap": Metric(
-        "pixel AP", "map", _of_pixels(pixel_metrics.average_precision), None
+        "pixel AP",
+        "map",
+        _of_pixels(pixel_metrics.average_precision),
+        _groups_with_masks,
     ),
     "aupro": Metric(
         "AUPRO 30 %", "map", _of_pixels(pixel_metrics.aupro), _groups_with_masks
@@ -160,7 +163,7 @@ METRICS = {
         "IoU of found defects",
         "instances",
         _of_matches(instance_metrics.mean_iou),
-        None,
+        _groups_with_instances,
     ),
     "calibration_error": Metric(
         "calibration error",

@@ -1,7 +1,7 @@
 """Run folders: what a training leaves behind, and all that later steps need.
 
 `runs/<date>-<model>-<dataset>-<n>/` with config.json, the model, history.csv,
-predictions.csv, threshold.json, metrics.json and plots/. `new_run.py` makes them.
+predictions.csv, threshold.json, metrics.json and plots/. `run_writer.py` makes them.
 """
 
 import os
@@ -61,6 +61,11 @@ class Run:
                 f"{self.folder / 'predictions.csv'} does not name the anomaly map of "
                 "every image in map_path. Put back a copy, or train that run again."
             )
+        if "score" in self.outputs and table["defect_score"].isna().any():
+            raise InputError(
+                f"{self.folder / 'predictions.csv'} has no defect scores. Put back a "
+                "copy, or train that run again."
+            )
         return table
 
     def split(self, name):
@@ -70,12 +75,13 @@ class Run:
 
     @cached_property
     def metrics(self):
-        return read_json(self.folder / "metrics.json")
+        """Content of metrics.json."""
+        return _read_object(self.folder / "metrics.json", "validate", "test")
 
     @cached_property
     def threshold_record(self):
         """Content of threshold.json."""
-        return read_json(self.folder / "threshold.json")
+        return _read_object(self.folder / "threshold.json", "value", "rule")
 
     @property
     def threshold(self):
@@ -116,12 +122,7 @@ def read_run(folder):
             f"{folder} is no finished run folder: it has no {missing[0]}. "
             "Give a folder that `pipenv run train` printed."
         )
-    try:
-        config = read_json(folder / "config.json")
-    except ValueError as error:
-        raise InputError(
-            f"{folder / 'config.json'} is no JSON: {error}. Train that run again."
-        ) from error
+    config = _read_object(folder / "config.json", "model", "classes", "normal_class")
     config.setdefault("outputs", ["score", "classes"])  # of an earlier version
     problem = _problem(config)
     if problem:
@@ -129,6 +130,19 @@ def read_run(folder):
             f"{folder / 'config.json'} {problem}. Put back a copy, or train again."
         )
     return Run(folder, config)
+
+
+def _read_object(path, *keys):
+    """The object in a JSON file, which has these keys; InputError where it is none."""
+    again = "Put back a copy, or train that run again."
+    try:
+        found = read_json(path)
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON: {error}. {again}") from error
+    missing = [key for key in keys if not isinstance(found, dict) or key not in found]
+    if missing:
+        raise InputError(f"{path} lacks {missing[0]}. {again}")
+    return found
 
 
 def _problem(config):
@@ -210,11 +224,12 @@ def write_results(folder, table, config, dataset=None):
         )
     write_predictions(folder, table)
     write_json(Path(folder) / "threshold.json", {**stored, "split": "validate"})
-    write_metrics(folder, table, config, stored["value"], dataset)
+    metrics = compute_metrics(folder, table, config, stored["value"], dataset)
+    write_json(Path(folder) / "metrics.json", metrics)
 
 
-def write_metrics(folder, table, config, threshold, dataset=None):
-    """Writes metrics.json from a predictions table; see `write_results`."""
+def compute_metrics(folder, table, config, threshold, dataset=None):
+    """The content of metrics.json; see `write_results` and `summarise`."""
     outputs = frozenset(config["outputs"])
 
     def summary(split):
@@ -224,5 +239,4 @@ def write_metrics(folder, table, config, threshold, dataset=None):
 
     splits = ("validate", "test")
     with ThreadPoolExecutor(len(splits)) as pool:
-        metrics = dict(zip(splits, pool.map(summary, splits), strict=True))
-    write_json(Path(folder) / "metrics.json", metrics)
+        return dict(zip(splits, pool.map(summary, splits), strict=True))

@@ -162,7 +162,7 @@ def _tell_how_to_go_on(error, folder):
     if isinstance(error, OSError):
         where = f": {error.filename}" if error.filename else ""
         raise InputError(
-            f"{error.strerror or error}{where}. Mend that. {how}"
+            f"{error.strerror or error}{where}. Fix this. {how}"
         ) from error
 
 

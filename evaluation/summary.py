@@ -33,7 +33,9 @@ def judge_split(run_folder, table, config, threshold, dataset=None):
             run_folder, dataset, table, normal_class=config["normal_class"]
         )
     if dataset is not None and "instances" in config["outputs"]:
-        truth["matches"] = match_instances(run_folder, dataset, table)
+        truth["matches"] = match_instances(
+            run_folder, dataset, table, normal_class=config["normal_class"]
+        )
     return Judged(
         table,
         classes=config["classes"],

@@ -3,6 +3,8 @@
 import math
 import re
 
+WIDTH = 100  # columns of what a terminal shows
+
 
 def percent(interval, *, unit=" %"):
     """An interval of a share as text, such as `93.1 % (88.0 to 96.4)`.

@@ -105,7 +105,7 @@ def run_command(main):
         where = error.filename2 or error.filename
         where = f": {where}" if where else ""
         reason = error.strerror or " ".join(str(error).split())
-        _stop(f"error: {reason}{where}. Mend that and run the same command again.", 2)
+        _stop(f"error: {reason}{where}. Fix this, then run the same command again.", 2)
     except KeyboardInterrupt as interrupt:
         how = str(interrupt) or "Run the same command again."
         _stop(f"Interrupted. {how}", 130)

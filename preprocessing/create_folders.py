@@ -122,7 +122,7 @@ def _split(source, found, images, rejected, normal_class, rule):
     is_official = rule.protocol == "official"
     if is_official and is_split_with_classes(table, normal_class):
         grounds = {}
-        keep_own_splits(table, fingerprints, rule.shares, rule.seed)
+        keep_own_splits(table, fingerprints, rule.shares, rule.seed, normal_class)
     else:
         grounds = split_table(table, fingerprints, rule, normal_class)
     leak = expected_leak(table["split"], fingerprints)

@@ -210,7 +210,7 @@ def _check_end(container, stream, first, end, video):
 
 def _mend(video):
     mended = video.with_name(f"{video.stem}_mended.mkv")
-    return "Copy it again, or mend what can be mended: " + shlex.join(
+    return "Copy it again, or repair what can be repaired: " + shlex.join(
         ["ffmpeg", "-i", f"file:{video}", "-an", f"file:{mended}"]
     )
 

@@ -31,7 +31,7 @@ def is_split_with_classes(table, normal_class):
     return set(table["label"][_tops(table) == "train"]) != {normal_class}
 
 
-def keep_own_splits(table, fingerprints, shares, seed):
+def keep_own_splits(table, fingerprints, shares, seed, normal_class):
     """Fills the columns split and group; without a `val`, a part of train validates.
 
     Args:
@@ -39,6 +39,7 @@ def keep_own_splits(table, fingerprints, shares, seed):
         fingerprints: Of each row.
         shares: Of train, validate and test.
         seed: Of the dealing.
+        normal_class: The class of good parts, which train and validate need.
     """
     splits = _tops(table)
     labels = table["label"].to_numpy(str)
@@ -61,10 +62,14 @@ def keep_own_splits(table, fingerprints, shares, seed):
         splits[rows] = ["train" if each == "train" else "validate" for each in dealt]
     for name in SPLITS:
         missing = sorted(set(labels) - set(labels[splits == name]))
-        if missing and name == "train":
+        needed = {
+            "train": missing,
+            "validate": [x for x in missing if x == normal_class],
+        }
+        if needed.get(name):
             raise InputError(
-                f"train of the source has no {', '.join(missing)}. Leave --protocol "
-                "official out, so that all images are split anew."
+                f"{name} of the source has no {', '.join(needed[name])}. Leave "
+                "--protocol official out, so that all images are split anew."
             )
     table["split"], table["group"] = splits, groups
 

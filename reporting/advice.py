@@ -19,7 +19,7 @@ def advice(result):
 
     Where validate cannot rank the runs, or the best of them is wrong there or on test
     for more than MAX_BALANCED_ERROR of the parts, both kinds weighing alike, none is
-    named.
+    named, unless `decide` has drawn other lines.
 
     Args:
         result: The `verdict` of the runs of one data set.
@@ -31,11 +31,15 @@ def advice(result):
         return f"No run is advised. {result['text']}"
     run = result["leader"]
     for split in ("validate", "test"):
-        if _is_too_weak(run, split):
+        if not _has_decision(run) and _is_too_weak(run, split):
             return _none_of_these(result["name"], run, split)
     sentences = [f"To deploy: {result['name']}{_members(run)}.", _lines(run)]
     sentences += _sureness(result)
     return " ".join(sentences)
+
+
+def _has_decision(run):
+    return (run.folder / "decision.json").is_file()
 
 
 def _is_too_weak(run, split):
@@ -61,7 +65,7 @@ def _members(run):
     if "members" not in run.config:
         return ""
     names = [short_name(member.split("/")[-1]) for member in run.config["members"]]
-    vote = run.config["model"].removeprefix("ensemble_")
+    vote = run.config["arguments"]["combine"]
     return f", which combines {listed(names)} ({vote})"
 
 
@@ -69,7 +73,7 @@ def _lines(run):
     if "score" not in run.outputs:
         return "It names classes; as none is that of good parts, it decides nothing."
     decision = read_decision(run)
-    if not (run.folder / "decision.json").is_file():
+    if not _has_decision(run):
         values = run.metrics["test"]["metrics"]
         return (
             f"It rejects from a defect score of {run.threshold:.4g} on, chosen on "

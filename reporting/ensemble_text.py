@@ -105,11 +105,12 @@ def conclusions(found):
         return [
             "Validate has no defective parts, so no member is known to be the best."
         ]
+    kind = "classifier" if None in [x["test"] for x in found["members"]] else "member"
     verdict = "is not clearly better than"
     if not _is_open(gain):
         verdict = f"is clearly {'better' if gain['low'] > 0 else 'worse'} than"
     return [
-        f"On test {found['chosen']} of {listed(names)} {verdict} the member that is "
+        f"On test {found['chosen']} of {listed(names)} {verdict} the {kind} that is "
         f"best on validate, {best}: {points(gain)} "
         f"in {METRICS[found['metric']].title}, resting on "
         f"{counted(gain['num_groups_apart'], 'group')} that tell them apart.",

@@ -5,15 +5,14 @@ import textwrap
 
 from evaluation.metric_table import METRICS
 from evaluation.plots.run import write_plots
-from evaluation.run_folder import read_run, write_metrics
+from evaluation.run_folder import compute_metrics, read_run
 from evaluation.thresholds import threshold_text
-from evaluation.wording import counted, figure, percent, too_few_goods
+from evaluation.wording import WIDTH, counted, figure, percent, too_few_goods
 from goodparts.files import replace_folder, write_bytes, write_json
 from preprocessing.images import write_image
-from reporting.mistakes import decisions, examples, find_dataset
+from reporting.mistakes import decisions, examples, find_dataset, find_unchanged
 from reporting.overlays import Overlays
 
-WIDTH = 100
 BY_CLASS = (
     "A mistake here is a wrong class, by the most probable one; `predict` accepts and "
     "rejects by the threshold, so its errors are others: see defects missed and good "
@@ -40,11 +39,14 @@ def evaluate_run(run, explain=None):
         `note` (of missing pictures) and `folder`.
     """
     dataset, note = find_dataset(run)
-    before = run.metrics
-    write_metrics(run.folder, run.predictions, run.config, run.threshold, dataset)
+    judged_by = find_unchanged(run)
+    metrics = compute_metrics(
+        run.folder, run.predictions, run.config, run.threshold, judged_by
+    )
+    if judged_by is None:
+        _keep_judged_by_truth(metrics, run.metrics)
+    write_json(run.folder / "metrics.json", metrics)
     run = read_run(run.folder)
-    if dataset is None:
-        _keep_judged_by_truth(run, before)
     write_plots(run)
     overlays = None if dataset is None else Overlays(run, dataset, explain)
     table = decisions(run)
@@ -64,13 +66,12 @@ def evaluate_run(run, explain=None):
     }
 
 
-def _keep_judged_by_truth(run, before):
-    """Keeps the figures of maps and instances, whose masks are gone."""
-    for split, found in run.metrics.items():
+def _keep_judged_by_truth(metrics, before):
+    """Keeps the figures of maps and instances, whose masks are gone or changed."""
+    for split, found in metrics.items():
         for name, value in before[split]["metrics"].items():
             if METRICS[name].output in ("map", "instances"):
                 found["metrics"].setdefault(name, value)
-    write_json(run.folder / "metrics.json", run.metrics)
 
 
 def mistake_pictures(run):

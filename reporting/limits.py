@@ -1,7 +1,6 @@
 """What a report cannot conclude: sentences computed from the runs and their data."""
 
 from evaluation.comparison.leaderboard import leading_metric
-from evaluation.thresholds import threshold_text
 from evaluation.wording import counted, listed, percent, share
 from preprocessing.splitting.remarks import COVERS
 
@@ -127,7 +126,7 @@ def _about_threshold(leader):
         yield (
             "A rate of falsely rejected good parts below about "
             f"{share(1 / num_groups)} %: the threshold "
-            f"({threshold_text(leader.threshold_record)}) rests on "
+            f"({leader.threshold_record['rule']}) rests on "
             f"{counted(num_groups, 'group')} of good parts."
         )
     if leader.metrics["test"]["metrics"]["miss_rate"]["value"] is None:

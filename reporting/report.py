@@ -113,6 +113,7 @@ def _section(name, runs):
     info = dataset.info if dataset else {}
     names = display_names(runs)
     result, metric = verdict(runs), leading_metric(runs)
+    classifier = next((run for run in runs if "classes" in run.outputs), None)
     both_kinds = has_both_kinds(runs[0].split("test"), runs[0].config["normal_class"])
     shown_names = dict(zip(runs, names, strict=True))
     with_maps = next((run for run in runs if run.outputs & {"map", "instances"}), None)
@@ -142,7 +143,9 @@ def _section(name, runs):
         "place_metrics": compared_metrics(runs, outputs=("map", "instances")),
         "ranked_by": ranked_by(runs),
         "leader_has_classes": "classes" in runs[0].outputs,
-        "rivals": result["rivals"],
+        "is_ranked": result["is_ranked"],
+        "rivals": result["rivals"] if result["is_ranked"] else [],
+        "classifier": classifier and shown_names[classifier],
         "ensemble": _ensemble(runs),
         "plots": _plots(runs, names),
         "mistakes": mistakes,
@@ -264,7 +267,10 @@ def _same_parts(sections):
 
 
 def _side_by_side(sections):
-    sections = sorted(sections, key=_mean_score, reverse=True)
+    metric = leading_metric([x["run"] for each in sections for x in each["runs"]])
+    sections = sorted(
+        sections, key=lambda section: _mean_score(section, metric), reverse=True
+    )
     ways = [f"{section['grouping']} ({section['name']})" for section in sections]
     models = dict.fromkeys(
         entry["run"].config["model"]
@@ -273,7 +279,7 @@ def _side_by_side(sections):
     )
     rows, drawn = [], []
     for model in models:
-        values = [_best_of(section, model) for section in sections]
+        values = [_best_of(section, model, metric) for section in sections]
         known = [
             (way, value)
             for way, value in zip(ways, values, strict=True)
@@ -285,24 +291,22 @@ def _side_by_side(sections):
     return {
         "source": sections[0]["info"]["source"],
         "ways": ways,
-        "title": METRICS[sections[0]["metric"]].title,
+        "title": METRICS[metric].title,
         "rows": rows,
         "image": image,
     }
 
 
-def _best_of(section, model):
+def _best_of(section, model, metric):
     """The metric of the model's run that is best on validate; None for no run."""
     for entry in section["runs"]:
         if entry["run"].config["model"] == model:
-            return entry["metrics"][section["metric"]]
+            return entry["metrics"][metric]
     return None
 
 
-def _mean_score(section):
-    values = [
-        entry["metrics"][section["metric"]]["value"] or 0.0 for entry in section["runs"]
-    ]
+def _mean_score(section, metric):
+    values = [entry["metrics"][metric]["value"] or 0.0 for entry in section["runs"]]
     return sum(values) / len(values)
 
 

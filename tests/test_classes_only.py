@@ -7,10 +7,12 @@ import pytest
 
 from compare import compare
 from decisions.decide_run import decide_run
+from deployment.export import export
 from ensemble.train import train as train_ensemble
 from evaluation.run_folder import read_run
 from goodparts.command import InputError
 from models import family
+from predict import predict
 from preprocessing.create_folders import create_folders, describe
 from preprocessing.images import write_image
 from reporting.evaluate_run import evaluate_run, evaluation_text
@@ -88,6 +90,16 @@ def test_they_are_evaluated_ranked_and_reported(runs, tmp_path):
     assert "it decides nothing" in page and "To deploy" in page
 
 
+def test_images_are_named_and_not_decided(runs, dataset):
+    paths = [dataset.folder / path for path in dataset.rows("test")["path"]]
+    said = list(predict(runs[-1].folder, paths))
+    assert {row["verdict"] for row in said} == {""}
+    right = [row["predicted"] in row["path"] for row in said]
+    assert np.mean(right) > 0.9 and all(row["defect_score"] is None for row in said)
+
+
 def test_nothing_is_decided_or_exported(runs, tmp_path):
+    with pytest.raises(InputError, match="nothing to accept or reject"):
+        export(runs[0].folder, tmp_path / "x.goodparts")
     with pytest.raises(InputError, match="nothing to accept or reject"):
         decide_run(runs[0].folder, inspect_share=0.1)

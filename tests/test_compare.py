@@ -51,7 +51,7 @@ def test_without_defects_in_validate_nothing_is_ranked(make_dataset, make_run):
     assert "cannot be ranked: validate has no defective parts" in found["text"]
     assert [run.config["model"] for run in ranked(runs)] == ["a", "b"]
     text = " ".join(leaderboard_text(runs).split())
-    assert "ranked by: nothing, in alphabetical order" in text
+    assert "intervals; not ranked, in alphabetical order" in text
     assert advice(found).startswith("No run is advised.")
     # one alone is not compared: it is what there is
     assert verdict(runs[:1])["is_ranked"]

@@ -7,12 +7,11 @@ import pandas as pd
 
 from evaluation.metric_table import METRICS, RANKING
 from evaluation.predictions import has_both_kinds
-from evaluation.wording import counted, display_names, percent, share
+from evaluation.wording import WIDTH, counted, display_names, percent, share
 
 NOT_COMPARED = ("cross_entropy", "calibration_error")  # in results.csv alone
 IN_TERMINAL = ("macro_f1", "auroc", "miss_rate", "false_reject_rate")
 RANKED_BY = "ranked by"
-WIDTH = 100
 
 
 def leading_metric(runs):
@@ -47,7 +46,7 @@ def value_of(run, metric):
 def ranked_by(runs):
     """What ranks these runs, in words: `macro-F1 on validate`."""
     if not can_rank(runs):
-        return "nothing, in alphabetical order"
+        return "not ranked, in alphabetical order"
     return f"{METRICS[leading_metric(runs)].title} on validate"
 
 
@@ -139,7 +138,7 @@ def leaderboard_text(runs):
     about = (
         f"{counted(test['num_samples'], 'test image')} in "
         f"{counted(test['num_groups'], 'group')}, in percent with 95 % intervals; "
-        f"{RANKED_BY}: {ranked_by(runs)}"
+        f"{f'{RANKED_BY}: ' if can_rank(runs) else ''}{ranked_by(runs)}"
     )
     lines = textwrap.wrap(about, WIDTH) + [_line(row, widths) for row in (head, *rows)]
     return "\n".join(lines)

@@ -30,7 +30,7 @@ def paired_difference(run_a, run_b, *, metric="macro_f1", num_rivals=1):
 
     Args:
         run_a, run_b: Runs with the same test samples.
-        metric: A key of METRICS.
+        metric: A key of METRICS, of scores or classes.
         num_rivals: Runs that `run_a` is compared with; the interval is widened so
             that all of them together hold with 95 % (Bonferroni).
 

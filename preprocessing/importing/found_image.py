@@ -13,7 +13,7 @@ class SourceImage(NamedTuple):
         label: Class name.
         mask_paths: The files of its masks, which are united.
         mask_ignore: The value in them that does not count, or None.
-        instances: Dicts as in `annotation_files.py`.
+        instances: Dicts as in `shapes.py`.
         official_split: `train` or `test` where the layout has one, else empty.
     """
 

@@ -43,7 +43,7 @@ def check_good_alone(source, layout, table, rejected, normal_class):
     if others:
         raise InputError(
             f"{source} has images of {only!r} alone that can be used; {len(others)} in "
-            f"other folders cannot, first {others[0].path}: {others[0].reason}. Mend "
+            f"other folders cannot, first {others[0].path}: {others[0].reason}. Fix "
             "them, or take them away if good parts alone are wanted."
         )
 

@@ -168,7 +168,7 @@ def _refuse_broken_annotations(folder, files):
         if any(sign in content for sign in _SIGNS):
             raise InputError(
                 f"{folder} has annotations in {broken.path}, which {broken.reason}. "
-                "Mend that file; or, if the folders are the classes, add --layout "
+                "Fix that file; or, if the folders are the classes, add --layout "
                 "class_folders."
             )
 

@@ -108,7 +108,7 @@ def _about_lacking(info, originals):
         if lacking and info.get("protocol") == "official" and split != "test":
             yield (
                 f"{split} has no parts of {', '.join(lacking)}: --protocol official "
-                "keeps to good parts there"
+                "leaves it as it is"
             )
         elif lacking:
             yield (

@@ -17,7 +17,7 @@ ROW = "a,good,test,g1,0.1,good,0.9\n"
             "has text in the column prob_good",
         ),
         (
-            (HEAD + ROW.replace("0.1", "")).encode(),
+            (HEAD + ROW + ROW.replace("0.1", "")).encode(),
             "has text in the column defect_score",
         ),
         (b"sample_id,label\na,good\n", "lacks the column"),

@@ -16,8 +16,9 @@ def as_ensemble(run, *members):
     """The run as an ensemble of others beside it, whose answers it keeps."""
     path = run.folder / "config.json"
     paths = [f"../{member.name}" for member in members]
-    write_json(path, read_json(path) | {"members": paths})
-    run.config["members"] = paths
+    said = {"members": paths, "arguments": {"combine": "soft"}}
+    write_json(path, read_json(path) | said)
+    run.config |= said
     return run
 
 
