@@ -12,7 +12,14 @@ from preprocessing.images import write_image
 
 @pytest.fixture
 def judged(make_dataset, tmp_path):
-    """Random maps of the test images, and masks of its defects: `(counts, pixels)`."""
+    return judge(make_dataset, tmp_path)
+
+
+def judge(make_dataset, tmp_path, *, highest=0.0):
+    """Random maps of the test images, and masks of its defects: `(counts, pixels)`.
+
+    One pixel of a good part has the value `highest`.
+    """
     random = np.random.default_rng(0)
     data = make_dataset(name="masked", groups=6)
     rows = data.manifest
@@ -24,6 +31,8 @@ def judged(make_dataset, tmp_path):
             rows.loc[index, "mask_path"] = path = f"{row['sample_id']}_mask.png"
             write_image(data.folder / path, truth)
         anomaly_map = random.normal(size=(9, 12)) + 1.5 * truth
+        if not pixels:
+            anomaly_map[0, 0] = highest
         writer.write(row["sample_id"], anomaly_map, is_good=False)
         pixels.append((row["group"], anomaly_map.astype(np.float16), truth))
     table = rows[rows["split"] == "test"].reset_index(drop=True)
@@ -45,6 +54,34 @@ def test_pixel_metrics_agree_with_sklearn(judged):
     found = pixel_metrics.average_precision(counts, once(counts))[0]
     expected = reference.average_precision_score(truth, values)
     assert found == pytest.approx(expected, abs=5e-3)
+
+
+def test_one_odd_pixel_leaves_the_others_told_apart(make_dataset, tmp_path):
+    counts, pixels = judge(make_dataset, tmp_path, highest=60_000)
+    values = np.concatenate([each.ravel() for _, each, _ in pixels])
+    truth = np.concatenate([each.ravel() for _, _, each in pixels])
+    assert values.max() > 50_000
+    found = pixel_metrics.auroc(counts, once(counts))[0]
+    assert found == pytest.approx(reference.roc_auc_score(truth, values), abs=1e-3)
+
+
+@pytest.mark.parametrize("column", [400, 401, 402, 1703])
+def test_a_scratch_of_one_pixel_stays_in_a_mask_that_is_reduced(
+    make_dataset, tmp_path, column
+):
+    data = make_dataset(name="wide", groups=1)
+    rows = data.manifest
+    row = rows[(rows["split"] == "test") & (rows["label"] == "scratch")].iloc[:1].copy()
+    truth = np.zeros((30, 3072), bool)
+    truth[:, column] = True
+    for path, content in ((row["path"].iloc[0], truth), ("mask.png", truth)):
+        write_image(data.folder / path, content)
+    rows.loc[row.index, "mask_path"] = row["mask_path"] = "mask.png"
+    writer = MapWriter(tmp_path)
+    writer.write(row["sample_id"].iloc[0], np.eye(8), is_good=False)
+    row["map_path"] = row["sample_id"].map(writer.paths)
+    counts = count_pixels(tmp_path, data, row, normal_class="good")
+    assert counts.num_regions.sum() == 1 and counts.defective.sum() >= 10
 
 
 def test_aupro_agrees_with_every_threshold_tried(judged):

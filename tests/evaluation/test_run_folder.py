@@ -11,8 +11,9 @@ from evaluation.predictions import read_predictions
 from evaluation.run_folder import partial_folder, read_run, write_results
 from evaluation.run_writer import start_run
 from goodparts.command import InputError
-from goodparts.files import read_json
+from goodparts.files import read_json, write_json
 from goodparts.machine import peak_memory_mb
+from models import load_predictor
 from preprocessing.manifest import table_hash
 
 
@@ -125,3 +126,51 @@ def test_what_is_no_run_is_refused_by_name(dataset, make_run, tmp_path):
         read_run(run.folder)
     with pytest.raises(InputError, match="no predictions.csv"):
         read_predictions(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("metrics.json", '{"validate": ', "metrics.json is no JSON"),
+        ("metrics.json", "[]", "metrics.json lacks validate"),
+        ("threshold.json", "{}", "threshold.json lacks value"),
+        ("config.json", "[]", "config.json lacks model"),
+    ],
+)
+def test_a_damaged_file_is_one_line(dataset, make_run, name, content, said):
+    run = make_run(dataset, "bovw")
+    (run.folder / name).write_text(content)
+    with pytest.raises(InputError, match=said):
+        again = read_run(run.folder)
+        print(again.metrics, again.threshold_record)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"outputs": ["score", "smell"]},
+        {"outputs": ["map"]},
+        {"outputs": ["score", "map"]},
+        {"outputs": ["score", "map"], "map_range": [1, 1]},
+    ],
+)
+def test_outputs_that_cannot_be_are_one_line(dataset, make_run, changed):
+    run = make_run(dataset, "bovw")
+    write_json(run.folder / "config.json", run.config | changed)
+    with pytest.raises(InputError, match="outputs|map_range"):
+        read_run(run.folder)
+
+
+def test_the_map_of_every_image_is_named(dataset, make_run):
+    run = make_run(dataset, "bovw")
+    said = {"outputs": ["score", "classes", "map"], "map_range": [0, 1]}
+    write_json(run.folder / "config.json", run.config | said)
+    with pytest.raises(InputError, match="does not name the anomaly map"):
+        _ = read_run(run.folder).predictions
+
+
+def test_a_family_that_is_not_there_is_one_line(dataset, make_run):
+    run = make_run(dataset, "bovw")
+    write_json(run.folder / "config.json", run.config | {"family": "os"})
+    with pytest.raises(InputError, match="no family 'os'"):
+        load_predictor(run.folder)
