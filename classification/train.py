@@ -33,13 +33,13 @@ from classification.model import (
     lean_to_shares,
     unfreeze_blocks,
 )
-from classification.quiet_keras import keras
 from classification.training import FALL
 from classification.whole import train_images
 from evaluation.predictor import Predictor, classifier_prediction
 from evaluation.run_folder import read_run
 from evaluation.run_writer import start_run
 from goodparts.command import InputError
+from networks.quiet_keras import keras
 from preprocessing.images import resize_batch
 from preprocessing.manifest import check_classes, is_copy, read_dataset
 from preprocessing.splitting.split import hold_out

@@ -16,7 +16,7 @@ CALIBRATION_IMAGES = 100  # of train
 
 def load_keras(path):
     """The Keras model of a `.keras` file, after it has run once."""
-    import keras
+    from networks.quiet_keras import keras
 
     network = keras.models.load_model(path)
     shape = (1, *network.input_shape[1:])

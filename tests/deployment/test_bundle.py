@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from deployment.bundle import ABOUT, read_bundle, seal
+from deployment.bundle import ABOUT, FORMAT, read_bundle, seal
 from goodparts.command import InputError
 from goodparts.files import read_json, write_json
 
@@ -81,7 +81,7 @@ def test_names_outside_the_bundle_are_refused(bundle, tmp_path, name):
         patch.setattr("deployment.bundle._hash", lambda content: "0" * 64)
         write_json(
             bundle / ABOUT,
-            {"format": 1, **about, "files": {name: "0" * 64}, "sha256": "0" * 64},
+            {"format": FORMAT, **about, "files": {name: "0" * 64}, "sha256": "0" * 64},
         )
         with pytest.raises(InputError, match="outside the bundle"):
             read_bundle(bundle)

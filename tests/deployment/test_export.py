@@ -221,20 +221,23 @@ def test_the_gate_of_int8_is_asked(runs, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_no_number_does_not_pass(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "bovw.bundled.class_probabilities",
-        lambda bag, images: np.full((len(images), 2), np.nan),
+def test_what_is_no_number_does_not_pass(runs, bundles, washers):
+    """As where it comes with some images only, so that the trial has not found it."""
+    inspector, original = load_bundle(bundles["bovw"]), load_predictor(runs["bovw"])
+    nan = inspector.answer(np.zeros((48, 48, 3), np.uint8))._replace(
+        defect_score=np.nan
     )
-    with pytest.raises((InputError, ValueError), match="apart by nan"):
-        export(runs["bovw"], tmp_path / "b.goodparts")
+    broken = inspector._replace(answer=lambda image: nan)
+    with pytest.raises(InputError, match="apart by nan"):
+        check_parity(original, broken, read_dataset(washers))
 
 
 def test_weights_outside_the_file_are_refused():
-    tensor = onnx.TensorProto(data_location=onnx.TensorProto.EXTERNAL)
+    model = onnx.ModelProto()
+    tensor = model.graph.initializer.add(data_location=onnx.TensorProto.EXTERNAL)
     tensor.external_data.add(key="location", value="weights.bin")
     with pytest.raises(InputError, match="outside of its file"):
-        load_network(tensor.SerializeToString())
+        load_network(model.SerializeToString())
 
 
 def test_without_lines_a_part_unlike_every_class_goes_to_inspection(bundles, runs):
