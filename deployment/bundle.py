@@ -185,7 +185,7 @@ def _check_format(path, version):
         made, how = "a later", "update Goodparts here, or export the run again"
     raise InputError(
         f"{path.parent} was made by {made} version: {how}. It has the format "
-        f"{version:.40g}, this version reads {FORMAT}."
+        f"{str(version)[:20]}, this version reads {FORMAT}."
     )
 
 

@@ -7,10 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
-from bovw.train import train as train_bovw
 from classification import bundled
-from classification.train import train as train_network
-from decisions.decide_run import decide_run
 from decisions.rule import read_decision
 from deployment import export as export_module
 from deployment import parity
@@ -19,7 +16,6 @@ from deployment.int8_cost import check_cost, cost_of_int8
 from deployment.parity import check_parity
 from deployment.runtime import load_bundle
 from deployment.unlike_good import UNKNOWN, learn_views
-from ensemble.train import train as train_ensemble
 from evaluation.run_folder import read_run
 from goodparts.command import InputError
 from goodparts.files import read_json, write_json
@@ -39,32 +35,6 @@ HEAVY = (
     "matplotlib",
     "albumentations",
 )
-
-
-@pytest.fixture(scope="module")
-def runs(washers, tmp_path_factory):
-    """A network, a bag of words and an ensemble of both, with lines of `decide`."""
-    folder = tmp_path_factory.mktemp("runs")
-    size = (48, 48)
-    members = {
-        "network": train_network(
-            model="small_cnn", data=washers, runs=folder, image_size=(32, 32), epochs=2
-        ),
-        "bovw": train_bovw(data=washers, runs=folder, image_size=size, num_words=10),
-    }
-    both = train_ensemble(list(members.values()), combiner="logistic", runs=folder)
-    decide_run(both, inspect_share=0.3)
-    return {**members, "ensemble": both}
-
-
-@pytest.fixture(scope="module")
-def bundles(runs, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bundles")
-    found = {}
-    for name, run in runs.items():
-        found[name] = folder / f"{name}.goodparts"
-        export(run, found[name])
-    return found
 
 
 def images_of_test(washers):
