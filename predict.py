@@ -118,7 +118,9 @@ def open_inspector(model, *, trust=None):
 
 
 def is_bundle(path):
-    return (Path(path) / ABOUT).is_file() or Path(path).suffix == SUFFIX
+    """Whether a path is a bundle, or is meant to be one: its name or a file in it."""
+    path = Path(path)
+    return (path / ABOUT).is_file() or path.name == ABOUT or path.suffix == SUFFIX
 
 
 def find_images(paths):

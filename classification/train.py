@@ -233,9 +233,11 @@ def load_predictor(run_folder):
     path = Path(run_folder) / "model.keras"
     try:
         classifier = keras.models.load_model(path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = "it is damaged, or of another version of Keras"
+        reason = reason if path.is_file() else "it is missing"
         raise InputError(
-            f"{path} cannot be loaded: {error}. Train that run again."
+            f"{path} cannot be loaded: {reason}. Put back a copy, or train again."
         ) from error
     return _predictor(classifier, config["classes"], config["normal_class"])
 

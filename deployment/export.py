@@ -177,14 +177,13 @@ def _write_views(run, dataset, folder):
             drawn = np.linspace(0, len(good) - 1, min(MAX_VIEWS, len(good)))
             good = good.iloc[drawn.astype(int)]
         images[split] = [dataset.folder / path for path in good["path"]]
-    learnt = learn_views(
-        *(
-            map(read_image, progress(paths, f"good parts of {split}", len(paths)))
-            for split, paths in images.items()
-        )
-    )
+    learnt = learn_views(*(_read_images(images[split], split) for split in images))
     np.savez_compressed(folder / "views.npz", **learnt._asdict())
     return "views.npz"
+
+
+def _read_images(paths, split):
+    yield from map(read_image, progress(paths, f"good parts of {split}", len(paths)))
 
 
 def _open_dataset(run):
