@@ -18,7 +18,6 @@ import numpy as np
 from deployment.bundle import SUFFIX, seal
 from deployment.bundle_decision import asks_for_unlike, decision_of, lines_of
 from deployment.int8_cost import check_cost, cost_of_int8, cost_text
-from deployment.int8_run import quantised_original, quantised_run
 from deployment.parity import check_parity
 from deployment.runtime import Inspector, load_bundle
 from deployment.trust import read_signing_key
@@ -63,6 +62,9 @@ def export(run_folder, out, *, precision="fp32", sign=None):
         dataset = _open_dataset(run)
     with tempfile.TemporaryDirectory() as scratch, partial_folder(out) as partial:
         if precision == "int8":
+            # plots and ensembles: a second, after something is shown
+            from deployment.int8_run import quantised_original, quantised_run
+
             source = quantised_run(run, scratch, dataset)
             original = quantised_original(source)
         else:
