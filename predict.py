@@ -15,6 +15,7 @@ from pathlib import Path
 
 from deployment.bundle import ABOUT, SUFFIX
 from deployment.runtime import Inspector, load_bundle
+from deployment.trust import add_trust_arguments, asked_trust
 from evaluation.anomaly_maps import heat
 from evaluation.overlay import draw_overlay
 from evaluation.wording import counted
@@ -24,7 +25,7 @@ from preprocessing.bit_depth import BIT_DEPTHS
 from preprocessing.images import is_image, read_image, write_image
 
 
-def predict(model, paths, *, overlays=None, bit_depth=None):
+def predict(model, paths, *, overlays=None, bit_depth=None, trust=None):
     """Predicts images one by one.
 
     Args:
@@ -34,6 +35,7 @@ def predict(model, paths, *, overlays=None, bit_depth=None):
             instances; None for none.
         bit_depth: How many bits the camera gives, for files of more than 8 bits, as
             dataset.json of the training images has it; without it they are refused.
+        trust: `deployment.trust.Trust`, what is asked of a bundle; None for nothing.
 
     Yields:
         Dicts with path, verdict (accept, reject or inspect, by the lines of the
@@ -43,9 +45,10 @@ def predict(model, paths, *, overlays=None, bit_depth=None):
         as the model has them; or with the verdict unreadable and the problem.
 
     Raises:
-        InputError: If overlays are asked of a model that has nothing to draw.
+        InputError: If overlays are asked of a model that has nothing to draw, or trust
+            of a run folder.
     """
-    inspector = open_inspector(model)
+    inspector = open_inspector(model, trust=trust)
     for number, file in enumerate(find_images(paths), 1):
         try:
             image = read_image(file, bit_depth)
@@ -86,10 +89,15 @@ def _write_overlay(path, image, said, inspector):
     write_image(path, draw_overlay(image, heat=seen, instances=said.instances))
 
 
-def open_inspector(model):
-    """The `Inspector` of a bundle or of a run folder."""
+def open_inspector(model, *, trust=None):
+    """The `Inspector` of a run folder, or of a bundle that can be trusted as asked."""
     if is_bundle(model):
-        return load_bundle(model)
+        return load_bundle(model, trust=trust)
+    if trust is not None and trust.is_asked():
+        raise InputError(
+            f"{model} is no bundle: --require-sha256 and --require-signature are for "
+            "bundles. Leave them out, or export the run first."
+        )
     from deployment.bundle_decision import decision_of
     from evaluation.run_folder import read_run
     from models import load_predictor
@@ -110,7 +118,9 @@ def open_inspector(model):
 
 
 def is_bundle(path):
-    return (Path(path) / ABOUT).is_file() or Path(path).suffix == SUFFIX
+    """Whether a path is a bundle, or is meant to be one: its name or a file in it."""
+    path = Path(path)
+    return (path / ABOUT).is_file() or path.name == ABOUT or path.suffix == SUFFIX
 
 
 def find_images(paths):
@@ -195,8 +205,13 @@ def main():
         choices=BIT_DEPTHS,
         help="of the camera, for files of more than 8 bits",
     )
+    add_trust_arguments(parser)
     arguments = parser.parse_args()
-    options = {"overlays": arguments.overlays, "bit_depth": arguments.bit_depth}
+    options = {
+        "overlays": arguments.overlays,
+        "bit_depth": arguments.bit_depth,
+        "trust": asked_trust(arguments),
+    }
     _note_others(arguments.images)
     if not is_bundle(arguments.model):
         from evaluation.run_folder import read_run

@@ -6,15 +6,17 @@ something is learnt.
 """
 
 import itertools
+import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
-from goodparts.arrays import read_arrays
+from goodparts.arrays import check_arrays, file_name, read_arrays
 from goodparts.command import InputError
 from goodparts.machine import num_cpus
 
+KERNELS = ("rbf", "linear", "sigmoid")
 C_VALUES = (1.0, 10.0, 100.0)
 GAMMAS = (0.25, 1.0, 4.0)  # times 1 / (features * their variance)
 MAX_SAMPLES = 5000  # an SVM costs more than their square
@@ -47,6 +49,20 @@ class Svm(NamedTuple):
     pair_bias: np.ndarray
     softmax_weights: np.ndarray
     softmax_bias: np.ndarray
+
+
+SHAPES = {
+    "classes": ("classes",),
+    "kernel": (),
+    "gamma": (),
+    "mean": ("features",),
+    "scale": ("features",),
+    "vectors": ("vectors", "features"),
+    "pair_weights": ("vectors", "pairs"),
+    "pair_bias": ("pairs",),
+    "softmax_weights": ("pairs", "classes"),
+    "softmax_bias": ("classes",),
+}
 
 
 def fit_svm(
@@ -169,7 +185,33 @@ def save_svm(file, svm):
 
 
 def load_svm(file):
-    return Svm(**read_arrays(file, *Svm._fields))
+    """The SVM that `save_svm` wrote.
+
+    Raises:
+        InputError: If the file is damaged or holds something else.
+    """
+    arrays = read_arrays(file, *Svm._fields)
+    check_svm(arrays, file_name(file))
+    return Svm(**arrays)
+
+
+def check_svm(arrays, where, *, num_features=None):
+    """Raises InputError unless arrays are those of an `Svm`.
+
+    Args:
+        arrays: Dict of arrays.
+        where: What messages call the file.
+        num_features: That it must take; any number if None.
+    """
+    sizes = {} if num_features is None else {"features": num_features}
+    check_arrays(arrays, SHAPES, where, sizes=sizes, text=("classes", "kernel"))
+    num_classes, num_pairs = arrays["softmax_weights"].shape[::-1]
+    if arrays["kernel"].item() not in KERNELS or num_pairs != math.comb(num_classes, 2):
+        raise InputError(
+            f"{where} must hold a kernel of {', '.join(KERNELS)} and weights for every "
+            f"pair of classes. Received: {arrays['kernel'].item()!r:.40}, {num_pairs} "
+            f"pairs of {num_classes} classes."
+        )
 
 
 class _Trial(NamedTuple):

@@ -8,9 +8,17 @@ import numpy as np
 from bovw.descriptors import Settings, describe
 from bovw.store import in_threads
 from bovw.vocabulary import Vocabulary, histograms, nearest_words
-from goodparts.arrays import read_arrays
+from goodparts.arrays import check_arrays, file_name, read_arrays
 from goodparts.command import InputError
 from svm import Svm, load_svm, save_svm, svm_probabilities
+
+SHAPES = {  # of the arrays in vocabulary.npz
+    "centre": ("values",),
+    "scale": ("values",),
+    "words": ("words", "values"),
+    "word_weights": ("words",),
+    "evidence": ("classes", "words"),
+}
 
 
 class Bag(NamedTuple):
@@ -46,10 +54,15 @@ def read_bag(vocabulary_file, svm_file, settings):
     Args:
         vocabulary_file, svm_file: Paths or open binary files of the two npz.
         settings: `Settings`.
+
+    Raises:
+        InputError: If a file is damaged, or the two do not belong together.
     """
-    arrays = read_arrays(vocabulary_file, *Vocabulary._fields, "evidence")
+    arrays, svm = read_arrays(vocabulary_file, *SHAPES), load_svm(svm_file)
+    sizes = {"classes": len(svm.classes), "words": len(svm.mean)}
+    check_arrays(arrays, SHAPES, file_name(vocabulary_file), sizes=sizes)
     evidence = arrays.pop("evidence")
-    return Bag(settings, Vocabulary(**arrays), load_svm(svm_file), evidence)
+    return Bag(settings, Vocabulary(**arrays), svm, evidence)
 
 
 def class_probabilities(bag, images):

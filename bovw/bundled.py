@@ -1,11 +1,18 @@
 """The part of a bundle that is a bag of visual words."""
 
-import io
 import shutil
 
 from bovw.bag import class_probabilities, read_bag
-from bovw.descriptors import Settings
+from bovw.descriptors import FEATURES, POINTS, Settings
 from evaluation.predictor import classifier_prediction
+from goodparts.arrays import NamedBytes
+from goodparts.fields import (
+    check_choice,
+    check_file,
+    check_image_size,
+    check_object,
+    refuse,
+)
 
 FILES = ("vocabulary", "svm")
 
@@ -27,6 +34,24 @@ def write(run, folder, prefix, *, precision):
     return {**files, "settings": settings}
 
 
+def check(model, where, files):
+    """Raises InputError unless a part is as `write` returns it.
+
+    Args:
+        model: What bundle.json says, with classes and normal_class.
+        where: What messages call it.
+        files: The files of the bundle, by name.
+    """
+    check_object(model, where, *FILES, "settings")
+    for name in FILES:
+        check_file(model[name], f"{where}.{name}", files)
+    settings, where = model["settings"], f"{where}.settings"
+    check_object(settings, where, "image_size", "features", "points")
+    check_image_size(settings["image_size"], f"{where}.image_size")
+    check_choice(settings["features"], f"{where}.features", FEATURES)
+    check_choice(settings["points"], f"{where}.points", POINTS)
+
+
 def load(model, files, *, engine=None):
     """A function from an image, uint8 RGB of any size, to its `Answer`.
 
@@ -37,11 +62,14 @@ def load(model, files, *, engine=None):
     """
     settings = model["settings"]
     bag = read_bag(
-        *(io.BytesIO(files[model[name]]) for name in FILES),
+        *(NamedBytes(model[name], files[model[name]]) for name in FILES),
         Settings(
             tuple(settings["image_size"]), settings["features"], settings["points"]
         ),
     )
+
+    if bag.svm.classes.tolist() != model["classes"]:
+        refuse(f"classes in {model['svm']}", model["classes"], bag.svm.classes.tolist())
 
     def answer(image):
         found = class_probabilities(bag, image[None])

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classification.quiet_keras import keras
 from evaluation.metrics import balanced_weights
+from networks.quiet_keras import keras
 from preprocessing.augmenting.augmentation import augment, geometry_and_light
 from preprocessing.datasets import training_batches
 

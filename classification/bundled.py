@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.predictor import Answer, Predictor, classifier_prediction
+from goodparts.fields import check_file, check_image_size, check_object
 from networks.engines import load_network
 from networks.writing import export_network, quantise_network
 from preprocessing.datasets import ImageStore
@@ -32,6 +33,19 @@ def write(run, folder, prefix, *, precision):
     return {"file": file, "image_size": list(run.config["arguments"]["image_size"])}
 
 
+def check(model, where, files):
+    """Raises InputError unless a part is as `write` returns it.
+
+    Args:
+        model: What bundle.json says, with classes and normal_class.
+        where: What messages call it.
+        files: The files of the bundle, by name.
+    """
+    check_object(model, where, "file", "image_size")
+    check_file(model["file"], f"{where}.file", files)
+    check_image_size(model["image_size"], f"{where}.image_size")
+
+
 def load(model, files, *, engine=None):
     """A function from an image, uint8 RGB of any size, to its `Answer`.
 
@@ -40,7 +54,7 @@ def load(model, files, *, engine=None):
         files: Name -> bytes, of the bundle.
         engine: See `engines.load_network`.
     """
-    network = load_network(files[model["file"]], engine=engine)
+    network = load_network(files[model["file"]], name=model["file"], engine=engine)
     size = tuple(model["image_size"])
     normal = model["classes"].index(model["normal_class"])
 

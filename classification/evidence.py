@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from classification.quiet_keras import keras
+from networks.quiet_keras import keras
 
 
 def evidence_model(classifier):

@@ -13,8 +13,8 @@ from classification.batches import (
 )
 from classification.features import read_features
 from classification.model import build_head
-from classification.quiet_keras import keras
 from classification.training import Stage, falling_steps, fit
+from networks.quiet_keras import keras
 from preprocessing.manifest import is_copy
 
 EPOCHS = 30

@@ -7,7 +7,7 @@ average pooling) and `head` (Dropout(0.2), Dense(1024), Dense(classes)).
 import numpy as np
 
 from backbones import BACKBONES, build_backbone
-from classification.quiet_keras import keras
+from networks.quiet_keras import keras
 
 DROPOUT = 0.2
 HEAD_UNITS = 1024

@@ -1,6 +1,6 @@
 """AdamW that moves the pretrained features by smaller steps than the new head."""
 
-from classification.quiet_keras import keras
+from networks.quiet_keras import keras
 
 WEIGHT_DECAY = 1e-4
 NOT_DECAYED = ("bias", "gamma", "beta")

@@ -33,13 +33,13 @@ from classification.model import (
     lean_to_shares,
     unfreeze_blocks,
 )
-from classification.quiet_keras import keras
 from classification.training import FALL
 from classification.whole import train_images
 from evaluation.predictor import Predictor, classifier_prediction
 from evaluation.run_folder import read_run
 from evaluation.run_writer import start_run
 from goodparts.command import InputError
+from networks.quiet_keras import keras
 from preprocessing.images import resize_batch
 from preprocessing.manifest import check_classes, is_copy, read_dataset
 from preprocessing.splitting.split import hold_out
@@ -233,9 +233,11 @@ def load_predictor(run_folder):
     path = Path(run_folder) / "model.keras"
     try:
         classifier = keras.models.load_model(path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = "it is damaged, or of another version of Keras"
+        reason = reason if path.is_file() else "it is missing"
         raise InputError(
-            f"{path} cannot be loaded: {error}. Train that run again."
+            f"{path} cannot be loaded: {reason}. Put back a copy, or train again."
         ) from error
     return _predictor(classifier, config["classes"], config["normal_class"])
 

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from classification.optimizer import TwoRateAdamW
-from classification.quiet_keras import keras
 from goodparts.command import InputError, progress
 from goodparts.files import atomic_path
+from networks.quiet_keras import keras
 
 FALL = 0.2  # from one learning rate of the head to the next
 TOLD_FROM_S = 1.0  # epochs that took longer get a line

@@ -6,15 +6,22 @@ memory, so that a bundle that is replaced meanwhile changes nothing.
 
 import hashlib
 import json
+import math
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from deployment.trust import SIGNATURE, Trust, check_sha256, check_signature
 from goodparts.command import InputError
-from goodparts.files import write_json
+from goodparts.files import write_bytes, write_json
 
 FORMAT = 2
 ABOUT = "bundle.json"
 SUFFIX = ".goodparts"
+MAX_FILES = 1000
+MAX_ABOUT_BYTES = 64 * 2**20  # of bundle.json
+MAX_FILE_BYTES = 2 * 2**30  # of one file; protobuf allows no larger network
+MAX_BYTES = 4 * 2**30  # of all files
 ORDER = (
     "Export the run again, or copy the bundle again, and keep its files as they are."
 )
@@ -34,52 +41,100 @@ class Bundle(NamedTuple):
     files: dict
 
 
-def seal(folder, about):
+def seal(folder, about, *, signing_key=None):
     """Writes bundle.json: what is given, the sha256 of every file, and its own.
 
     Args:
         folder: With all other files of the bundle in it.
         about: A dict that JSON knows.
+        signing_key: See `trust.read_signing_key`; bundle.sig is written with it.
+
+    Returns:
+        The sha256 of the bundle.
     """
+    folder = Path(folder)
     files = {
         path.relative_to(folder).as_posix(): _hash(path.read_bytes())
-        for path in sorted(Path(folder).rglob("*"))
-        if path.is_file() and path != Path(folder) / ABOUT
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path not in (folder / ABOUT, folder / SIGNATURE)
     }
     about = {"format": FORMAT, **about, "files": files}
-    write_json(Path(folder) / ABOUT, about | {"sha256": _own_hash(about)})
+    sha256 = _own_hash(about)
+    write_json(folder / ABOUT, about | {"sha256": sha256})
+    if signing_key is not None:
+        signature = signing_key.sign((folder / ABOUT).read_bytes())
+        write_bytes(folder / SIGNATURE, signature)
+    return sha256
 
 
-def read_bundle(path):
-    """Reads a bundle and checks it.
+def read_bundle(path, *, trust=None):
+    """Reads a bundle and checks that it is whole.
+
+    Args:
+        path: Its folder.
+        trust: `Trust`, what is asked of it; None for nothing.
 
     Raises:
-        InputError: If it is none, or a file is changed, cut off, missing, foreign, a
-            link, or outside the folder. The text names the file.
+        InputError: If it is none, is not what was asked for, or a file is changed, cut
+            off, missing, foreign, a link, too large, or outside the folder. The text
+            names the file.
     """
-    path = Path(path)
-    if not (path / ABOUT).is_file():
-        raise InputError(
-            f"{path} is no bundle: it has no {ABOUT}. Make one: pipenv run export RUN "
-            f"-o NAME{SUFFIX}"
-        )
-    about = _read_about(path / ABOUT)
+    path, trust = Path(path), trust or Trust()
+    _check_folder(path)
+    about = _read_about(path, trust)
     names = about["files"]
     for name in names:
         parts = PurePosixPath(name).parts
         if not parts or name.startswith("/") or ".." in parts or "\\" in name:
-            raise InputError(f"{path / ABOUT} names {name!r}, outside the bundle.")
-    foreign = [
-        entry.relative_to(path).as_posix()
-        for entry in sorted(path.rglob("*"))
-        if entry.is_symlink() or not entry.is_dir()
-    ]
-    foreign = [name for name in foreign if name not in names and name != ABOUT]
-    if foreign:
-        raise InputError(
-            f"{path} has a file that is not its own: {foreign[0]}. Remove it."
-        )
+            raise InputError(f"{path / ABOUT} names {name!r:.80}, outside the bundle.")
+    _check_entries(path, names)
     return Bundle(path, about, {name: _read(path, name, names[name]) for name in names})
+
+
+def _check_folder(path):
+    """Raises InputError with what to do unless a path is the folder of a bundle."""
+    if (path / ABOUT).is_file():
+        return
+    how = f"Make one: pipenv run export RUN -o NAME{SUFFIX}"
+    if path.is_file():
+        said = f"{path} is a file; a bundle is a folder NAME{SUFFIX}."
+        how = f"Give the folder: {path.parent}" if path.name == ABOUT else how
+    elif (path / "config.json").is_file():
+        said = f"{path} is no bundle but a run folder."
+        how = f"Export it first: pipenv run export {path} -o NAME{SUFFIX}"
+    elif path.is_dir():
+        said = f"{path} is no bundle: it has no {ABOUT}."
+    else:
+        said, how = f"{path} is no bundle: there is no such folder.", "Check the path."
+    raise InputError(f"{said} {how}")
+
+
+def _check_entries(path, names):
+    """Raises InputError where there is more than a bundle names, or more than may be.
+
+    Sizes are those of the folder, before anything is read.
+    """
+    entries = list(islice(path.rglob("*"), 2 * MAX_FILES + 1))
+    if len(names) > MAX_FILES or len(entries) > 2 * MAX_FILES:
+        raise InputError(
+            f"{path} has more files than the {MAX_FILES} that it may have."
+        )
+    total = 0
+    for entry in sorted(entries):
+        name = entry.relative_to(path).as_posix()
+        if entry.is_dir() and not entry.is_symlink():
+            continue
+        if name not in names and name not in (ABOUT, SIGNATURE):
+            raise InputError(
+                f"{path} has a file that is not its own: {name}. Remove it."
+            )
+        size = entry.lstat().st_size
+        total += size
+        if size > MAX_FILE_BYTES or total > MAX_BYTES:
+            raise InputError(
+                f"{entry} is too large: a file may have {MAX_FILE_BYTES:,} bytes, and "
+                f"all of a bundle {MAX_BYTES:,}. {ORDER}"
+            )
 
 
 def _read(path, name, expected):
@@ -95,22 +150,79 @@ def _read(path, name, expected):
     return content
 
 
-def _read_about(path):
+def _read_about(folder, trust):
+    """Content of bundle.json, after signature and sha256 were checked."""
+    path = folder / ABOUT
+    if path.stat().st_size > MAX_ABOUT_BYTES:
+        raise InputError(f"{path} has more than {MAX_ABOUT_BYTES:,} bytes. {ORDER}")
+    content = path.read_bytes()
+    if trust.public_key is not None:
+        signed = folder / SIGNATURE
+        signature = signed.read_bytes() if signed.is_file() else None
+        check_signature(content, signature, trust.public_key, folder)
+    about = _parsed(path, content)
+    _check_format(path, about.get("format"))
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        own, version = about.pop("sha256"), about["format"]
+        own = about.pop("sha256")
         about["files"].items()
         is_whole = own == _own_hash(about)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is damaged: {error}. {ORDER}") from error
-    if version != FORMAT:
-        raise InputError(
-            f"{path} has the format {version}; this version reads {FORMAT}. Export the "
-            "run again."
-        )
     if not is_whole:
         raise InputError(f"{path} was changed since the export. {ORDER}")
+    if trust.sha256 is not None:
+        check_sha256(own, trust.sha256, folder)
     return about | {"sha256": own}
+
+
+def _check_format(path, version):
+    if version == FORMAT and not isinstance(version, bool | float):
+        return
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise InputError(f"{path} is damaged: it names no format. {ORDER}")
+    made, how = "an earlier", "export the run again"
+    if version > FORMAT:
+        made, how = "a later", "update Goodparts here, or export the run again"
+    raise InputError(
+        f"{path.parent} was made by {made} version: {how}. It has the format "
+        f"{str(version)[:20]}, this version reads {FORMAT}."
+    )
+
+
+def _parsed(path, content):
+    """A JSON object of unique keys and finite numbers.
+
+    A key that is there twice, or a number that is none, means one thing to one reader
+    and another to the next.
+    """
+    try:
+        about = json.loads(
+            content.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_finite,
+            parse_float=_finite,
+        )
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: {error}. {ORDER}") from error
+    if not isinstance(about, dict):
+        raise InputError(f"{path} is damaged: it is no JSON object. {ORDER}")
+    return about
+
+
+def _unique(pairs):
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in found if names.count(name) > 1)
+        raise ValueError(f"{twice[:80]!r} is there twice")
+    return found
+
+
+def _finite(text):
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:80]} is no finite number")
+    return value
 
 
 def _own_hash(about):

@@ -1,6 +1,6 @@
 """Exports a finished run: data that decides as the run does, without Keras.
 
-    pipenv run export RUN -o bottle.goodparts [--precision int8]
+    pipenv run export RUN -o bottle.goodparts [--precision int8] [--sign KEY.pem]
     pipenv run export RUN -o network --format savedmodel      (or litert; one network)
 
 Half a minute. The export is run on all of validate beside the original, and refused if
@@ -19,14 +19,14 @@ from decisions.decide_run import check_decidable
 from deployment.bundle import SUFFIX, seal
 from deployment.bundle_decision import asks_for_unlike, decision_of, lines_of
 from deployment.int8_cost import check_cost, cost_of_int8, cost_text
-from deployment.int8_run import quantised_original, quantised_run
 from deployment.parity import check_parity
 from deployment.runtime import Inspector, load_bundle
+from deployment.trust import read_signing_key
 from deployment.unlike_good import MAX_VIEWS, learn_views
 from evaluation.predictor import classifier_prediction
 from evaluation.run_folder import member_folders, partial_folder, read_run
 from evaluation.wording import counted
-from goodparts.command import InputError, run_command
+from goodparts.command import InputError, progress, run_command, stage
 from models import bundled, load_predictor
 from networks.engines import PRECISIONS, engine_in_use
 from networks.writing import FORMATS, export_network, load_exported
@@ -34,7 +34,7 @@ from preprocessing.images import read_image, resize
 from preprocessing.manifest import is_copy, read_dataset, table_hash
 
 
-def export(run_folder, out, *, precision="fp32"):
+def export(run_folder, out, *, precision="fp32", sign=None):
     """Writes the bundle of a run, after it has decided all of validate as the run does.
 
     Args:
@@ -42,28 +42,36 @@ def export(run_folder, out, *, precision="fp32"):
         out: New folder `<name>.goodparts`.
         precision: "fp32", or "int8": networks in 8-bit integers, several times faster;
             combiner, threshold and lines are then fitted again on what they say.
+        sign: PEM file of the private ed25519 key to sign the bundle with; None leaves
+            it unsigned.
 
     Returns:
-        A dict with `parity`, see `check_parity`, and for int8 `cost`, see
-        `cost_of_int8`; the bundle keeps both.
+        A dict with `sha256` of the bundle, `parity`, see `check_parity`, and for int8
+        `cost`, see `cost_of_int8`; the bundle keeps them.
 
     Raises:
-        InputError: If `out` exists, the data set is gone or changed, or the export
-            does not decide as the original.
+        InputError: If `out` exists, the data set is gone or changed, the key is none,
+            or the export does not decide as the original.
     """
     out = Path(out)
     if out.suffix != SUFFIX:
         raise InputError(f"A bundle is named *{SUFFIX}. Received: -o {out}.")
     _refuse_existing(out)
+    signing_key = None if sign is None else read_signing_key(sign)
     run = read_run(run_folder)
     check_decidable(run)
-    dataset = _open_dataset(run)
+    with stage("reading the data set"):
+        dataset = _open_dataset(run)
     with tempfile.TemporaryDirectory() as scratch, partial_folder(out) as partial:
         if precision == "int8":
+            # plots and ensembles: a second, after something is shown
+            from deployment.int8_run import quantised_original, quantised_run
+
             source = quantised_run(run, scratch, dataset)
             original = quantised_original(source)
         else:
-            source, original = run, load_predictor(run.folder)
+            with stage("loading the run"):
+                source, original = run, load_predictor(run.folder)
         about = {
             "name": out.stem,
             "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -80,10 +88,12 @@ def export(run_folder, out, *, precision="fp32"):
         if precision == "int8":
             found["cost"] = cost_of_int8(run, source)
             check_cost(found["cost"]["validate"])
-        found["parity"] = check_parity(original, load_bundle(partial), dataset)
-        seal(partial, about | found)
+        with stage("loading the bundle"):
+            inspector = load_bundle(partial)
+        found["parity"] = check_parity(original, inspector, dataset)
+        sha256 = seal(partial, about | found, signing_key=signing_key)
         os.rename(partial, out)
-    return found
+    return found | {"sha256": sha256}
 
 
 def export_keras(run_folder, out, *, name):
@@ -152,7 +162,8 @@ def _write_part(run, folder, prefix, precision):
             for number, member in enumerate(member_folders(run))
         ]
     family = bundled(config["family"])
-    return about | family.write(run, folder, prefix, precision=precision)
+    with stage(f"writing {config['model']}"):
+        return about | family.write(run, folder, prefix, precision=precision)
 
 
 def _origin(run):
@@ -172,9 +183,13 @@ def _write_views(run, dataset, folder):
             drawn = np.linspace(0, len(good) - 1, min(MAX_VIEWS, len(good)))
             good = good.iloc[drawn.astype(int)]
         images[split] = [dataset.folder / path for path in good["path"]]
-    learnt = learn_views(*(map(read_image, paths) for paths in images.values()))
+    learnt = learn_views(*(_read_images(images[split], split) for split in images))
     np.savez_compressed(folder / "views.npz", **learnt._asdict())
     return "views.npz"
+
+
+def _read_images(paths, split):
+    yield from map(read_image, progress(paths, f"good parts of {split}", len(paths)))
 
 
 def _open_dataset(run):
@@ -211,12 +226,20 @@ def main():
         default="bundle",
         help="of one network, a SavedModel folder or a LiteRT file, without lines",
     )
+    parser.add_argument(
+        "--sign", metavar="KEY.pem", help="private ed25519 key to sign the bundle with"
+    )
     arguments = parser.parse_args()
     if arguments.format == "bundle":
-        found = export(arguments.run, arguments.out, precision=arguments.precision)
+        found = export(
+            arguments.run,
+            arguments.out,
+            precision=arguments.precision,
+            sign=arguments.sign,
+        )
         parity = found["parity"]
-    elif arguments.precision == "int8":
-        parser.error("--precision int8 is for bundles.")
+    elif arguments.precision == "int8" or arguments.sign:
+        parser.error("--precision int8 and --sign are for bundles.")
     else:
         found = {}
         parity = export_keras(arguments.run, arguments.out, name=arguments.format)
@@ -225,6 +248,8 @@ def main():
     print(
         _parity_text(parity, "its run in int8" if "cost" in found else "the original")
     )
+    if "sha256" in found:
+        print(f"sha256 {found['sha256']}")
     print(arguments.out)
 
 

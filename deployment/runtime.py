@@ -8,21 +8,23 @@
 NumPy, OpenCV, Pillow and OpenVINO (or ONNX Runtime) are all it needs.
 """
 
-import io
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from decisions.rule import Decision, decide_parts
-from deployment.bundle import read_bundle
-from deployment.unlike_good import UNKNOWN, Views, is_unknown
+from deployment.bundle import ABOUT, ORDER, read_bundle
+from deployment.bundle_schema import check_about
+from deployment.trial import check_answer, trial_image, within
+from deployment.unlike_good import UNKNOWN, VIEW_SHAPES, VIEW_VALUES, Views, is_unknown
 from evaluation.predictor import Answer, Instances
-from goodparts.arrays import read_arrays
+from goodparts.arrays import NamedBytes, check_arrays, read_arrays
 from goodparts.command import InputError
 from models import bundled
 
 NO_DECISION = "no class is that of good parts"
+LOAD_S = 60.0  # to load a bundle and try it on one image
 
 
 class Verdict(NamedTuple):
@@ -149,43 +151,53 @@ def _is_finite(value):
     return value is None or np.isfinite(value).all()
 
 
-def load_bundle(path, *, engine=None):
-    """Loads a bundle, checked.
+def load_bundle(path, *, engine=None, trust=None):
+    """Loads a bundle: whole, with fields that make sense, and tried on one image.
 
     Args:
         path: Folder `<name>.goodparts`.
         engine: See `networks.engines.load_network`.
+        trust: `deployment.trust.Trust`, what is asked of it; None for nothing.
 
     Raises:
-        InputError: If it is no bundle, or not as it was exported.
+        InputError: If it is no bundle, not as it was exported, not what was asked for,
+            does not answer as it says, or not within LOAD_S.
     """
-    bundle = read_bundle(path)
-    about = bundle.about
+    bundle = read_bundle(path, trust=trust)
     try:
-        lines, model = about["decision"], about["model"]
-        decision = Decision(
+        check_about(bundle.about)
+    except InputError as error:
+        raise InputError(f"{bundle.path / ABOUT}: {error} {ORDER}") from error
+    return within(LOAD_S, bundle.path, lambda: _tried(bundle, engine))
+
+
+def _tried(bundle, engine):
+    """The `Inspector` of a checked bundle, after it has inspected the trial image."""
+    about, model = bundle.about, bundle.about["model"]
+    lines = about["decision"]
+    if about["precision"] == "int8":  # engines round it in their own ways
+        engine = engine or about["engine"]["name"]
+    inspector = Inspector(
+        bundle.path.name,
+        about["sha256"],
+        model["classes"],
+        model["normal_class"],
+        Decision(
             float(lines["accept_below"]),
             float(lines["reject_from"]),
             lines["least_probability"],
-        )
-        if about["precision"] == "int8":  # engines round it in their own ways
-            engine = engine or about["engine"]["name"]
-        return Inspector(
-            bundle.path.name,
-            about["sha256"],
-            model["classes"],
-            model["normal_class"],
-            decision,
-            load_part(model, bundle.files, engine),
-            _views(about, bundle),
-            lines["false_rejects"],
-            model["num_frames"],
-            model["map_range"],
-        )
-    except KeyError as error:
-        raise InputError(
-            f"{bundle.path}/bundle.json lacks {error}. Export again."
-        ) from error
+        ),
+        load_part(model, bundle.files, engine),
+        _views(about["views"], bundle.files),
+        lines["false_rejects"],
+        model["num_frames"],
+        model["map_range"],
+    )
+    image = trial_image(inspector.num_frames)
+    answer = inspector.answer(image)
+    check_answer(answer, model["outputs"], model["classes"], inspector.num_frames)
+    inspector.inspect(image)
+    return inspector
 
 
 def load_part(model, files, engine=None):
@@ -203,7 +215,9 @@ def load_part(model, files, engine=None):
     return load(model, files, members=members)
 
 
-def _views(about, bundle):
-    if about["views"] is None:
+def _views(name, files):
+    if name is None:
         return None
-    return Views(**read_arrays(io.BytesIO(bundle.files[about["views"]])))
+    arrays = read_arrays(NamedBytes(name, files[name]), *Views._fields)
+    check_arrays(arrays, VIEW_SHAPES, name, sizes={"values": VIEW_VALUES})
+    return Views(**arrays)

@@ -13,6 +13,8 @@ import numpy as np
 
 SIDE, SAMPLES = 8, 4
 MAX_VIEWS = 300
+VIEW_VALUES = SIDE * SIDE * 3
+VIEW_SHAPES = {"views": ("views", "values"), "lengths": ("views",), "limit": ()}
 UNKNOWN = "unlike every good part seen"
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 PACKAGES = (
     *("numpy", "opencv-python-headless", "pillow", "av"),  # images and streams
     *("openvino", "openvino-telemetry"),  # networks
+    *("cryptography", "cffi", "pycparser"),  # signatures of bundles
     *("starlette", "anyio", "idna", "typing-extensions"),  # page
     *("uvicorn", "click", "h11"),
     *("paho-mqtt", "prometheus-client"),  # outputs

@@ -1,12 +1,15 @@
 """The part of a bundle that combines its members."""
 
-import io
 import shutil
 
 import numpy as np
 
+from ensemble.calibration import check_calibration
 from ensemble.combination import Combination, combine_predictions, last_frames
+from ensemble.combiners import COMBINERS, check_learnt
 from evaluation.predictor import Prediction
+from goodparts.arrays import NamedBytes, read_arrays
+from goodparts.fields import check_choice, check_file, check_list, check_object, refuse
 from goodparts.files import read_json
 
 
@@ -28,6 +31,35 @@ def write(run, folder, prefix, *, precision):
     }
 
 
+def check(model, where, files):
+    """Raises InputError unless a part is as `write` returns it.
+
+    Args:
+        model: What bundle.json says, with classes, normal_class and members, which
+            were checked.
+        where: What messages call it.
+        files: The files of the bundle, by name.
+    """
+    check_object(model, where, "combiner", "calibrations", "file")
+    check_choice(model["combiner"], f"{where}.combiner", COMBINERS)
+    check_file(model["file"], f"{where}.file", files)
+    members, calibrations = model["members"], model["calibrations"]
+    check_list(calibrations, f"{where}.calibrations", len(members), len(members))
+    num_classifiers = sum("classes" in member["outputs"] for member in members)
+    for number, calibration in enumerate(calibrations):
+        is_detector = number >= num_classifiers
+        num_classes = None if is_detector else len(model["classes"])
+        at = f"{where}.calibrations[{number}]"
+        check_calibration(calibration, at, num_classes=num_classes)
+    for number, member in enumerate(members):
+        at = f"{where}.members[{number}]"
+        if sorted(member["classes"]) != sorted(model["classes"]):
+            refuse(f"{at}.classes", "those of the ensemble", member["classes"])
+        if member["num_frames"] > model["num_frames"]:
+            most = f"{model['num_frames']} at most, as of the ensemble"
+            refuse(f"{at}.num_frames", most, member["num_frames"])
+
+
 def load(model, files, *, members):
     """A function from an image, uint8 RGB of any size, to its `Answer`.
 
@@ -36,9 +68,17 @@ def load(model, files, *, members):
         files: Name -> bytes, of the bundle.
         members: Functions from an image to an `Answer`.
     """
-    with np.load(io.BytesIO(files[model["file"]]), allow_pickle=False) as arrays:
-        learnt = dict(arrays)
     about = model["members"]
+    learnt = read_arrays(NamedBytes(model["file"], files[model["file"]]))
+    num_classifiers = sum("classes" in each["outputs"] for each in about)
+    check_learnt(
+        learnt,
+        model["combiner"],
+        model["file"],
+        num_classifiers=num_classifiers,
+        num_detectors=len(about) - num_classifiers,
+        num_classes=len(model["classes"]),
+    )
     combination = Combination(
         model["classes"],
         model["normal_class"],

@@ -10,11 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from evaluation.metrics import cross_entropies
+from goodparts.fields import check_choice, check_list, check_number, check_object
 
 MEMBER_FLOOR = 1e-6  # of a probability: no member rules a class out altogether
 GOOD_DEVIATIONS = 3.0
 LARGEST = 500.0  # of log odds, so that exp has a value
 TEMPERATURES = (0.05, 20.0)
+MAX_STEPS = 1_000_000  # of an isotonic calibration
 ISOTONIC_GROUPS = (
     1000  # with fewer, its steps are luck, as scikit-learn's guide says too
 )
@@ -139,6 +141,37 @@ KINDS = {
     ),
     "isotonic": Calibration(fit_isotonic, apply_isotonic),
 }
+
+
+def check_calibration(learnt, where, *, num_classes):
+    """Raises InputError unless it is a calibration that was fitted here.
+
+    Args:
+        learnt: As it is kept in JSON.
+        where: What messages call it.
+        num_classes: Of the classifier; None for a detector.
+    """
+    if num_classes is None:
+        check_object(learnt, where, "mean", "scale", "weight", "bias")
+        for name in ("mean", "weight", "bias"):
+            check_number(learnt[name], f"{where}.{name}")
+        check_number(learnt["scale"], f"{where}.scale", 1e-300)
+        return
+    check_object(learnt, where, "kind")
+    check_choice(learnt["kind"], f"{where}.kind", KINDS)
+    if learnt["kind"] == "temperature":
+        check_object(learnt, where, "temperature")
+        check_number(learnt["temperature"], f"{where}.temperature", 1e-6, 1e6)
+        return
+    check_object(learnt, where, "steps")
+    check_list(learnt["steps"], f"{where}.steps", num_classes, num_classes)
+    for number, steps in enumerate(learnt["steps"]):
+        at = f"{where}.steps[{number}]"
+        check_list(steps, at, 2, 2)
+        check_list(steps[0], f"{at}[0]", 1, MAX_STEPS)
+        check_list(steps[1], f"{at}[1]", len(steps[0]), len(steps[0]))
+        for value in [*steps[0], *steps[1]]:
+            check_number(value, at, 0, 1)
 
 
 def choose_kind(probabilities, truth, folds):

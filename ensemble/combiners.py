@@ -20,7 +20,8 @@ from ensemble.calibration import (
     sharpen,
 )
 from evaluation.metrics import balanced_weights, cross_entropies
-from svm import Svm, draw_samples, fit_svm, svm_probabilities
+from goodparts.arrays import check_arrays
+from svm import Svm, check_svm, draw_samples, fit_svm, svm_probabilities
 
 MAX_SVM_SAMPLES, MAX_LOGISTIC_SAMPLES = 1000, 5000
 GAMMAS = {"linear": (1.0,), "sigmoid": (1.0,), "rbf": (0.25, 1.0, 4.0)}
@@ -287,3 +288,36 @@ COMBINERS = {
     "svm": Combiner(fit_svm_of("rbf"), svm),
     "svm_sigmoid": Combiner(fit_svm_of("sigmoid"), svm),
 }
+
+
+def check_learnt(
+    learnt, combiner, where, *, num_classifiers, num_detectors, num_classes
+):
+    """Raises InputError unless arrays are what a combiner learns.
+
+    Args:
+        learnt: Dict of arrays.
+        combiner: A key of COMBINERS.
+        where: What messages call the file.
+        num_classifiers, num_detectors: Members of either kind; detectors alone are
+            combined as classifiers of good and defective parts.
+        num_classes: Of the ensemble.
+    """
+    if not num_classifiers:
+        num_classifiers, num_detectors, num_classes = num_detectors, 0, 2
+    num_features = num_classifiers * num_classes + num_detectors
+    if combiner.startswith("svm"):
+        check_svm(learnt, where, num_features=num_features)
+        return
+    sizes = {
+        "members": num_classifiers,
+        "classes": num_classes,
+        "features": num_features,
+    }
+    shapes = {"temperature": (), "veto": ()}
+    if combiner == "logistic":
+        shapes = {"weights": ("classes", "features"), "bias": ("classes",)}
+    elif combiner == "weighted":
+        shapes["weights"] = ("members",)
+    infinite = ("bias",) if combiner == "logistic" else ()  # of a class not seen
+    check_arrays(learnt, shapes, where, sizes=sizes, infinite=infinite)

@@ -1,5 +1,7 @@
-"""Named arrays on disk: npz files without pickle."""
+"""Named arrays on disk: npz files without pickle, checked before they are unpacked."""
 
+import io
+import math
 import zipfile
 from os import PathLike
 
@@ -7,23 +9,123 @@ import numpy as np
 
 from goodparts.command import InputError
 
+MAX_BYTES = 4 * 2**30  # of all arrays of a file together
+MAX_ARRAYS = 100
+KINDS = "biufU"  # of dtypes: truth values, whole numbers, floats, text
+HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
-def read_arrays(file, *names: str) -> dict[str, np.ndarray]:
+
+class NamedBytes(io.BytesIO):
+    """The content of a file, with the `name` that messages give it."""
+
+    def __init__(self, name: str, content: bytes):
+        super().__init__(content)
+        self.name = name
+
+
+def read_arrays(file, *names: str, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
     """The arrays of an npz file by name.
+
+    What the file says of its sizes is checked first, so that a small file that unpacks
+    to a huge one is refused before it takes memory.
 
     Args:
         file: Path, or an open binary file.
         names: Those that must be there; without any, all that are.
+        max_bytes: That all its arrays may take in memory.
 
     Raises:
-        InputError: If the file is missing, cut off, or lacks one of them.
+        InputError: If the file is missing, cut off, too large, holds something else
+            than numbers and text, or lacks one of the names.
     """
     try:
+        with zipfile.ZipFile(file) as archive:
+            _check_sizes(archive, max_bytes)
+        if hasattr(file, "seek"):
+            file.seek(0)
         with np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in names or stored.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        where = file if isinstance(file, str | PathLike) else "An npz file of the model"
-        reason = getattr(error, "strerror", None) or error
+    except Exception as error:  # zipfile, its decoders and NumPy raise many kinds
+        where = file if isinstance(file, str | PathLike) else file_name(file)
+        reason = getattr(error, "strerror", None) or error or type(error).__name__
         raise InputError(
             f"{where} cannot be read ({reason}). Put back a copy, or train again."
         ) from error
+
+
+def file_name(file) -> str:
+    """What messages call an open file."""
+    return getattr(file, "name", "An npz file of the model")
+
+
+def check_arrays(arrays, shapes, where, *, sizes=None, text=(), infinite=()):
+    """Checks shapes and values of arrays, and that nothing else is among them.
+
+    Args:
+        arrays: Dict of arrays.
+        shapes: By name, the shape as a tuple of names of sizes, such as
+            `("words", "values")`: a size has one value wherever it is named.
+        where: What messages call the file.
+        sizes: Sizes that are known, by name.
+        text: Names of arrays of text; all others are of numbers.
+        infinite: Names of arrays that may hold infinities.
+
+    Raises:
+        InputError: If they are not so, or a number is NaN or infinite.
+    """
+    sizes = dict(sizes or {})
+    if set(arrays) != set(shapes):
+        raise InputError(
+            f"{where} must hold the arrays {', '.join(shapes)}. "
+            f"Received: {', '.join(arrays) or 'none'}."
+        )
+    for name, shape in shapes.items():
+        found = arrays[name].shape
+        wanted = tuple(sizes.get(size, size) for size in shape)
+        if len(found) == len(shape):
+            for size, length in zip(shape, found, strict=True):
+                sizes.setdefault(size, length)
+        if found != tuple(sizes.get(size) for size in shape):
+            expected = f"({', '.join(map(str, wanted))})"
+            raise InputError(
+                f"{name} in {where} must have the shape {expected}. Received: {found}."
+            )
+        _check_values(
+            arrays[name], f"{name} in {where}", name in text, name in infinite
+        )
+
+
+def _check_values(array, where, is_text, may_be_infinite):
+    if (array.dtype.kind == "U") != is_text:
+        kind = "text" if is_text else "numbers"
+        raise InputError(f"{where} must hold {kind}. Received: {array.dtype}.")
+    if is_text:
+        return
+    is_wrong = np.isnan(array) if may_be_infinite else ~np.isfinite(array)
+    if is_wrong.any():
+        raise InputError(f"{where} has values that are NaN or infinite.")
+
+
+def _check_sizes(archive, max_bytes):
+    """Raises ValueError if an archive unpacks to more, or to something else, than it
+    may."""
+    members = archive.infolist()
+    if len(members) > MAX_ARRAYS:
+        raise ValueError(f"{len(members)} arrays, {MAX_ARRAYS} at most")
+    total = sum(member.file_size for member in members)
+    if total > max_bytes:
+        raise ValueError(f"{total:,} bytes unpacked, {max_bytes:,} at most")
+    for member in members:
+        with archive.open(member) as stream:
+            read_header = HEADERS.get(np.lib.format.read_magic(stream))
+            if read_header is None:
+                raise ValueError(f"{member.filename} is of an unknown version")
+            shape, _, dtype = read_header(stream)
+            if dtype.kind not in KINDS:
+                raise ValueError(f"{member.filename} holds {dtype}")
+            size = stream.tell() + math.prod(shape) * dtype.itemsize
+            if size != member.file_size:
+                raise ValueError(f"{member.filename} is not as long as its shape says")

@@ -52,6 +52,15 @@ def progress(steps, what, total, *, unit="image", done=0, of=None):
     return _written(shown, _progress_path, what, done, of or total)
 
 
+@contextmanager
+def stage(what):
+    """Shows what is being done while the block runs, as a bar of one step."""
+    shown = iter(progress([None], what, 1, unit="step"))
+    next(shown)
+    yield
+    next(shown, None)
+
+
 def _written(steps, path, what, done, total):
     started = told = time.monotonic()
     for number, step in enumerate(steps, 1):

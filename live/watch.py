@@ -17,6 +17,7 @@ from pathlib import Path
 import cv2
 
 from deployment.runtime import load_bundle
+from deployment.trust import add_trust_arguments, asked_trust
 from goodparts.command import InputError, run_command
 from goodparts.web import is_loopback
 from live.alarms.events import Alarm
@@ -48,6 +49,7 @@ def watch(
     host="127.0.0.1",
     port=None,
     window=False,
+    trust=None,
 ):
     """Inspects a source until it ends or the process is asked to stop.
 
@@ -62,6 +64,7 @@ def watch(
         host, port: Of the page; 0 for none. A recording has none unless a port is
             given, and then stays on it when it has ended.
         window: Whether to show a window; q in it ends.
+        trust: `deployment.trust.Trust`, what is asked of the bundle; None for nothing.
 
     Returns:
         The counts of frames by decision.
@@ -72,7 +75,7 @@ def watch(
     cv2.setNumThreads(1)  # the threads of capture, network and clips share the cores
     ends = threading.Event()
     with _ending(ends), contextlib.ExitStack() as stack:
-        inspector = load_bundle(bundle)
+        inspector = load_bundle(bundle, trust=trust)
         opened = open_source(source)
         if port is None:
             port = PORT if opened.is_live else 0
@@ -219,6 +222,7 @@ def main():
     parser.add_argument("--host", default="127.0.0.1", help="address of the page")
     parser.add_argument("--port", type=_port, help=f"of the page, {PORT}; 0 for none")
     parser.add_argument("--window", action="store_true", help="show a window; q quits")
+    add_trust_arguments(parser)
     arguments = parser.parse_args()
     counts = watch(
         arguments.bundle,
@@ -232,6 +236,7 @@ def main():
         host=arguments.host,
         port=arguments.port,
         window=arguments.window,
+        trust=asked_trust(arguments),
     )
     _say(", ".join(f"{count} {name}" for name, count in counts.items()))
     _say(arguments.out)

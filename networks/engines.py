@@ -11,17 +11,18 @@ import numpy as np
 
 from goodparts.command import InputError
 from goodparts.machine import num_cpus
+from networks.onnx_file import check_onnx
 
 PRECISIONS = ("fp32", "int8")
-EXTERNAL = b"\n\x08location"  # as protobuf writes the key of a tensor kept elsewhere
 
 
-def load_network(content, *, engine=None):
+def load_network(content, *, name="The network", engine=None):
     """Loads a network.
 
     Args:
         content: Bytes of an ONNX file; one input `(batch, height, width, 3)`, one
             output `(batch, classes)`.
+        name: What messages call it.
         engine: A key of ENGINES; the first that is installed if None.
 
     Returns:
@@ -29,15 +30,14 @@ def load_network(content, *, engine=None):
         `(classes,)`.
 
     Raises:
-        InputError: If the engine is not installed, or weights lie in another file.
+        InputError: If the engine is not installed, or see `onnx_file.check_onnx`.
     """
-    if EXTERNAL in content:
-        raise InputError("The network keeps weights outside of its file. Export again.")
-    for name in ENGINES if engine is None else [engine]:
+    check_onnx(content, name)
+    for each in ENGINES if engine is None else [engine]:
         try:
-            return ENGINES[name](content, num_cpus())
+            return ENGINES[each](content, num_cpus())
         except ModuleNotFoundError as error:
-            if error.name != name:
+            if error.name != each:
                 raise
     wanted = engine or " or ".join(ENGINES)
     raise InputError(f"The bundle needs {wanted} to run here: pip install {wanted}.")
@@ -73,6 +73,10 @@ def _with_openvino(content, num_threads):
     given = request.get_input_tensor(0).data
 
     def predict(image):
+        if image.shape != given.shape[1:]:  # NumPy would stretch a smaller one
+            raise ValueError(
+                f"the network takes images of {given.shape[1:]}, not {image.shape}"
+            )
         given[0] = image
         request.infer()
         return request.get_output_tensor(0).data[0].copy()

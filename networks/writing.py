@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from goodparts.command import InputError, progress
+from goodparts.command import InputError, progress, stage
 
 FORMATS = {"savedmodel": "tf_saved_model", "litert": "litert"}
 CALIBRATION_IMAGES = 100  # of train
@@ -16,7 +16,7 @@ CALIBRATION_IMAGES = 100  # of train
 
 def load_keras(path):
     """The Keras model of a `.keras` file, after it has run once."""
-    import keras
+    from networks.quiet_keras import keras
 
     network = keras.models.load_model(path)
     shape = (1, *network.input_shape[1:])
@@ -30,11 +30,20 @@ def export_network(keras_file, path, keras_format):
     ONNX is what bundles hold; OpenVINO reads it too, and is several times faster on
     some backbones than with what Keras exports for it.
     """
-    network = load_keras(keras_file)
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of tf2onnx about NumPy
+    with stage("loading the network"):
+        network = load_keras(keras_file)
+    with stage("writing the network"), _quiet():
         network.export(str(path), format=keras_format, verbose=False)
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Leaves out what libraries say while they convert: nobody can act on it."""
+    for name in ("tf2onnx", "onnxruntime", "absl", "tensorflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def load_exported(path, name):
@@ -82,7 +91,8 @@ def quantise_network(onnx_file, store, out):
         raise InputError("int8 needs images of train to see the range of values; none.")
     chosen = np.linspace(0, len(store) - 1, min(CALIBRATION_IMAGES, len(store)))
     prepared = Path(out).with_suffix(".prepared")
-    quant_pre_process(str(onnx_file), str(prepared), skip_symbolic_shape=True)
+    with stage("preparing the network"), _quiet():
+        quant_pre_process(str(onnx_file), str(prepared), skip_symbolic_shape=True)
     name = _input_name(prepared)
 
     class Images(quantization.CalibrationDataReader):
@@ -94,15 +104,16 @@ def quantise_network(onnx_file, store, out):
             image = next(self.images, None)
             return None if image is None else {name: image[None].astype(np.float32)}
 
-    quantization.quantize_static(
-        str(prepared),
-        str(out),
-        Images(),
-        quant_format=quantization.QuantFormat.QDQ,
-        per_channel=True,
-        activation_type=quantization.QuantType.QUInt8,
-        weight_type=quantization.QuantType.QInt8,
-    )
+    with stage("writing in 8 bits"), _quiet():
+        quantization.quantize_static(
+            str(prepared),
+            str(out),
+            Images(),
+            quant_format=quantization.QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+        )
     prepared.unlink()
 
 

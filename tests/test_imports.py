@@ -39,7 +39,7 @@ NO_KERAS = (
     "predict.py",
 )
 
-KERAS = {"keras", "tensorflow", "classification.quiet_keras"}
+KERAS = {"keras", "tensorflow", "networks.quiet_keras"}
 CHANGES_NOTHING = """
 import importlib, os, sys
 import cv2  # it adds to the environment itself

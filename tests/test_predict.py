@@ -178,6 +178,9 @@ def test_evaluate_goes_on_without_the_model(runs, monkeypatch, capsys):
 
 def test_mistakes_get_a_clear_line(runs, washers, tmp_path):
     members, combined = runs
+    for path in ("none.goodparts", "bundle.json"):
+        with pytest.raises(InputError, match="is no bundle: there is no such folder"):
+            list(predict(tmp_path / path, [tmp_path]))
     with pytest.raises(InputError, match="no finished run folder"):
         list(predict(tmp_path, [tmp_path]))
     with pytest.raises(InputError, match="There is no file"):

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from deployment.bundle import ABOUT, read_bundle, seal
+from deployment.bundle import ABOUT, FORMAT, read_bundle, seal
 from goodparts.command import InputError
 from goodparts.files import read_json, write_json
 
@@ -81,12 +81,22 @@ def test_names_outside_the_bundle_are_refused(bundle, tmp_path, name):
         patch.setattr("deployment.bundle._hash", lambda content: "0" * 64)
         write_json(
             bundle / ABOUT,
-            {"format": 1, **about, "files": {name: "0" * 64}, "sha256": "0" * 64},
+            {"format": FORMAT, **about, "files": {name: "0" * 64}, "sha256": "0" * 64},
         )
         with pytest.raises(InputError, match="outside the bundle"):
             read_bundle(bundle)
 
 
-def test_another_folder_is_no_bundle(tmp_path):
+def test_what_is_no_bundle_says_what_to_give(bundle, tmp_path):
     with pytest.raises(InputError, match="is no bundle.*pipenv run export"):
         read_bundle(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="a run folder. Export it first: pipenv"):
+        read_bundle(tmp_path)
+    with pytest.raises(InputError, match="no such folder. Check the path"):
+        read_bundle(tmp_path / "none.goodparts")
+    with pytest.raises(InputError, match="is a file; .* Give the folder: .*goodparts$"):
+        read_bundle(bundle / ABOUT)
+    (tmp_path / "a.goodparts").write_text("PK")
+    with pytest.raises(InputError, match="is a file; a bundle is a folder"):
+        read_bundle(tmp_path / "a.goodparts")

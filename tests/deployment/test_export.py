@@ -7,10 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
-from bovw.train import train as train_bovw
 from classification import bundled
-from classification.train import train as train_network
-from decisions.decide_run import decide_run
 from decisions.rule import read_decision
 from deployment import export as export_module
 from deployment import parity
@@ -19,7 +16,6 @@ from deployment.int8_cost import check_cost, cost_of_int8
 from deployment.parity import check_parity
 from deployment.runtime import load_bundle
 from deployment.unlike_good import UNKNOWN, learn_views
-from ensemble.train import train as train_ensemble
 from evaluation.run_folder import read_run
 from goodparts.command import InputError
 from goodparts.files import read_json, write_json
@@ -39,32 +35,6 @@ HEAVY = (
     "matplotlib",
     "albumentations",
 )
-
-
-@pytest.fixture(scope="module")
-def runs(washers, tmp_path_factory):
-    """A network, a bag of words and an ensemble of both, with lines of `decide`."""
-    folder = tmp_path_factory.mktemp("runs")
-    size = (48, 48)
-    members = {
-        "network": train_network(
-            model="small_cnn", data=washers, runs=folder, image_size=(32, 32), epochs=2
-        ),
-        "bovw": train_bovw(data=washers, runs=folder, image_size=size, num_words=10),
-    }
-    both = train_ensemble(list(members.values()), combiner="logistic", runs=folder)
-    decide_run(both, inspect_share=0.3)
-    return {**members, "ensemble": both}
-
-
-@pytest.fixture(scope="module")
-def bundles(runs, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bundles")
-    found = {}
-    for name, run in runs.items():
-        found[name] = folder / f"{name}.goodparts"
-        export(run, found[name])
-    return found
 
 
 def images_of_test(washers):
@@ -221,20 +191,23 @@ def test_the_gate_of_int8_is_asked(runs, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_no_number_does_not_pass(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "bovw.bundled.class_probabilities",
-        lambda bag, images: np.full((len(images), 2), np.nan),
+def test_what_is_no_number_does_not_pass(runs, bundles, washers):
+    """As where it comes with some images only, so that the trial has not found it."""
+    inspector, original = load_bundle(bundles["bovw"]), load_predictor(runs["bovw"])
+    nan = inspector.answer(np.zeros((48, 48, 3), np.uint8))._replace(
+        defect_score=np.nan
     )
-    with pytest.raises((InputError, ValueError), match="apart by nan"):
-        export(runs["bovw"], tmp_path / "b.goodparts")
+    broken = inspector._replace(answer=lambda image: nan)
+    with pytest.raises(InputError, match="apart by nan"):
+        check_parity(original, broken, read_dataset(washers))
 
 
 def test_weights_outside_the_file_are_refused():
-    tensor = onnx.TensorProto(data_location=onnx.TensorProto.EXTERNAL)
+    model = onnx.ModelProto()
+    tensor = model.graph.initializer.add(data_location=onnx.TensorProto.EXTERNAL)
     tensor.external_data.add(key="location", value="weights.bin")
     with pytest.raises(InputError, match="outside of its file"):
-        load_network(tensor.SerializeToString())
+        load_network(model.SerializeToString())
 
 
 def test_without_lines_a_part_unlike_every_class_goes_to_inspection(bundles, runs):

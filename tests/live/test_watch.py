@@ -84,10 +84,13 @@ def test_sigterm_ends_in_good_order_and_sigkill_leaves_the_log_whole(
 def test_mistakes_are_one_line_and_leave_nothing(bundle, parts, tmp_path):
     out = tmp_path / "live"
     lossy = tmp_path / "mask.jpg"
+    (run_folder,) = bundle.parent.glob("*-bovw-*")
     write_image(lossy, np.zeros((8, 8), np.uint8))
     for arguments, said in (
         ([bundle, "--source", tmp_path / "none.mp4"], "There is no file or folder"),
         ([tmp_path, "--source", parts["good"]], "is no bundle"),
+        ([bundle / "bundle.json", "--source", parts["good"]], "Give the folder"),
+        ([run_folder, "--source", parts["good"]], "no bundle but a run folder. Export"),
         ([bundle, "--source", parts["good"], "--roi", "1,2,3"], "must be x,y,width"),
         ([bundle, "--source", parts["good"], "--alarm-after", "x"], "alarm-after"),
         ([bundle, "--source", parts["good"], "--mask", lossy], "JPEG image"),
@@ -98,6 +101,7 @@ def test_mistakes_are_one_line_and_leave_nothing(bundle, parts, tmp_path):
         found = run(*arguments, "--out", out)
         assert found.returncode == 2, (arguments, found)
         assert said in found.stderr and "Traceback" not in found.stderr
+        assert len(found.stderr.splitlines()) == 1 or "usage:" in found.stderr
 
 
 def test_a_stop_command_gets_the_alarm(bundle, parts, tmp_path):

@@ -1,13 +1,14 @@
 """The part of a bundle that is a Gaussian per pixel."""
 
-import io
 import shutil
 
-import numpy as np
-
 from evaluation.predictor import Answer
+from goodparts.arrays import NamedBytes, check_arrays, read_arrays
+from goodparts.fields import check_file, check_object
 from preprocessing.images import resize
 from tiny_maps.gaussian import SIZE, anomaly_maps
+
+SHAPES = {name: ("height", "width", "channels") for name in ("mean", "spread")}
 
 
 def write(run, folder, prefix, *, precision):
@@ -15,9 +16,15 @@ def write(run, folder, prefix, *, precision):
     return {"file": f"{prefix}gaussian.npz"}
 
 
+def check(model, where, files):
+    check_object(model, where, "file")
+    check_file(model["file"], f"{where}.file", files)
+
+
 def load(model, files, *, engine=None):
-    with np.load(io.BytesIO(files[model["file"]]), allow_pickle=False) as arrays:
-        learnt = dict(arrays)
+    learnt = read_arrays(NamedBytes(model["file"], files[model["file"]]))
+    sizes = {"height": SIZE[0], "width": SIZE[1], "channels": 3}
+    check_arrays(learnt, SHAPES, model["file"], sizes=sizes)
 
     def answer(image):
         found = anomaly_maps(resize(image, SIZE)[None], learnt)[0]

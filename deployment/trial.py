@@ -1,0 +1,119 @@
+"""One image before the first: whether a loaded bundle answers as it says."""
+
+import queue
+import threading
+
+import numpy as np
+
+from evaluation.predictor import found_outputs
+from goodparts.command import InputError
+
+SIDES = (240, 320)  # of the trial image, pixels
+SUM_TOLERANCE = 1e-3  # of probabilities
+MAX_REASON = 200  # characters of what an engine said
+
+
+def trial_image(num_frames):
+    """A grey ramp, uint8 RGB `(height, width, 3)`, or a clip of several."""
+    ramp = np.linspace(0, 255, SIDES[1]).astype(np.uint8)
+    image = np.broadcast_to(ramp[:, None], (*SIDES, 3))
+    return np.array(image if num_frames == 1 else [image] * num_frames)
+
+
+def check_answer(answer, outputs, classes, num_frames):
+    """Checks the `Answer` on the trial image.
+
+    Args:
+        answer: An `Answer`.
+        outputs: What bundle.json says that it has.
+        classes: Class names.
+        num_frames: Frames in a clip.
+
+    Raises:
+        ValueError: If it has something else, of another shape, or a number that is
+            none.
+    """
+    found = found_outputs(answer, num_frames)
+    if set(found) != set(outputs):
+        raise ValueError(f"it gives {', '.join(found)}, not {', '.join(outputs)}")
+    _check_values(answer.defect_score, (), "the defect score")
+    if answer.probabilities is not None:
+        _check_values(answer.probabilities, (len(classes),), "the probabilities")
+        total = float(np.sum(answer.probabilities))
+        if abs(total - 1) > SUM_TOLERANCE or np.min(answer.probabilities) < 0:
+            raise ValueError(
+                f"its probabilities are no shares of 1: their sum is {total:.3g}"
+            )
+    if answer.anomaly_map is not None:
+        _check_values(answer.anomaly_map, (None, None), "the anomaly map")
+    if answer.instances is not None:
+        _check_instances(answer.instances)
+
+
+def _check_instances(found):
+    number = len(found.labels)
+    _check_values(found.boxes, (number, 4), "the boxes")
+    _check_values(found.scores, (number,), "the scores of instances")
+    if found.masks is not None:
+        _check_values(found.masks, (number, None, None), "the masks")
+
+
+def _check_values(values, shape, what):
+    """Raises ValueError unless values are finite and of a shape; None is any length."""
+    values = np.asarray(values)
+    is_alike = len(values.shape) == len(shape) and all(
+        wanted in (None, length)
+        for wanted, length in zip(shape, values.shape, strict=True)
+    )
+    if not is_alike:
+        raise ValueError(f"{what} has the shape {values.shape}, expected {shape}")
+    if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
+        raise ValueError(f"{what} has values that are NaN, infinite or no numbers")
+
+
+def within(seconds, path, function):
+    """What a function returns, called where it can be given up.
+
+    It runs in a thread of its own, which is left alone when the time is over: nothing
+    can end what an engine does, but the process can end without it.
+
+    Args:
+        seconds: To wait.
+        path: Of the bundle, for messages.
+        function: Without arguments.
+
+    Raises:
+        InputError: If it raises anything, or takes longer.
+    """
+    answers = queue.SimpleQueue()
+
+    def work():
+        try:
+            with np.errstate(all="ignore"):  # what comes of it is checked
+                answers.put((function(), None))
+        except BaseException as error:
+            answers.put((None, error))
+
+    threading.Thread(target=work, daemon=True, name="trial").start()
+    try:
+        found, error = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise InputError(
+            f"{path} did not load and answer on one image within {seconds:g} s. Close "
+            "other programs, or export a smaller network."
+        ) from None
+    if isinstance(error, InputError):
+        raise InputError(f"{path}: {error}") from error
+    if error is not None:
+        raise InputError(
+            f"{path} cannot inspect: {_reason(error)}. Export the run again."
+        ) from error
+    return found
+
+
+def _reason(error):
+    """What an exception says, in one short line."""
+    text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    if isinstance(error, KeyError):
+        text = f"it lacks {text}"
+    return text if len(text) <= MAX_REASON else f"...{text[-MAX_REASON:]}"

@@ -1,0 +1,140 @@
+"""Where a bundle comes from: its sha256, and a signature, both only where asked for.
+
+The hashes inside a bundle tell that it is whole; whoever changes a file can write them
+anew. The sha256 that `export` printed, kept elsewhere, or a signature says whose it is.
+"""
+
+import argparse
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from goodparts.command import InputError
+
+SIGNATURE = "bundle.sig"  # ed25519, over the bytes of bundle.json
+MAX_KEY_BYTES = 100_000
+HOW = "Make one: openssl genpkey -algorithm ed25519 -out KEY.pem"
+
+
+class Trust(NamedTuple):
+    """What is asked of a bundle before it is used; None asks for nothing.
+
+    Attributes:
+        sha256: Hexadecimal, that of the bundle.
+        public_key: Path of a PEM file with the ed25519 key it must be signed with.
+    """
+
+    sha256: str | None = None
+    public_key: str | Path | None = None
+
+    def is_asked(self):
+        return self != Trust()
+
+
+def add_trust_arguments(parser):
+    """Adds --require-sha256 and --require-signature to a command."""
+    parser.add_argument(
+        "--require-sha256",
+        type=_sha256,
+        metavar="HEX",
+        help="refuse any bundle but the one with this sha256, printed by export",
+    )
+    parser.add_argument(
+        "--require-signature",
+        metavar="PUBLIC.pem",
+        help="refuse a bundle that was not signed with this ed25519 key",
+    )
+
+
+def asked_trust(arguments):
+    """The `Trust` that parsed arguments ask for."""
+    return Trust(arguments.require_sha256, arguments.require_signature)
+
+
+def read_signing_key(path):
+    """The private ed25519 key of a PEM file.
+
+    Raises:
+        InputError: If it is none, or cryptography is not installed.
+    """
+    serialization, ed25519, _ = _cryptography()
+    key = _read_key(path, lambda text: serialization.load_pem_private_key(text, None))
+    if not isinstance(key, ed25519.Ed25519PrivateKey):
+        raise InputError(f"{path} is no private ed25519 key. {HOW}")
+    return key
+
+
+def check_signature(content, signature, public_key, where):
+    """Checks a signature.
+
+    Args:
+        content: Bytes of bundle.json.
+        signature: Bytes of bundle.sig; None without one.
+        public_key: Path of the PEM file.
+        where: What messages call the bundle.
+
+    Raises:
+        InputError: If there is none, or another key or content was signed.
+    """
+    serialization, ed25519, invalid = _cryptography()
+    key = _read_key(public_key, serialization.load_pem_public_key)
+    if not isinstance(key, ed25519.Ed25519PublicKey):
+        raise InputError(
+            f"{public_key} is no public ed25519 key. Make one of the private key: "
+            "openssl pkey -in KEY.pem -pubout -out PUBLIC.pem"
+        )
+    if signature is None:
+        raise InputError(
+            f"{where} is not signed: it has no {SIGNATURE}. Export it with --sign KEY."
+        )
+    try:
+        key.verify(signature, content)
+    except invalid as error:
+        raise InputError(
+            f"{where} was not signed with the key of {public_key}, or was changed "
+            "since. Get it again from where it was made."
+        ) from error
+
+
+def check_sha256(found, wanted, where):
+    """Raises InputError unless a bundle is the one that was asked for."""
+    if found != wanted.lower():
+        raise InputError(
+            f"{where} is another bundle than was asked for: its sha256 is {found}, not "
+            f"{wanted.lower()}. Get it again from where it was made."
+        )
+
+
+def _read_key(path, load):
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"There is no key {path}. Check the path.")
+    with open(path, "rb") as file:
+        text = file.read(MAX_KEY_BYTES)
+    try:
+        return load(text)
+    except Exception as error:  # cryptography raises several kinds, also its own
+        raise InputError(
+            f"{path} is no ed25519 key in PEM without a password. {HOW}"
+        ) from error
+
+
+def _cryptography():
+    """What is used of the package; imported where something is signed or checked."""
+    try:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ed25519
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "Signatures need the package cryptography: pip install cryptography."
+        ) from error
+    return serialization, ed25519, InvalidSignature
+
+
+def _sha256(text):
+    if not re.fullmatch("[0-9a-fA-F]{64}", text):
+        raise argparse.ArgumentTypeError(
+            f"must be 64 hexadecimal digits, as export prints them. Received: {text!r}."
+        )
+    return text.lower()

@@ -1,0 +1,93 @@
+"""Values of JSON that came from elsewhere, checked: every fault is one clear line.
+
+Each function takes a value and what a message calls it, such as
+`model.members[0].classes`.
+"""
+
+import re
+
+from goodparts.command import InputError
+
+MAX_TEXT = 5000  # characters
+MAX_SIDE = 10_000  # pixels of an image
+MAX_SHOWN = 60  # characters of a wrong value in a message
+LARGEST = 1e300
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def check_object(value, where, *names):
+    """A JSON object that has all these fields."""
+    if not isinstance(value, dict):
+        refuse(where, "an object", value)
+    for name in names:
+        if name not in value:
+            raise InputError(f"{where} lacks {name}.")
+
+
+def check_list(value, where, least, most):
+    """A list of so many values."""
+    if not isinstance(value, list):
+        refuse(where, "a list", value)
+    if not least <= len(value) <= most:
+        raise InputError(
+            f"{where} must have {least} to {most} values. Received: {len(value)}."
+        )
+
+
+def check_text(value, where):
+    """Text that is not empty, has no control characters and is not endless."""
+    if not isinstance(value, str):
+        refuse(where, "text", value)
+    if not value.strip() or len(value) > MAX_TEXT or CONTROL.search(value):
+        refuse(where, f"one line of 1 to {MAX_TEXT} characters", value)
+
+
+def check_choice(value, where, choices):
+    """One of some texts."""
+    if not isinstance(value, str) or value not in choices:
+        refuse(where, f"one of {', '.join(choices)}", value)
+
+
+def check_number(value, where, low=-LARGEST, high=LARGEST):
+    """A finite number from `low` to `high`, both included; truth values are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        refuse(where, "a number", value)
+    if not low <= value <= high:  # NaN is not
+        span = "finite" if (low, high) == (-LARGEST, LARGEST) else f"{low} to {high}"
+        refuse(where, f"a number, {span}", value)
+
+
+def check_whole(value, where, low, high):
+    """A whole number from `low` to `high`, both included."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        refuse(where, "a whole number", value)
+    if not low <= value <= high:
+        refuse(where, f"a whole number, {low} to {high}", value)
+
+
+def check_image_size(value, where):
+    """`[height, width]` in pixels."""
+    check_list(value, where, 2, 2)
+    for side in value:
+        check_whole(side, where, 1, MAX_SIDE)
+
+
+def check_file(value, where, files):
+    """The name of a file that is there.
+
+    Args:
+        value: The name.
+        where: What messages call it.
+        files: All that are there, by name.
+    """
+    check_text(value, where)
+    if value not in files:
+        refuse(where, "the name of a file of the bundle", value)
+
+
+def refuse(where, expected, value):
+    """Raises InputError: what was expected, and the beginning of what was received."""
+    shown = re.sub(r"\s+", " ", repr(value)[: MAX_SHOWN + 1])
+    if len(shown) > MAX_SHOWN:
+        shown = shown[: MAX_SHOWN - 3] + "..."
+    raise InputError(f"{where} must be {expected}. Received: {shown}.")
