@@ -75,7 +75,8 @@ class Inspection:
         self._frames = deque(maxlen=inspector.num_frames)
         self.is_on, self._ends = True, ends or threading.Event()
         self._commands = queue.SimpleQueue()
-        self.seen, self.refusal, self._breaks = None, None, None
+        self.seen, self._breaks = None, None
+        self.refusal = self.first_refusal = None  # why frames are and were refused
         self.scores = deque(maxlen=NUM_SCORES)
 
     def run(self, look=None):
@@ -175,6 +176,7 @@ class Inspection:
             self.folder.log("frames refused", problem=problem)
             self._gap()
         self.refusal, self.seen = problem, Seen(frame, None, None)
+        self.first_refusal = self.first_refusal or problem
         self.measures.add("refused")
 
     def _raise_alarms(self, frame, verdict):

@@ -67,7 +67,8 @@ def watch(
         The counts of frames by decision.
 
     Raises:
-        InputError: If something is not as it has to be, before anything is inspected.
+        InputError: If something is not as it has to be, before anything is inspected,
+            or if a recording could not be read or judged.
     """
     cv2.setNumThreads(1)  # the threads of capture, network and clips share the cores
     ends = threading.Event()
@@ -99,6 +100,8 @@ def watch(
             keeps_shape=opened.is_live or Path(source).is_file(),
             ends=ends,
         )
+        if opened.note:
+            _say(f"{opened.name}: {opened.note}")
         if not port:
             _say(f"no page; --port {PORT} gives one")
         if port:
@@ -118,8 +121,26 @@ def watch(
         if port and not ends.is_set():
             _say("The recording has ended; the page stays until Ctrl-C.")
             inspection.wait()
-        status = capture.status()
-        return inspection.measures.counts() | {"unreadable": status["num_bad"]}
+        counts = inspection.measures.counts()
+        counts["unreadable"] = capture.status()["num_bad"]
+        _say(", ".join(f"{count} {name}" for name, count in counts.items()))
+        _say(str(out))
+        if not opened.is_live:
+            _check_judged(counts, inspection.first_refusal, out)
+        return counts
+
+
+def _check_judged(counts, refusal, out):
+    """Raises InputError where a recording was not judged to its end, or not at all."""
+    if counts["refused"] and not counts["frames"]:
+        raise InputError(
+            f"Every frame of the recording was refused, the first because: {refusal}"
+        )
+    if counts["unreadable"]:
+        raise InputError(
+            f"{counts['unreadable']} of the recording could not be read: see the line "
+            f"of kind 'source ended' in {out}/log.jsonl. The rest was judged."
+        )
 
 
 def _about_alarms(rule, false_rejects):
@@ -220,7 +241,7 @@ def main():
     parser.add_argument("--port", type=_port, help=f"of the page, {PORT}; 0 for none")
     parser.add_argument("--window", action="store_true", help="show a window; q quits")
     arguments = parser.parse_args()
-    counts = watch(
+    watch(
         arguments.bundle,
         arguments.source,
         out=arguments.out,
@@ -233,13 +254,6 @@ def main():
         port=arguments.port,
         window=arguments.window,
     )
-    _say(", ".join(f"{count} {name}" for name, count in counts.items()))
-    _say(arguments.out)
-    if counts["unreadable"] and not open_source(arguments.source).is_live:
-        raise InputError(
-            f"{counts['unreadable']} of the recording could not be read: see the line "
-            f"`source ended` in {arguments.out}/log.jsonl. The rest was judged."
-        )
 
 
 def _port(text):

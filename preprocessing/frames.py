@@ -16,18 +16,17 @@ order in time for `--grouping chronological`, and `--grouping pattern
 import argparse
 import math
 import os
-import shlex
 from pathlib import Path
 from typing import NamedTuple
 
-import av
 import cv2
 import numpy as np
 
-from goodparts.command import InputError, progress, run_command
+from goodparts.command import InputError, run_command
 from goodparts.files import file_hash, read_json, remove_leftovers, write_json
 from preprocessing.images import write_image
 from preprocessing.region import cut, fit_region, make_region, parse_roi
+from preprocessing.video_file import read_frames, to_rgb
 
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .avi .mkv .webm .gif .mpg .mpeg .ts .mts .wmv .flv .3gp".split()
@@ -35,7 +34,6 @@ VIDEO_SUFFIXES = frozenset(
 RECORD = ".frames.json"  # of how the images of a folder were made
 GREY_DIFFERENCE = 20  # of 255, above it a pixel has changed
 CHANGED_SHARE = 0.01  # of the pixels, below it an image is a near-duplicate
-MISSING_SECONDS = 1.0  # at the end of a video, above it the file was cut off
 
 
 class Counts(NamedTuple):
@@ -154,72 +152,6 @@ def is_near_duplicate(grey, last, seen=None):
     num_changed = np.count_nonzero(cv2.absdiff(grey, last) > GREY_DIFFERENCE)
     num_pixels = grey.size if seen is None else np.count_nonzero(seen)
     return num_changed < CHANGED_SHARE * num_pixels
-
-
-def read_frames(video):
-    """Yields the seconds since the first frame and the `av.VideoFrame`, for each.
-
-    Raises:
-        InputError: If the file is no video, damaged, or ends too early.
-    """
-    try:
-        with av.open(f"file:{video}") as container:
-            if not container.streams.video:
-                raise InputError("it has no pictures. Give a video.")
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            frames = container.decode(stream)
-            first, end = None, 0.0
-            steps = progress(frames, video.name, stream.frames or None, unit="frame")
-            for number, frame in enumerate(steps):
-                if frame.is_corrupt:
-                    raise InputError(f"frame {number} is damaged. {_mend(video)}")
-                time = _time(frame, number, stream)
-                first = time if first is None else first
-                yield time - first, frame
-                end = time - first + float((frame.duration or 0) * frame.time_base)
-            _check_end(container, stream, first, end, video)
-    except av.FFmpegError as error:
-        raise InputError(
-            f"it cannot be read as a video ({error.strerror}). {_mend(video)}"
-        ) from error
-
-
-def _time(frame, number, stream):
-    """Seconds by the frame's time stamp; by its number in files that have none."""
-    if frame.pts is not None:
-        return float(frame.pts * frame.time_base)
-    return number / float(stream.guessed_rate or 25)
-
-
-def _check_end(container, stream, first, end, video):
-    """Raises InputError where a file holds less than it says."""
-    if first is None:
-        raise InputError(f"no frame of it can be read. {_mend(video)}")
-    stated = 0.0
-    if stream.duration is not None:
-        stated = float(stream.duration * stream.time_base)
-    elif len(container.streams) == 1:  # else it may be that of a longer sound
-        stated = (container.duration or 0) / av.time_base
-    if stated - end > MISSING_SECONDS:
-        raise InputError(
-            f"it ends after {end:.1f} of {stated:.1f} seconds, so it was cut off. "
-            + _mend(video)
-        )
-
-
-def _mend(video):
-    mended = video.with_name(f"{video.stem}_mended.mkv")
-    return "Copy it again, or mend what can be mended: " + shlex.join(
-        ["ffmpeg", "-i", f"file:{video}", "-an", f"file:{mended}"]
-    )
-
-
-def to_rgb(frame):
-    """A decoded frame as uint8 RGB, `(height, width, 3)`, turned to stand upright."""
-    image = frame.to_ndarray(format="rgb24", threads=1)
-    quarter_turns = round(frame.rotation / 90) % 4  # counter-clockwise
-    return np.ascontiguousarray(np.rot90(image, quarter_turns))
 
 
 def _describe(folder, counts, *, rate, is_new):

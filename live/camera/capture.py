@@ -1,7 +1,8 @@
 """Frames of a source, taken in a thread of its own.
 
 Of cameras and streams the newest frame counts: what was not taken in time is
-dropped and counted. They are connected to again for ever, with growing pauses. Of
+dropped and counted. They are connected to again for ever, with growing pauses, unless
+they never gave a picture and the reason is none that passes, as a wrong password. Of
 files and folders every frame is handed out, then `EndOfSource` is raised.
 
 When is a picture new? Decoded frames that are equal in every byte may be a stuck
@@ -17,15 +18,17 @@ goes on, the stream is begun again at what is new.
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from contextlib import closing
 from typing import NamedTuple
 
 import numpy as np
 
+from goodparts.command import InputError
 from live.camera import sources
+from live.camera.addresses import without_secrets
 from live.camera.pixels import is_same_picture, to_rgb
-from live.camera.sources import SourceLost
+from live.camera.received import SourceLost
 
 FROZEN_AFTER = 5.0  # seconds
 LATE = 1.0  # seconds behind the camera from which a picture is dropped
@@ -124,6 +127,7 @@ class Capture:
 
         Raises:
             EndOfSource: If a file or folder is at its end, or `stop` was called.
+            InputError: If a camera that never gave a picture cannot be used.
         """
         with self._changed:
             if not self._changed.wait_for(self._is_ready, timeout):
@@ -207,7 +211,7 @@ class Capture:
 
     def _watch(self):
         """Connects, takes pictures, and connects again after a loss; until stopped."""
-        pause = FIRST_PAUSE
+        pause, fails = FIRST_PAUSE, Counter()
         while not self._stopping.is_set():
             self._num_whole = 0
             try:
@@ -215,6 +219,9 @@ class Capture:
             except Frozen as lost:
                 self._note_loss("frozen", str(lost))
             except SourceLost as lost:
+                fails = Counter({lost.args: fails[lost.args] + 1})  # in a row
+                if lost.tries and not self._num_frames:
+                    self._give_up(lost, fails[lost.args])
                 self._note_loss("reconnecting", str(lost))
             except Exception as fault:  # told by `status`; a camera may come back
                 self._note_loss("reconnecting", f"{type(fault).__name__}: {fault}")
@@ -225,10 +232,15 @@ class Capture:
             with self._changed:
                 self._num_reconnects += not self._stopping.is_set()
 
+    def _give_up(self, lost, num_tries):
+        """Ends what never worked and never will."""
+        if num_tries >= lost.tries:
+            raise InputError(f"--source {self._source.name}: {lost}.")
+
     def _note_loss(self, state, text):
         with self._changed:
             self._set_state(state)
-            self._last_error = sources.without_secrets(text)
+            self._last_error = without_secrets(text)
 
     def _take_pictures(self, began):
         last_at = self._late_since = self._broken = None

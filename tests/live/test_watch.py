@@ -81,6 +81,22 @@ def test_sigterm_ends_in_good_order_and_sigkill_leaves_the_log_whole(
     assert [line["kind"] for line in lines_of(out)].count("started") == 2
 
 
+def test_recording_of_which_every_frame_is_refused_is_no_success(
+    bundle, parts, tmp_path
+):
+    found = run(
+        bundle,
+        *("--source", parts["good"], "--out", tmp_path / "live"),
+        *("--roi", "0,0,10,40@400x100"),
+    )
+    assert found.returncode == 2 and "0 frames" in found.stdout
+    assert len(found.stderr.splitlines()) == 1
+    assert (
+        "Every frame of the recording was refused, the first because: The frame is"
+        in (found.stderr)
+    )
+
+
 def test_mistakes_are_one_line_and_leave_nothing(bundle, parts, tmp_path):
     out = tmp_path / "live"
     lossy = tmp_path / "mask.jpg"
