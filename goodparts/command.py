@@ -89,6 +89,12 @@ def _whole_number(text, least, most):
     return value
 
 
+def reason(error):
+    """Why something failed, from an OSError: in words, without number and path."""
+    text = error.strerror or str(error) or type(error).__name__
+    return " ".join(text.split()).rstrip(".")
+
+
 def run_command(main):
     """Calls `main()` and turns mistakes, full disks and Ctrl-C into one line.
 
@@ -104,8 +110,10 @@ def run_command(main):
     except OSError as error:
         where = error.filename2 or error.filename
         where = f": {where}" if where else ""
-        reason = error.strerror or " ".join(str(error).split())
-        _stop(f"error: {reason}{where}. Mend that and run the same command again.", 2)
+        _stop(
+            f"error: {reason(error)}{where}. Mend that and run the same command again.",
+            2,
+        )
     except KeyboardInterrupt as interrupt:
         how = str(interrupt) or "Run the same command again."
         _stop(f"Interrupted. {how}", 130)

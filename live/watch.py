@@ -18,13 +18,14 @@ import cv2
 
 from deployment.runtime import load_bundle
 from goodparts.command import InputError, run_command
+from goodparts.secret_text import HOW
 from goodparts.web import is_loopback
 from live.alarms.events import Alarm
 from live.alarms.rules import parse_rule
 from live.camera.capture import Capture
-from live.camera.sources import open_source
+from live.camera.sources import open_source, parse_source
 from live.delivery.outbox import Outbox, stop_all
-from live.delivery.targets import parse_output, parse_stop_command
+from live.delivery.targets import parse_authority, parse_output, parse_stop_command
 from live.inspection import Inspection
 from live.overlay import Window
 from live.page.server import serve
@@ -203,6 +204,12 @@ def _print_line(line):
     _say("  ".join(map(str, about)))
 
 
+def _output(given):
+    """argparse type: what `parse_output` takes, made when --send-ca is known."""
+    parse_output(given)
+    return given
+
+
 def _rule(text):
     parse_rule(text)
     return text
@@ -213,8 +220,10 @@ def main():
     parser.add_argument("bundle", help="made by `pipenv run export`")
     parser.add_argument(
         "--source",
+        type=parse_source,
         required=True,
-        help="rtsp://..., http://..., a device number, a video file or a folder",
+        help="rtsp://..., http://..., a device number, a video file or a folder; "
+        f"{HOW}",
     )
     parser.add_argument("--roi", type=parse_roi, help="x,y,w,h[@WIDTHxHEIGHT]")
     parser.add_argument("--mask", type=Path, help="white on the part; lossless image")
@@ -227,10 +236,17 @@ def main():
     parser.add_argument("--out", default="live_events", help="folder of log and clips")
     parser.add_argument(
         "--send",
-        type=parse_output,
+        type=_output,
         action="append",
         default=[],
-        help="webhook or mqtt://host/topic that gets the events; may be repeated",
+        help="webhook, mqtt://host/topic or mqtts:// that gets the events, or env:NAME "
+        "or @FILE for it; may be repeated",
+    )
+    parser.add_argument(
+        "--send-ca",
+        type=parse_authority,
+        metavar="FILE",
+        help="certificate of a private authority, for https:// and mqtts://",
     )
     parser.add_argument(
         "--stop-command",
@@ -248,7 +264,9 @@ def main():
         roi=arguments.roi,
         mask=arguments.mask,
         rule=arguments.alarm_after,
-        sends=arguments.send,
+        sends=[
+            parse_output(given, authority=arguments.send_ca) for given in arguments.send
+        ],
         stop_command=arguments.stop_command,
         host=arguments.host,
         port=arguments.port,

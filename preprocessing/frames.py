@@ -24,6 +24,7 @@ import numpy as np
 
 from goodparts.command import InputError, run_command
 from goodparts.files import file_hash, read_json, remove_leftovers, write_json
+from goodparts.secret_text import secret_text
 from preprocessing.images import write_image
 from preprocessing.region import cut, fit_region, make_region, parse_roi
 from preprocessing.video_file import read_frames, to_rgb
@@ -217,7 +218,13 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("videos", nargs="+", metavar="VIDEO", help="videos, and folders of videos")
+    add(
+        "videos",
+        nargs="+",
+        type=secret_text,
+        metavar="VIDEO",
+        help="videos, and folders of videos; or env:NAME or @FILE for one",
+    )
     add("--out", required=True, metavar="FOLDER", help="where the images go")
     add("--rate", type=frame_rate, help="images per second (every frame)")
     add(

@@ -5,6 +5,7 @@ pictures that are handed on are converted.
 """
 
 import time
+from argparse import ArgumentTypeError
 from pathlib import Path
 
 import av
@@ -13,6 +14,7 @@ import numpy as np
 
 from goodparts.command import InputError
 from goodparts.files import natural_key
+from goodparts.secret_text import secret_text
 from live.camera.addresses import camera_url, without_secrets
 from live.camera.decoding import decode, hear_of_lost_packets, reason
 from live.camera.received import Picture, Received, Source, SourceLost
@@ -60,6 +62,27 @@ def open_source(text, *, read_timeout=5.0):
         return Source(name, False, lambda: _read_images(images))
     note = _check_video(path)
     return Source(name, False, lambda: _read_video(path), note)
+
+
+def parse_source(given):
+    """argparse type of `--source`: its text, or where that is written.
+
+    See `secret_text`; what a variable or file holds is shown in no error.
+    """
+    text = secret_text(given)
+    if text == given:
+        return text  # `open_source` says what is wrong with it
+    if not text.isdecimal() and not _is_address(text):
+        if not Path(text).expanduser().exists():
+            raise ArgumentTypeError(f"{given} holds no source. {EXPECTED}")
+    return text
+
+
+def _is_address(text):
+    try:
+        return bool(camera_url(text, EXPECTED))
+    except InputError:
+        return False
 
 
 def _images_of(path):
