@@ -2,6 +2,7 @@
 
     pipenv run live bottle.goodparts --source rtsp://camera/stream --roi 262,109,75,204
     pipenv run live bottle.goodparts --source recording.mp4       (or folder/, 0, http://)
+    pipenv run live bottle.goodparts --source folder/ --follow    (files as they arrive)
 
 Runs until Ctrl-C, or until a recording ends. The page is on http://127.0.0.1:8080; the
 folder that is printed first holds the event log, thumbnails and clips.
@@ -31,6 +32,7 @@ from live.overlay import Window
 from live.page.server import serve
 from live.page.view import View
 from live.record.folder import Folder
+from live.record.verdicts import Verdicts
 from preprocessing.region import parse_roi
 
 PORT = 8080
@@ -49,6 +51,8 @@ def watch(
     host="127.0.0.1",
     port=None,
     window=False,
+    follow=False,
+    csv=None,
 ):
     """Inspects a source until it ends or the process is asked to stop.
 
@@ -63,6 +67,10 @@ def watch(
         host, port: Of the page; 0 for none. A recording has none unless a port is
             given, and then stays on it when it has ended.
         window: Whether to show a window; q in it ends.
+        follow: Whether images that arrive in the folder `source` later are inspected
+            too, until the process is asked to stop.
+        csv: Table of verdicts; with `follow` verdicts.csv in `out` unless given, and
+            files that it has are not inspected again.
 
     Returns:
         The counts of frames by decision.
@@ -75,9 +83,9 @@ def watch(
     ends = threading.Event()
     with _ending(ends), contextlib.ExitStack() as stack:
         inspector = load_bundle(bundle)
-        opened = open_source(source)
+        opened = open_source(source, follow=follow)
         if port is None:
-            port = PORT if opened.is_live else 0
+            port = 0 if opened.ends else PORT
         try:
             rule = parse_rule(rule, inspector.false_rejects)
         except argparse.ArgumentTypeError as error:
@@ -87,7 +95,14 @@ def watch(
         stack.callback(_stop_sending, outboxes + stops)
         folder = Folder(out, bundle_sha256=inspector.sha256, tell=_print_line)
         stack.callback(_close, folder)
-        capture = Capture(source)
+        csv = csv or (Path(out) / "verdicts.csv" if follow else None)
+        verdicts = Verdicts(csv) if csv else None
+        if follow:
+            judged = verdicts.judged_in(source)
+            opened = open_source(source, follow=True, judged=judged)
+        if verdicts:
+            stack.callback(_close_table, verdicts)
+        capture = Capture(opened)
         inspection = Inspection(
             inspector,
             capture,
@@ -100,6 +115,7 @@ def watch(
             source=opened.name,
             keeps_shape=opened.is_live or Path(source).is_file(),
             ends=ends,
+            verdicts=verdicts,
         )
         if opened.note:
             _say(f"{opened.name}: {opened.note}")
@@ -126,7 +142,10 @@ def watch(
         counts["unreadable"] = capture.status()["num_bad"]
         _say(", ".join(f"{count} {name}" for name, count in counts.items()))
         _say(str(out))
-        if not opened.is_live:
+        if opened.left_out:
+            counted = (f"{count} {kind}" for kind, count in opened.left_out.items())
+            _say(f"files left out since they are no images: {', '.join(counted)}")
+        if opened.ends:
             _check_judged(counts, inspection.first_refusal, out)
         return counts
 
@@ -178,6 +197,16 @@ def _close(folder):
         print(
             f"{left} lines of the event log could not be written: "
             f"{folder.log_state()['problem']}",
+            file=sys.stderr,
+        )
+
+
+def _close_table(verdicts):
+    verdicts.close()
+    if verdicts.num_lost:
+        print(
+            f"{verdicts.num_lost} lines of {verdicts.path} could not be written: "
+            f"{verdicts.problem}.",
             file=sys.stderr,
         )
 
@@ -253,6 +282,17 @@ def main():
         type=parse_stop_command,
         help="run on every alarm, the event on its standard input",
     )
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="go on with the images that arrive in the folder",
+    )
+    parser.add_argument(
+        "--csv",
+        metavar="FILE",
+        help="append a line per frame; with --follow verdicts.csv in --out, by which "
+        "files that were inspected before are left out",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address of the page")
     parser.add_argument("--port", type=_port, help=f"of the page, {PORT}; 0 for none")
     parser.add_argument("--window", action="store_true", help="show a window; q quits")
@@ -271,6 +311,8 @@ def main():
         host=arguments.host,
         port=arguments.port,
         window=arguments.window,
+        follow=arguments.follow,
+        csv=arguments.csv,
     )
 
 

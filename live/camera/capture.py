@@ -28,7 +28,7 @@ from goodparts.command import InputError
 from live.camera import sources
 from live.camera.addresses import without_secrets
 from live.camera.pixels import is_same_picture, to_rgb
-from live.camera.received import SourceLost
+from live.camera.received import Source, SourceLost
 
 FROZEN_AFTER = 5.0  # seconds
 LATE = 1.0  # seconds behind the camera from which a picture is dropped
@@ -55,12 +55,22 @@ class Frame(NamedTuple):
         captured_at: `time.monotonic()` when it had been received whole, or would
             have been if it had not waited to be read.
         media_time: Seconds in the file or stream, or None.
+        name: Of the image file, or None.
     """
 
     image: np.ndarray
     number: int
     captured_at: float
     media_time: float | None
+    name: str | None = None
+
+
+class NoFrame(NamedTuple):
+    """What came of a file instead of a frame."""
+
+    name: str
+    problem: str
+    is_bad: bool  # False where no frame was lost
 
 
 class Frozen(SourceLost):
@@ -71,7 +81,7 @@ class Capture:
     """Takes frames from a source until it ends or `stop` is called.
 
     Args:
-        source: Text as `live.camera.sources.open_source` takes it.
+        source: Text as `live.camera.sources.open_source` takes it, or the `Source`.
         frozen_after: Seconds without a new picture after which a camera or stream
             is started again.
 
@@ -83,12 +93,12 @@ class Capture:
 
     def __init__(self, source, *, frozen_after=FROZEN_AFTER):
         self.frozen_after = frozen_after
-        self._text = source
+        self._given = source
         self._source = None
         self._thread = None
         self._stopping = threading.Event()
         self._changed = threading.Condition()  # guards all below
-        self._waiting = deque()  # (number, picture), oldest first
+        self._waiting = deque()  # (number, picture or `NoFrame`, name), oldest first
         self._arrivals = deque(maxlen=RATE_OVER)
         self._state = "connecting"
         self._num_frames = self._num_dropped = self._num_bad = 0
@@ -111,7 +121,11 @@ class Capture:
             InputError: If a file, folder or address cannot be used. A camera that
                 does not answer is none: see `status()["last_error"]`.
         """
-        self._source = sources.open_source(self._text, read_timeout=self.frozen_after)
+        self._source = self._given
+        if not isinstance(self._given, Source):
+            self._source = sources.open_source(
+                self._given, read_timeout=self.frozen_after
+            )
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         self._thread.start()
         return self
@@ -123,7 +137,8 @@ class Capture:
             timeout: Seconds to wait at most; None waits for ever.
 
         Returns:
-            A `Frame`, or None if there was none in time.
+            A `Frame`; `NoFrame` for a file that gives none; None if nothing came in
+            time.
 
         Raises:
             EndOfSource: If a file or folder is at its end, or `stop` was called.
@@ -136,8 +151,10 @@ class Capture:
                 raise self._fault
             if self._stopping.is_set() or not self._waiting:
                 raise EndOfSource(f"{self._source.name} has no more frames.")
-            number, picture = self._waiting.popleft()
+            number, picture, name = self._waiting.popleft()
             self._changed.notify_all()
+        if isinstance(picture, NoFrame):
+            return picture
         try:
             image = to_rgb(picture.pixels)
         except Exception as fault:  # told by `status` if it is a camera's
@@ -145,7 +162,7 @@ class Capture:
                 raise
             self._broken = fault
             return None
-        return Frame(image, number, picture.captured_at, picture.media_time)
+        return Frame(image, number, picture.captured_at, picture.media_time, name)
 
     def status(self):
         """How the capture goes, as JSON-able values.
@@ -202,7 +219,9 @@ class Capture:
             with self._changed:
                 self._count(received)
                 if received.picture:
-                    self._hand_on(received.picture)
+                    self._hand_on(received.picture, received.name)
+                elif received.name:
+                    self._hand_on_problem(received)
                 self._changed.wait_for(
                     lambda: len(self._waiting) < FILE_QUEUE or self._stopping.is_set()
                 )
@@ -298,11 +317,17 @@ class Capture:
                 self._was_restarted = True
                 raise Frozen(f"the same picture for {self.frozen_after:g} s")
 
-    def _hand_on(self, picture):
+    def _hand_on(self, picture, name=None):
         number = self._num_frames + self._num_bad - 1
-        self._waiting.append((number, picture))
+        self._waiting.append((number, picture, name))
         self._arrivals.append(picture.captured_at)
         self._size = _size(picture.pixels)
+        self._changed.notify_all()
+
+    def _hand_on_problem(self, received):
+        is_bad = received.num_bad > 0
+        problem = NoFrame(received.name, received.problem, is_bad)
+        self._waiting.append((None, problem, None))
         self._changed.notify_all()
 
     def _count(self, received):

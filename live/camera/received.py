@@ -1,6 +1,7 @@
 """What a source gives: pictures, damage, and why there is nothing any more."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import av
@@ -39,6 +40,7 @@ class Received(NamedTuple):
     picture: Picture | None = None
     num_bad: int = 0
     problem: str | None = None
+    name: str | None = None  # of the image file that it is from
 
 
 class Source(NamedTuple):
@@ -48,11 +50,15 @@ class Source(NamedTuple):
         name: The text it was opened by, without user, password and query.
         is_live: True for cameras and streams (the newest frame counts, and they come
             back after a loss), False for files and folders (every frame counts).
+        ends: Whether it ends by itself, as a recording does.
         receive: Connects and yields `Received`; raises `SourceLost` or `InputError`.
         note: What the user should know of how it is read, or None.
+        left_out: Files that were left out since they are no images, by suffix.
     """
 
     name: str
     is_live: bool
     receive: Callable[[], Iterator[Received]]
     note: str | None = None
+    ends: bool = False
+    left_out: Mapping[str, int] = MappingProxyType({})

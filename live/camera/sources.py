@@ -17,6 +17,7 @@ from goodparts.files import natural_key
 from goodparts.secret_text import secret_text
 from live.camera.addresses import camera_url, without_secrets
 from live.camera.decoding import decode, hear_of_lost_packets, reason
+from live.camera.hot_folder import HotFolder
 from live.camera.received import Picture, Received, Source, SourceLost
 from live.camera.streams import SOME_TRIES, read_stream
 from preprocessing.images import is_image, read_image
@@ -30,7 +31,7 @@ EXPECTED = (
 )
 
 
-def open_source(text, *, read_timeout=5.0):
+def open_source(text, *, read_timeout=5.0, follow=False, judged=None):
     """The source that `text` names.
 
     Files and folders are looked at now, cameras when frames are asked for.
@@ -39,17 +40,22 @@ def open_source(text, *, read_timeout=5.0):
         text: `rtsp://...`, `http://...`, `https://...`, a device number, a video
             file, an image or a folder of images (natural order of their names).
         read_timeout: Seconds after which a read that blocks is given up.
+        follow: Whether images that arrive in the folder later are read too, for ever.
+        judged: When files of a folder were judged before, for `HotFolder`.
 
     Returns:
         A `Source`.
 
     Raises:
         InputError: If there is no such file, it holds no video, the folder no image,
-            or the scheme is unknown.
+            or the scheme is unknown; or if what is no folder should be followed.
     """
     hear_of_lost_packets()
     text = str(text)
     name = without_secrets(text)
+    if follow:
+        folder = _hot_folder(text, name, judged)
+        return Source(name, False, folder.receive, left_out=folder.left_out)
     if text.isdecimal():
         return Source(f"device {text}", True, lambda: _read_device(int(text)))
     if "://" in text:
@@ -59,9 +65,9 @@ def open_source(text, *, read_timeout=5.0):
     path = Path(text).expanduser()
     if path.is_dir() or is_image(path):
         images = _images_of(path)
-        return Source(name, False, lambda: _read_images(images))
+        return Source(name, False, lambda: _read_images(images), ends=True)
     note = _check_video(path)
-    return Source(name, False, lambda: _read_video(path), note)
+    return Source(name, False, lambda: _read_video(path), note, ends=True)
 
 
 def parse_source(given):
@@ -83,6 +89,16 @@ def _is_address(text):
         return bool(camera_url(text, EXPECTED))
     except InputError:
         return False
+
+
+def _hot_folder(text, name, judged):
+    path = Path(text).expanduser()
+    if not path.is_dir():
+        raise InputError(
+            f"--follow needs a folder as its --source. Received: {name}, which is "
+            f"{'none' if path.exists() or '://' in text else 'not there'}."
+        )
+    return HotFolder(path, judged)
 
 
 def _images_of(path):
@@ -120,9 +136,10 @@ def _read_images(paths):
         try:
             image = read_image(path)
         except InputError as error:
-            yield Received(num_bad=1, problem=str(error))
+            yield Received(num_bad=1, problem=str(error), name=str(path))
         else:
-            yield Received(Picture(np.ascontiguousarray(image), time.monotonic(), None))
+            picture = Picture(np.ascontiguousarray(image), time.monotonic(), None)
+            yield Received(picture, name=str(path))
 
 
 def _read_device(number):

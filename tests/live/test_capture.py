@@ -9,7 +9,7 @@ import stream_server as server
 from goodparts.command import InputError
 from live.camera import pixels as pixels_of
 from live.camera import sources
-from live.camera.capture import FILE_QUEUE, Capture, EndOfSource
+from live.camera.capture import FILE_QUEUE, Capture, EndOfSource, NoFrame
 from live.camera.received import Picture, Received, Source, SourceLost
 from preprocessing.images import write_image
 
@@ -43,6 +43,8 @@ def take(capture, count):
     while len(frames) < count:
         frame = capture.next(PATIENCE)
         assert frame is not None, capture.status()
+        if isinstance(frame, NoFrame):
+            continue
         assert server.read_code(frame.image) is not None, "not a whole picture"
         frames.append(frame)
     return frames
