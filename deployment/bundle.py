@@ -9,7 +9,7 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from goodparts.command import InputError
+from goodparts.command import InputError, reason
 from goodparts.files import write_json
 
 FORMAT = 2
@@ -102,7 +102,7 @@ def _read_about(path):
         about["files"].items()
         is_whole = own == _own_hash(about)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is damaged: {error}. {ORDER}") from error
+        raise InputError(f"{path} is damaged: {reason(error)}. {ORDER}") from error
     if version != FORMAT:
         raise InputError(
             f"{path} has the format {version}; this version reads {FORMAT}. Export the "

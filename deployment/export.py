@@ -7,7 +7,11 @@ Half a minute. The export is run on all of validate beside the original, and ref
 a decision differs. Its lines are those of `decide`, else the run's threshold.
 """
 
-import argparse
+if __name__ == "__main__":
+    from goodparts.loading import begin_loading
+
+    begin_loading()
+
 import datetime
 import os
 import tempfile
@@ -25,7 +29,7 @@ from deployment.unlike_good import MAX_VIEWS, learn_views
 from evaluation.predictor import classifier_prediction
 from evaluation.run_folder import member_folders, partial_folder, read_run
 from evaluation.wording import counted
-from goodparts.command import InputError, run_command
+from goodparts.command import InputError, command_parser, reason, run_command
 from models import bundled, load_predictor
 from networks.engines import PRECISIONS, engine_in_use
 from networks.writing import FORMATS, export_network, load_exported
@@ -179,7 +183,7 @@ def _open_dataset(run):
     except InputError as error:
         raise InputError(
             f"{run.name} was trained on {run.config['dataset_folder']}, on whose "
-            f"validate images the export is checked: put that back. ({error})"
+            f"validate images the export is checked: put that back. ({reason(error)})"
         ) from error
     if table_hash(dataset.manifest) != run.config["manifest_sha256"]:
         raise InputError(
@@ -195,12 +199,17 @@ def _refuse_existing(out):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = command_parser(__doc__.split("\n")[0])
     parser.add_argument("run", help="run folder")
     parser.add_argument(
         "-o", "--out", required=True, help=f"new bundle, NAME{SUFFIX}; or see --format"
     )
-    parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0])
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=PRECISIONS[0],
+        help="of the numbers in the networks",
+    )
     parser.add_argument(
         "--format",
         choices=["bundle", *FORMATS],

@@ -20,7 +20,7 @@ from evaluation.predictions import read_predictions, write_predictions
 from evaluation.predictor import OUTPUTS
 from evaluation.summary import judge_split, summarise
 from evaluation.thresholds import describe_threshold
-from goodparts.command import InputError
+from goodparts.command import InputError, reason
 from goodparts.files import read_json, write_json
 from goodparts.machine import is_alive
 
@@ -113,13 +113,14 @@ def read_run(folder):
     if missing:
         raise InputError(
             f"{folder} is no finished run folder: it has no {missing[0]}. "
-            "Give a folder that `pipenv run train` printed."
+            "Give a folder that pipenv run train printed."
         )
     try:
         config = read_json(folder / "config.json")
     except ValueError as error:
         raise InputError(
-            f"{folder / 'config.json'} is no JSON: {error}. Train that run again."
+            f"{folder / 'config.json'} is no JSON: {reason(error)}. "
+            "Train that run again."
         ) from error
     config.setdefault("outputs", ["score", "classes"])  # of an earlier version
     problem = _problem(config)
@@ -159,7 +160,7 @@ def member_folders(run):
         if not folder.is_dir():
             raise InputError(
                 f"{run.name} needs its member {folder.name}, which is not at "
-                f"{folder}. Put it there, or run `pipenv run ensemble` again."
+                f"{folder}. Put it there, or run pipenv run ensemble again."
             )
     return folders
 

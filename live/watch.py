@@ -8,6 +8,11 @@ Runs until Ctrl-C, or until a recording ends. The page is on http://127.0.0.1:80
 folder that is printed first holds the event log, thumbnails and clips.
 """
 
+if __name__ == "__main__":
+    from goodparts.loading import begin_loading
+
+    begin_loading()
+
 import argparse
 import contextlib
 import signal
@@ -18,7 +23,7 @@ from pathlib import Path
 import cv2
 
 from deployment.runtime import load_bundle
-from goodparts.command import InputError, run_command
+from goodparts.command import InputError, command_parser, run_command
 from goodparts.secret_text import HOW
 from goodparts.web import is_loopback
 from live.alarms.events import Alarm
@@ -245,8 +250,8 @@ def _rule(text):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("bundle", help="made by `pipenv run export`")
+    parser = command_parser(__doc__.split("\n")[0])
+    parser.add_argument("bundle", help="made by pipenv run export")
     parser.add_argument(
         "--source",
         type=parse_source,

@@ -3,15 +3,20 @@ r"""Turns recordings into images, so that a recording becomes a data set.
     pipenv run frames line.mp4 --out frames --rate 5
     pipenv run frames recordings/ --out frames --roi 220,0,150,400@640x480
 
-Writes `frames/line/line_000042.png` and so on, without loss; the number is that of the
+Writes frames/line/line_000042.png and so on, without loss; the number is that of the
 frame in its video. Frames that hardly differ from the last one kept are left out. A
 minute of 640x360 takes some seconds. A video is written whole or not at all: run a
 stopped command again, what is complete is not made again.
 
-Sort the images into folders by class and run `pipenv run folders`. Their names keep the
-order in time for `--grouping chronological`, and `--grouping pattern
---pattern '(.+)_\d+$'` keeps each video together.
+Sort the images into folders by class and run pipenv run folders. Their names keep the
+order in time for --grouping chronological, and --grouping pattern
+--pattern '(.+)_\d+$' keeps each video together.
 """
+
+if __name__ == "__main__":
+    from goodparts.loading import begin_loading
+
+    begin_loading()
 
 import argparse
 import math
@@ -22,7 +27,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from goodparts.command import InputError, run_command
+from goodparts.command import InputError, command_parser, run_command
 from goodparts.files import file_hash, read_json, remove_leftovers, write_json
 from goodparts.secret_text import secret_text
 from preprocessing.images import write_image
@@ -214,9 +219,7 @@ def frame_rate(text):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     add = parser.add_argument
     add(
         "videos",

@@ -8,6 +8,7 @@ from evaluation.plots.run import write_plots
 from evaluation.run_folder import read_run, write_metrics
 from evaluation.thresholds import threshold_text
 from evaluation.wording import counted, figure, percent, too_few_goods
+from goodparts.command import progress, working
 from goodparts.files import replace_folder, write_bytes, write_json
 from preprocessing.images import write_image
 from reporting.mistakes import decisions, examples, find_dataset
@@ -15,7 +16,7 @@ from reporting.overlays import Overlays
 
 WIDTH = 100
 BY_CLASS = (
-    "A mistake here is a wrong class, by the most probable one; `predict` accepts and "
+    "A mistake here is a wrong class, by the most probable one; predict accepts and "
     "rejects by the threshold, so its errors are others: see defects missed and good "
     "rejected."
 )
@@ -41,11 +42,12 @@ def evaluate_run(run, explain=None):
     """
     dataset, note = find_dataset(run)
     before = run.metrics
-    write_metrics(run.folder, run.predictions, run.config, run.threshold, dataset)
-    run = read_run(run.folder)
-    if dataset is None:
-        _keep_judged_by_truth(run, before)
-    write_plots(run)
+    with working("computing the metrics"):
+        write_metrics(run.folder, run.predictions, run.config, run.threshold, dataset)
+        run = read_run(run.folder)
+        if dataset is None:
+            _keep_judged_by_truth(run, before)
+        write_plots(run)
     overlays = None if dataset is None else Overlays(run, dataset, explain)
     table = decisions(run)
     num_copied, num_explained = _write_mistakes(run, table, overlays)
@@ -145,7 +147,8 @@ def _write_mistakes(run, table, overlays):
     """Returns how many were copied, and how many explained."""
     num_copied = num_explained = 0
     partial = _new_partial(run, "mistakes")
-    for row in table[table["is_wrong"]].itertuples():
+    wrong = table[table["is_wrong"]]
+    for row in progress(wrong.itertuples(), "showing mistakes", len(wrong)):
         path = overlays and overlays.path(row.sample_id)
         if path is None:
             continue
