@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile
 
-from goodparts.command import InputError
+from goodparts.command import InputError, reason
 
 REACHABLE_WITHIN_S = 8
 KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications"
@@ -234,8 +234,9 @@ def build_backbone(name, *, weights="imagenet", alpha=1.0):
                 network.load_weights(path)
         except (OSError, ValueError, KeyError, BadZipFile, UserWarning) as error:
             raise InputError(
-                f"The weights file {path} cannot be used for {name} ({error}). It is "
-                "incomplete or of another network, of one with top or another alpha. "
+                f"The weights file {path} cannot be used for {name} "
+                f"({reason(error)}). It is incomplete or of another network, of one "
+                "with top or another alpha. "
                 f"The right one is at {weights_url(name, alpha)}."
             ) from error
     return network
@@ -262,4 +263,4 @@ def _download(name, path, alpha):
         )
         os.replace(found, path)
     except Exception as error:  # get_file raises nothing narrower
-        raise InputError(f"{advice} ({error})") from error
+        raise InputError(f"{advice} ({reason(error)})") from error

@@ -6,7 +6,11 @@ takes a few seconds and prints the path of report.html last; results.csv lies be
 it. Runs are ranked on validate and reported on test.
 """
 
-import argparse
+if __name__ == "__main__":
+    from goodparts.loading import begin_loading
+
+    begin_loading()
+
 import datetime
 import itertools
 import os
@@ -21,16 +25,14 @@ from evaluation.comparison.leaderboard import (
 )
 from evaluation.comparison.paired import verdict
 from evaluation.run_folder import partial_folder, read_run
-from goodparts.command import InputError, run_command
+from goodparts.command import InputError, command_parser, run_command, working
 from goodparts.files import write_csv
 from reporting.advice import advice
 from reporting.report import write_report
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folder")
     parser.add_argument(
         "--out", type=Path, help="new folder; default <date>-report-<n> beside the runs"
@@ -41,7 +43,8 @@ def main():
     runs = read_runs(arguments.runs)
     for name, members in by_dataset(runs).items():
         print(f"{name}\n{leaderboard_text(members)}\n")
-        result = verdict(members)
+        with working("comparing the runs"):
+            result = verdict(members)
         print(textwrap.fill(result["text"], WIDTH) + "\n")
         print(textwrap.fill(advice(result), WIDTH) + "\n")
     print(compare(runs, out=arguments.out))
@@ -64,7 +67,8 @@ def compare(runs, *, out=None):
     _refuse_existing(out)
     with partial_folder(out) as partial:
         write_csv(partial / "results.csv", leaderboard(runs))
-        write_report(runs, partial)
+        with working("writing the report"):
+            write_report(runs, partial)
         os.rename(partial, out)
     return out / "report.html"
 

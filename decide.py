@@ -9,6 +9,11 @@ Seconds. The lines are drawn on validate and kept in the run folder as decision.
 by which `predict` then decides. A promise that the parts cannot carry is refused.
 """
 
+if __name__ == "__main__":
+    from goodparts.loading import begin_loading
+
+    begin_loading()
+
 import argparse
 import contextlib
 
@@ -17,7 +22,7 @@ from decisions.guarantees import AVERAGE, CONFIDENCE
 from decisions.open_set import MAX_UNLIKE
 from decisions.text import carried_text, decision_text
 from evaluation.run_folder import read_run
-from goodparts.command import run_command
+from goodparts.command import command_parser, run_command
 
 
 def rate(text, kind="above 0"):
@@ -43,11 +48,11 @@ def share(text):
 
 def confidence(text):
     """argparse type: `average`, or a share above 0 and below 1."""
-    return AVERAGE if text == AVERAGE else rate(text, "or `average`, above 0")
+    return AVERAGE if text == AVERAGE else rate(text, "or average, above 0")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = command_parser(__doc__.split("\n")[0])
     parser.add_argument("run", help="run folder")
     parser.add_argument(
         "--max-miss", type=rate, help="share of defective groups that may be accepted"
@@ -68,7 +73,7 @@ def main():
         "--confidence",
         type=confidence,
         default=CONFIDENCE,
-        help="of the promises; `average` promises less and needs fewer groups",
+        help="of the promises; average promises less and needs fewer groups",
     )
     parser.add_argument(
         "--max-unlike",

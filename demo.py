@@ -6,7 +6,11 @@
 Splits, draws boxes, augments, trains the models, combines them, compares all.
 """
 
-import argparse
+if __name__ == "__main__":
+    from goodparts.loading import begin_loading
+
+    begin_loading()
+
 import subprocess
 import sys
 import time
@@ -14,7 +18,7 @@ from pathlib import Path
 
 from backbones import imagenet_available
 from evaluation.run_folder import UNFINISHED
-from goodparts.command import InputError, run_command, seed
+from goodparts.command import InputError, command_parser, run_command, seed
 from preprocessing.augmenting.pose import has_fixed_pose
 from preprocessing.embedded_parts.render import render_dataset
 from preprocessing.manifest import read_dataset
@@ -133,7 +137,7 @@ def _finished(runs):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = command_parser(__doc__.split("\n")[0])
     parser.add_argument("--data", help="folder of images; the embedded set if left out")
     parser.add_argument("--name", help="of the data set; the folder's name if left out")
     parser.add_argument(
@@ -146,7 +150,7 @@ def main():
     parser.add_argument("--normal-class", help="the class of good parts")
     parser.add_argument("--out", default="dataset", help="folder of all data sets")
     parser.add_argument("--runs", default="runs", help="folder of all run folders")
-    parser.add_argument("--seed", type=seed, default=0)
+    parser.add_argument("--seed", type=seed, default=0, help="of all random choices")
     arguments = parser.parse_args()
     source = arguments.data
     if source is None:

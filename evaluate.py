@@ -3,11 +3,15 @@
 pipenv run evaluate RUN [RUN ...]
 """
 
-import argparse
+if __name__ == "__main__":
+    from goodparts.loading import begin_loading
+
+    begin_loading()
+
 import sys
 
 from evaluation.run_folder import read_run
-from goodparts.command import InputError, run_command
+from goodparts.command import InputError, command_parser, reason, run_command
 from models import load_predictor
 from reporting.evaluate_run import evaluate_run, evaluation_text, mistake_pictures
 
@@ -22,13 +26,13 @@ def load_explain(run):
     try:
         predictor = load_predictor(run.folder)
     except InputError as error:
-        print(f"No pictures of the evidence: {error}", file=sys.stderr)
+        print(f"No pictures of the evidence: {reason(error)}", file=sys.stderr)
         return None
     return predictor.explain
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = command_parser(__doc__.split("\n")[0])
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders")
     for folder in parser.parse_args().runs:
         run = read_run(folder)

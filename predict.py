@@ -6,7 +6,11 @@ With a bundle neither Keras nor TensorFlow is loaded: the first verdict comes in
 second.
 """
 
-import argparse
+if __name__ == "__main__":
+    from goodparts.loading import begin_loading
+
+    begin_loading()
+
 import csv
 import io
 import sys
@@ -19,7 +23,7 @@ from deployment.trust import add_trust_arguments, asked_trust
 from evaluation.anomaly_maps import heat
 from evaluation.overlay import draw_overlay
 from evaluation.wording import counted
-from goodparts.command import InputError, run_command
+from goodparts.command import InputError, command_parser, run_command
 from goodparts.files import file_hash, write_text
 from preprocessing.bit_depth import BIT_DEPTHS
 from preprocessing.images import is_image, read_image, write_image
@@ -190,7 +194,7 @@ def _as_csv(rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = command_parser(__doc__.split("\n")[0])
     parser.add_argument("model", help="bundle, or run folder")
     parser.add_argument("images", nargs="+", help="image files or folders")
     parser.add_argument("--csv", help="also write a table")

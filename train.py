@@ -4,7 +4,11 @@ pipenv run train --model NAME --data dataset/<name>
 pipenv run train --resume runs/<name>.unfinished
 """
 
-import argparse
+if __name__ == "__main__":
+    from goodparts.loading import begin_loading
+
+    begin_loading()
+
 from pathlib import Path
 
 from evaluation.comparison.leaderboard import can_rank, leading_metric
@@ -13,13 +17,13 @@ from evaluation.run_folder import read_run
 from evaluation.run_writer import read_unfinished
 from evaluation.thresholds import threshold_text
 from evaluation.wording import percent
-from goodparts.command import run_command, seed
+from goodparts.command import command_parser, run_command, seed
 from models import MODELS, family
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n")[0],
+    parser = command_parser(
+        __doc__.split("\n")[0],
         epilog="What a model can be told: pipenv run train --model NAME --help",
         add_help=False,
         allow_abbrev=False,
@@ -43,7 +47,7 @@ def _train(parser, name):
         "--data", required=name is not None, help="data set folder, dataset/<name>"
     )
     parser.add_argument("--runs", default="runs", help="folder of all run folders")
-    parser.add_argument("--seed", type=seed, default=0)
+    parser.add_argument("--seed", type=seed, default=0, help="of all random choices")
     if name is None:
         parser.parse_args()
         parser.error(f"--model is missing, one of {', '.join(MODELS)}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from bovw import descriptors
 from bovw.descriptors import describe
-from goodparts.command import progress
+from goodparts.command import progress, reason
 from goodparts.files import atomic_path
 from preprocessing.images import image_threads, read_image
 
@@ -64,7 +64,9 @@ class DescriptorStore:
             os.replace(mine, path)
         except OSError as error:
             self.free_bytes = 0
-            print(f"The descriptors are not kept for the next training: {error}")
+            print(
+                f"The descriptors are not kept for the next training: {reason(error)}"
+            )
 
 
 def in_threads(work, count, what=None):

@@ -43,7 +43,12 @@ def add_arguments(parser):
         metavar=("HEIGHT", "WIDTH"),
         help="chosen by itself if left out",
     )
-    parser.add_argument("--features", choices=FEATURES, default=FEATURES[0])
+    parser.add_argument(
+        "--features",
+        choices=FEATURES,
+        default=FEATURES[0],
+        help="how points are described",
+    )
     parser.add_argument(
         "--points", choices=POINTS, default=POINTS[0], help="that are described"
     )
@@ -171,7 +176,7 @@ def load_bag(run_folder):
     if run.config["family"] != "bovw" or "points" not in arguments:
         raise InputError(
             f"{run.folder} holds no bag of visual words of this version. "
-            "Train with `pipenv run train --model bovw`."
+            "Train with pipenv run train --model bovw."
         )
     settings = Settings(
         tuple(arguments["image_size"]), arguments["features"], arguments["points"]

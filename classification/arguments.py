@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from backbones import BACKBONES
-from classification.batches import LOSSES
 from goodparts.command import InputError, positive_int
 from preprocessing.datasets import choose_image_size
 
@@ -14,6 +13,7 @@ SMALLEST_SIDE, LARGEST_SIDE = 32, 900
 SMALL_CNN_PIXELS = 128 * 128
 HEAD_RATE, FEATURES_RATE = 1e-3, 2e-4
 LABEL_SMOOTHING = 0.1
+LOSSES = ("weighted", "cross_entropy", "focal")
 
 
 def add_arguments(parser):
@@ -26,19 +26,36 @@ def add_arguments(parser):
         type=_number(int, 0, 10_000),
         help="of fine-tuning (0: the head alone) or from scratch; by itself if none",
     )
-    parser.add_argument("--batch-size", type=positive_int, default=32)
+    parser.add_argument(
+        "--batch-size", type=positive_int, default=32, help="images in a step"
+    )
     rate = {"type": _number(float, 1e-9, 1.0), "metavar": "RATE"}
-    parser.add_argument("--head-rate", default=HEAD_RATE, **rate)
-    parser.add_argument("--features-rate", default=FEATURES_RATE, **rate)
+    parser.add_argument(
+        "--head-rate",
+        default=HEAD_RATE,
+        **rate,
+        help="greatest learning rate of the head",
+    )
+    parser.add_argument(
+        "--features-rate",
+        default=FEATURES_RATE,
+        **rate,
+        help="the same of the pretrained features",
+    )
     parser.add_argument(
         "--unfreeze",
         metavar="EPOCH:BLOCKS,...",
         help="from which epoch of fine-tuning how many of the last blocks are trained, "
         "such as 0:2,10:4,15:8",
     )
-    parser.add_argument("--loss", choices=LOSSES, default=LOSSES[0])
     parser.add_argument(
-        "--label-smoothing", type=_number(float, 0, 0.9), default=LABEL_SMOOTHING
+        "--loss", choices=LOSSES, default=LOSSES[0], help="what training lowers"
+    )
+    parser.add_argument(
+        "--label-smoothing",
+        type=_number(float, 0, 0.9),
+        default=LABEL_SMOOTHING,
+        help="share of every label that is spread over all classes",
     )
 
 

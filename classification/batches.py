@@ -9,7 +9,6 @@ from networks.quiet_keras import keras
 from preprocessing.augmenting.augmentation import augment, geometry_and_light
 from preprocessing.datasets import training_batches
 
-LOSSES = ("weighted", "cross_entropy", "focal")
 FOCUS = 2.0  # gamma of the focal loss
 GENTLE_ROTATION, GENTLE_BRIGHTNESS = 10, (0.8, 1.2)
 LIGHT = geometry_and_light(flips=("none",), rotation=0, brightness=GENTLE_BRIGHTNESS)

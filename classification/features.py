@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 
 from classification.batches import batches_of_a_pass, predict
-from goodparts.command import progress
+from goodparts.command import progress, reason
 from goodparts.files import atomic_path
 from preprocessing.datasets import ImageStore, prediction_batch
 
@@ -46,7 +46,7 @@ def read_features(features, dataset, rows, folder):
         try:
             _write(path, known)
         except OSError as error:
-            print(f"The features are not kept for the next training: {error}")
+            print(f"The features are not kept for the next training: {reason(error)}")
     return np.stack([known[name] for name in hashes])
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from classification.optimizer import TwoRateAdamW
-from goodparts.command import InputError, progress
+from goodparts.command import InputError, progress, reason
 from goodparts.files import atomic_path
 from networks.quiet_keras import keras
 
@@ -226,8 +226,8 @@ def _restore(path, model, stage):
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"The checkpoint {path} is broken ({error}). Delete it: that stage is "
-            "then trained again."
+            f"The checkpoint {path} is broken ({reason(error)}). Delete it: that "
+            "stage is then trained again."
         ) from error
     model.set_weights(weights)
     blocks = _num_blocks(stage, len(history) - 1)

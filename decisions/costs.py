@@ -18,7 +18,7 @@ import pandas as pd
 
 from decisions.rule import DECISIONS
 from evaluation.intervals import NUM_RESAMPLES, open_interval, resample_groups
-from goodparts.command import InputError
+from goodparts.command import InputError, reason
 
 SHARE = "share"
 
@@ -47,7 +47,7 @@ def read_costs(path, table):
             path, dtype={"class": str}, keep_default_na=False, **separators
         )
     except ValueError as error:
-        raise InputError(f"{path} cannot be read as CSV: {error}.") from error
+        raise InputError(f"{path} cannot be read as CSV: {reason(error)}.") from error
     missing = [name for name in ("class", *DECISIONS) if name not in costs.columns]
     if missing:
         raise InputError(

@@ -85,7 +85,7 @@ def check_promises(promises, confidence):
     if min(min(kinds.values()) for _, kinds in promises.values()) == 0:
         raise InputError(f"{text} Add such parts and split again.")
     offers = [_offer(promises, kind) for kind in dict.fromkeys([confidence, AVERAGE])]
-    offered = " or ".join(f"`{offer}`" for offer in offers if offer)
+    offered = " or ".join(f"{offer}" for offer in offers if offer)
     if not offered:
         raise InputError(f"{text} They carry none. Add such parts and split again.")
     raise InputError(f"{text} The strongest they carry: {offered}.")

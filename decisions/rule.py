@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from goodparts.command import InputError
+from goodparts.command import InputError, reason
 from goodparts.files import file_hash, read_json
 
 DECISIONS = ("accept", "reject", "inspect")
@@ -71,7 +71,7 @@ def read_decision(run):
         made_from, command = record["predictions_sha256"], record["command"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is damaged: {error}. Run `pipenv run decide` again."
+            f"{path} is damaged: {reason(error)}. Run pipenv run decide again."
         ) from error
     if made_from != file_hash(run.folder / "predictions.csv"):
         raise InputError(

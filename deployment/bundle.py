@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from deployment.trust import SIGNATURE, Trust, check_sha256, check_signature
-from goodparts.command import InputError
+from goodparts.command import InputError, reason
 from goodparts.files import write_bytes, write_json
 
 FORMAT = 2
@@ -167,7 +167,7 @@ def _read_about(folder, trust):
         about["files"].items()
         is_whole = own == _own_hash(about)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is damaged: {error}. {ORDER}") from error
+        raise InputError(f"{path} is damaged: {reason(error)}. {ORDER}") from error
     if not is_whole:
         raise InputError(f"{path} was changed since the export. {ORDER}")
     if trust.sha256 is not None:

@@ -7,7 +7,11 @@ Half a minute. The export is run on all of validate beside the original, and ref
 a decision differs. Its lines are those of `decide`, else the run's threshold.
 """
 
-import argparse
+if __name__ == "__main__":
+    from goodparts.loading import begin_loading
+
+    begin_loading()
+
 import datetime
 import os
 import tempfile
@@ -26,7 +30,14 @@ from deployment.unlike_good import MAX_VIEWS, learn_views
 from evaluation.predictor import classifier_prediction
 from evaluation.run_folder import member_folders, partial_folder, read_run
 from evaluation.wording import counted
-from goodparts.command import InputError, progress, run_command, stage
+from goodparts.command import (
+    InputError,
+    command_parser,
+    progress,
+    reason,
+    run_command,
+    working,
+)
 from models import bundled, load_predictor
 from networks.engines import PRECISIONS, engine_in_use
 from networks.writing import FORMATS, export_network, load_exported
@@ -60,7 +71,7 @@ def export(run_folder, out, *, precision="fp32", sign=None):
     signing_key = None if sign is None else read_signing_key(sign)
     run = read_run(run_folder)
     check_decidable(run)
-    with stage("reading the data set"):
+    with working("reading the data set"):
         dataset = _open_dataset(run)
     with tempfile.TemporaryDirectory() as scratch, partial_folder(out) as partial:
         if precision == "int8":
@@ -70,7 +81,7 @@ def export(run_folder, out, *, precision="fp32", sign=None):
             source = quantised_run(run, scratch, dataset)
             original = quantised_original(source)
         else:
-            with stage("loading the run"):
+            with working("loading the run"):
                 source, original = run, load_predictor(run.folder)
         about = {
             "name": out.stem,
@@ -88,7 +99,7 @@ def export(run_folder, out, *, precision="fp32", sign=None):
         if precision == "int8":
             found["cost"] = cost_of_int8(run, source)
             check_cost(found["cost"]["validate"])
-        with stage("loading the bundle"):
+        with working("loading the bundle"):
             inspector = load_bundle(partial)
         found["parity"] = check_parity(original, inspector, dataset)
         sha256 = seal(partial, about | found, signing_key=signing_key)
@@ -162,8 +173,7 @@ def _write_part(run, folder, prefix, precision):
             for number, member in enumerate(member_folders(run))
         ]
     family = bundled(config["family"])
-    with stage(f"writing {config['model']}"):
-        return about | family.write(run, folder, prefix, precision=precision)
+    return about | family.write(run, folder, prefix, precision=precision)
 
 
 def _origin(run):
@@ -198,7 +208,7 @@ def _open_dataset(run):
     except InputError as error:
         raise InputError(
             f"{run.name} was trained on {run.config['dataset_folder']}, on whose "
-            f"validate images the export is checked: put that back. ({error})"
+            f"validate images the export is checked: put that back. ({reason(error)})"
         ) from error
     if table_hash(dataset.manifest) != run.config["manifest_sha256"]:
         raise InputError(
@@ -214,12 +224,17 @@ def _refuse_existing(out):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = command_parser(__doc__.split("\n")[0])
     parser.add_argument("run", help="run folder")
     parser.add_argument(
         "-o", "--out", required=True, help=f"new bundle, NAME{SUFFIX}; or see --format"
     )
-    parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0])
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=PRECISIONS[0],
+        help="of the numbers in the networks",
+    )
     parser.add_argument(
         "--format",
         choices=["bundle", *FORMATS],

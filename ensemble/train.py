@@ -7,7 +7,11 @@ combiner is tried, and the simplest that is as good as the best on `validate`, o
 fold, becomes a run folder like any other model's.
 """
 
-import argparse
+if __name__ == "__main__":
+    from goodparts.loading import begin_loading
+
+    begin_loading()
+
 import contextlib
 import textwrap
 from pathlib import Path
@@ -27,7 +31,7 @@ from evaluation.run_folder import member_folders, read_run, write_results
 from evaluation.run_writer import start_run
 from evaluation.wording import WIDTH
 from goodparts.arrays import read_arrays
-from goodparts.command import InputError, run_command, seed
+from goodparts.command import InputError, command_parser, run_command, seed, working
 from goodparts.files import read_json, write_json
 from preprocessing.manifest import read_dataset, table_hash
 from reporting.advice import advice
@@ -173,7 +177,7 @@ def _notes(members, num_seen, num_all):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = command_parser(__doc__.split("\n")[0])
     parser.add_argument("members", nargs="+", metavar="RUN", help="run folders")
     parser.add_argument(
         "--combine",
@@ -181,7 +185,7 @@ def main():
         help=f"of {', '.join(COMBINERS)}, or all; chosen on validate if left out",
     )
     parser.add_argument("--runs", default="runs", help="folder of all run folders")
-    parser.add_argument("--seed", type=seed, default=0)
+    parser.add_argument("--seed", type=seed, default=0, help="of all random choices")
     arguments = parser.parse_args()
     options = {"runs": arguments.runs, "seed": arguments.seed}
     if arguments.combine is None:
@@ -189,7 +193,8 @@ def main():
     else:
         runs = list(train_all(arguments.members, _names(arguments.combine), **options))
     print(ensemble_text(read_json(runs[0] / "ensemble.json")))
-    result = verdict([read_run(run) for run in (*runs, *arguments.members)])
+    with working("comparing the runs"):
+        result = verdict([read_run(run) for run in (*runs, *arguments.members)])
     print(textwrap.fill(advice(result), WIDTH))
     for run in runs:
         print(run)

@@ -9,7 +9,7 @@ import pandas as pd
 from evaluation.anomaly_maps import MapWriter
 from evaluation.found_instances import instance_results
 from evaluation.predictor import Prediction, found_outputs
-from goodparts.command import InputError
+from goodparts.command import InputError, progress, reason
 from goodparts.files import write_csv, write_json
 from preprocessing.batches import row_batches
 from preprocessing.instances import read_ids
@@ -75,9 +75,10 @@ def predict_rows(predictor, dataset, *splits, folder):
     scores, probabilities, results = [], [], []
     maps, ids = MapWriter(folder), None
     is_good = (rows["label"] == dataset.normal_class) & (rows["split"] == "validate")
-    for positions, images in row_batches(
+    batches = row_batches(
         dataset.folder, rows, predictor.image_size, predictor.num_frames
-    ):
+    )
+    for positions, images in _shown(batches, len(rows)):
         part = predictor.predict(images)
         if part.defect_score is not None:
             scores.append(np.asarray(part.defect_score, np.float64))
@@ -105,6 +106,16 @@ def predict_rows(predictor, dataset, *splits, folder):
     return table, {"outputs": outputs, **about}
 
 
+def _shown(batches, num_rows):
+    """The batches, with a progress bar over their rows."""
+    rows = iter(progress(range(num_rows), "predicting", num_rows))
+    for positions, images in batches:
+        yield positions, images
+        for _ in positions:
+            next(rows)
+    next(rows, None)  # takes the bar away
+
+
 def write_predictions(run_folder, table):
     write_csv(Path(run_folder) / "predictions.csv", table)
 
@@ -119,7 +130,7 @@ def read_predictions(run_folder):
     if not path.is_file():
         raise InputError(
             f"{run_folder} is no run folder: it has no predictions.csv. "
-            "Give a folder that `pipenv run train` printed."
+            "Give a folder that pipenv run train printed."
         )
     again = "Put back a copy, or train that run again."
     text = {column: str for column in PREDICTION_COLUMNS if column != "defect_score"}
@@ -127,7 +138,7 @@ def read_predictions(run_folder):
         content = path.read_bytes().decode()
         table = pd.read_csv(io.StringIO(content), dtype=text, keep_default_na=False)
     except ValueError as error:  # of its encoding or its rows
-        raise InputError(f"{path} is no table: {error}. {again}") from error
+        raise InputError(f"{path} is no table: {reason(error)}. {again}") from error
     if not content.endswith("\n"):
         raise InputError(f"{path} is cut off in its last line. {again}")
     missing = [name for name in PREDICTION_COLUMNS if name not in table.columns]

@@ -120,7 +120,7 @@ def read_run(folder):
     if missing:
         raise InputError(
             f"{folder} is no finished run folder: it has no {missing[0]}. "
-            "Give a folder that `pipenv run train` printed."
+            "Give a folder that pipenv run train printed."
         )
     config = _read_object(folder / "config.json", "model", "classes", "normal_class")
     config.setdefault("outputs", ["score", "classes"])  # of an earlier version
@@ -176,7 +176,7 @@ def member_folders(run):
         if not folder.is_dir():
             raise InputError(
                 f"{run.name} needs its member {folder.name}, which is not at "
-                f"{folder}. Put it there, or run `pipenv run ensemble` again."
+                f"{folder}. Put it there, or run pipenv run ensemble again."
             )
     return folders
 

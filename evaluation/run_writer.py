@@ -23,7 +23,7 @@ import pandas as pd
 from evaluation.plots.run import write_plots
 from evaluation.predictions import predict_rows
 from evaluation.run_folder import UNFINISHED, read_run, write_results
-from goodparts.command import InputError, progress_into
+from goodparts.command import InputError, progress_into, reason
 from goodparts.files import read_json, write_csv, write_json, write_text
 from goodparts.machine import describe_device, is_alive, peak_memory_mb
 from preprocessing.manifest import table_hash
@@ -195,7 +195,7 @@ def read_unfinished(folder):
         return read_json(folder / "config.json")
     except ValueError as error:
         raise InputError(
-            f"{folder / 'config.json'} is no JSON: {error}. Train again."
+            f"{folder / 'config.json'} is no JSON: {reason(error)}. Train again."
         ) from error
 
 

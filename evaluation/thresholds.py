@@ -127,7 +127,7 @@ def choose_threshold(
     goods = np.sort(defect_scores[~np.asarray(is_defect, bool)])
     if goods.size == 0:
         raise InputError(
-            "A threshold needs good parts in `validate`; there are none. "
+            "A threshold needs good parts in validate; there are none. "
             "Add good parts, or split again with another --seed."
         )
     num_rejected = int(max_false_reject_rate * goods.size + 1e-9)

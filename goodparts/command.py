@@ -4,11 +4,15 @@ A user's mistake ends in one clear line and exit status 2.
 """
 
 import argparse
+import os
+import shutil
 import sys
+import threading
 import time
 from contextlib import contextmanager
 
 from goodparts.files import write_json
+from goodparts.loading import end_loading
 
 TOLD_EVERY_S = 1.0
 _progress_path = None  # where `progress` also writes, see `progress_into`
@@ -46,19 +50,44 @@ def progress(steps, what, total, *, unit="image", done=0, of=None):
     """
     from tqdm import tqdm  # not needed to inspect
 
-    shown = tqdm(steps, what, total, unit=unit, leave=False, disable=None)
+    screen = shutil.get_terminal_size()  # tqdm shows nothing where the size is unknown
+    size = {"ncols": screen.columns, "nrows": screen.lines}
+    shown = tqdm(steps, what, total, unit=unit, leave=False, disable=None, **size)
     if _progress_path is None:
         return shown
     return _written(shown, _progress_path, what, done, of or total)
 
 
 @contextmanager
-def stage(what):
-    """Shows what is being done while the block runs, as a bar of one step."""
-    shown = iter(progress([None], what, 1, unit="step"))
-    next(shown)
-    yield
-    next(shown, None)
+def working(what):
+    """Shows on a terminal that one long step is at work, and for how many seconds.
+
+    For what has no steps that `progress` could count; neither stands in the other.
+
+    Args:
+        what: Is done, a few words.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
+    ended, screen = threading.Event(), os.dup(sys.stderr.fileno())
+    thread = threading.Thread(target=_show, args=(what, ended, screen), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        os.close(screen)
+
+
+def _show(what, ended, screen):
+    began, text = time.monotonic(), ""
+    while not ended.is_set():
+        text = f"{what}: {time.monotonic() - began:.0f} s"
+        os.write(screen, f"\r{text}".encode())
+        ended.wait(TOLD_EVERY_S)
+    os.write(screen, f"\r{' ' * len(text)}\r".encode())
 
 
 def _written(steps, path, what, done, total):
@@ -71,6 +100,27 @@ def _written(steps, path, what, done, total):
             state = {"what": what, "step": done + number, "total": total}
             state["seconds_left"] = round((now - started) / number * left, 1)
             write_json(path, state)
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Shows the default of every flag that has one."""
+
+    def _get_help_string(self, action):
+        default = action.default
+        is_shown = action.option_strings and action.nargs != 0
+        if not is_shown or default in (None, [], (), argparse.SUPPRESS):
+            return action.help
+        values = default if isinstance(default, list | tuple) else [default]
+        shown = " ".join(map(str, values)).replace("%", "%%")
+        return f"{action.help} (default: {shown})"
+
+
+def command_parser(description, **options):
+    """The argparse parser of a command; its `--help` shows all defaults."""
+    description = description.replace("`", "")  # of docstrings
+    return argparse.ArgumentParser(
+        description=description, formatter_class=_Help, **options
+    )
 
 
 def seed(text):
@@ -98,11 +148,18 @@ def _whole_number(text, least, most):
     return value
 
 
+def reason(error):
+    """Why something failed, in words: of an OSError without number and path."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(text.split()).rstrip(".")
+
+
 def run_command(main):
     """Calls `main()` and turns mistakes, full disks and Ctrl-C into one line.
 
     Anything else is a fault of the program and keeps its traceback.
     """
+    end_loading()
     try:
         main()
     except InputError as error:
@@ -113,8 +170,8 @@ def run_command(main):
     except OSError as error:
         where = error.filename2 or error.filename
         where = f": {where}" if where else ""
-        reason = error.strerror or " ".join(str(error).split())
-        _stop(f"error: {reason}{where}. Fix this, then run the same command again.", 2)
+        again = "Fix this, then run the same command again."
+        _stop(f"error: {reason(error)}{where}. {again}", 2)
     except KeyboardInterrupt as interrupt:
         how = str(interrupt) or "Run the same command again."
         _stop(f"Interrupted. {how}", 130)

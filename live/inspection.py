@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from goodparts.command import InputError
-from live.camera.capture import EndOfSource
+from live.camera.capture import EndOfSource, NoFrame
 from live.measures import Measures
 from preprocessing.region import cut, fit_region, make_region
 
@@ -48,6 +48,8 @@ class Inspection:
         keeps_shape: Whether frames of another shape than the first are refused, as of
             a camera; images of a folder may be of any. With a region they always are.
         ends: `threading.Event` that ends the loop.
+        verdicts: `live.record.verdicts.Verdicts` that every frame is written into, or
+            None.
     """
 
     def __init__(
@@ -64,18 +66,20 @@ class Inspection:
         source="",
         keeps_shape=False,
         ends=None,
+        verdicts=None,
     ):
         self.inspector, self.capture, self.folder = inspector, capture, folder
         self.alarm, self.roi, self.mask = alarm, roi, mask
         self.outboxes, self.stop_outboxes = list(outboxes), list(stop_outboxes)
-        self.source = source
+        self.source, self.verdicts = source, verdicts
         self.keeps_shape = keeps_shape or roi is not None or mask is not None
         self.measures = Measures()
         self._region = None
         self._frames = deque(maxlen=inspector.num_frames)
         self.is_on, self._ends = True, ends or threading.Event()
         self._commands = queue.SimpleQueue()
-        self.seen, self.refusal, self._breaks = None, None, None
+        self.seen, self._breaks = None, None
+        self.refusal = self.first_refusal = None  # why frames are and were refused
         self.scores = deque(maxlen=NUM_SCORES)
 
     def run(self, look=None):
@@ -94,7 +98,9 @@ class Inspection:
                 self._obey()
                 frame = self.capture.next(NEXT_FRAME_S)
                 self._notice_capture()
-                if frame is not None:
+                if isinstance(frame, NoFrame):
+                    self._note_no_frame(frame)
+                elif frame is not None:
                     self._take(frame)
                 if look is not None and look(self.seen) is False:
                     self._ends.set()
@@ -145,6 +151,15 @@ class Inspection:
         self.seen = Seen(frame, verdict, box)
         latency = time.monotonic() - frame.captured_at
         self.measures.add(verdict.decision, latency)
+        if self.verdicts:
+            self.verdicts.add(
+                frame.name or self.source,
+                frame.number,
+                verdict.decision,
+                why=verdict.reason,
+                score=verdict.defect_score,
+                predicted=verdict.predicted,
+            )
         self._note_score(frame, verdict)
         self._raise_alarms(frame, verdict)
 
@@ -175,7 +190,18 @@ class Inspection:
             self.folder.log("frames refused", problem=problem)
             self._gap()
         self.refusal, self.seen = problem, Seen(frame, None, None)
+        self.first_refusal = self.first_refusal or problem
         self.measures.add("refused")
+        if self.verdicts:
+            name = frame.name or self.source
+            self.verdicts.add(name, frame.number, "refused", why=problem)
+
+    def _note_no_frame(self, file):
+        """A file that gave no frame is told once, with the reason."""
+        kind = "file unreadable" if file.is_bad else "source"
+        self.folder.log(kind, path=file.name, problem=file.problem)
+        if self.verdicts and file.is_bad:
+            self.verdicts.add(file.name, None, "unreadable", why=file.problem)
 
     def _raise_alarms(self, frame, verdict):
         age = timedelta(seconds=time.monotonic() - frame.captured_at)

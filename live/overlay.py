@@ -7,7 +7,7 @@ import cv2
 
 from evaluation.anomaly_maps import heat
 from evaluation.overlay import draw_overlay
-from goodparts.command import InputError
+from goodparts.command import InputError, reason
 
 OUTLINE = (255, 255, 255), (0, 0, 0)  # white on black shows on every part
 QUALITY = 85
@@ -66,7 +66,9 @@ class Window:
         try:
             cv2.namedWindow(self.title, cv2.WINDOW_NORMAL)
         except cv2.error as error:
-            raise InputError(f"OpenCV shows no windows here: {error}") from error
+            raise InputError(
+                f"OpenCV shows no windows here: {reason(error)}"
+            ) from error
         return self
 
     def __exit__(self, *_):

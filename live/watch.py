@@ -2,10 +2,16 @@
 
     pipenv run live bottle.goodparts --source rtsp://camera/stream --roi 262,109,75,204
     pipenv run live bottle.goodparts --source recording.mp4       (or folder/, 0, http://)
+    pipenv run live bottle.goodparts --source folder/ --follow    (files as they arrive)
 
 Runs until Ctrl-C, or until a recording ends. The page is on http://127.0.0.1:8080; the
 folder that is printed first holds the event log, thumbnails and clips.
 """
+
+if __name__ == "__main__":
+    from goodparts.loading import begin_loading
+
+    begin_loading()
 
 import argparse
 import contextlib
@@ -18,19 +24,21 @@ import cv2
 
 from deployment.runtime import load_bundle
 from deployment.trust import add_trust_arguments, asked_trust
-from goodparts.command import InputError, run_command
+from goodparts.command import InputError, command_parser, run_command
+from goodparts.secret_text import HOW
 from goodparts.web import is_loopback
 from live.alarms.events import Alarm
 from live.alarms.rules import parse_rule
 from live.camera.capture import Capture
-from live.camera.sources import open_source
+from live.camera.sources import open_source, parse_source
 from live.delivery.outbox import Outbox, stop_all
-from live.delivery.targets import parse_output, parse_stop_command
+from live.delivery.targets import parse_authority, parse_output, parse_stop_command
 from live.inspection import Inspection
 from live.overlay import Window
 from live.page.server import serve
 from live.page.view import View
 from live.record.folder import Folder
+from live.record.verdicts import Verdicts
 from preprocessing.region import parse_roi
 
 PORT = 8080
@@ -50,6 +58,8 @@ def watch(
     port=None,
     window=False,
     trust=None,
+    follow=False,
+    csv=None,
 ):
     """Inspects a source until it ends or the process is asked to stop.
 
@@ -65,20 +75,25 @@ def watch(
             given, and then stays on it when it has ended.
         window: Whether to show a window; q in it ends.
         trust: `deployment.trust.Trust`, what is asked of the bundle; None for nothing.
+        follow: Whether images that arrive in the folder `source` later are inspected
+            too, until the process is asked to stop.
+        csv: Table of verdicts; with `follow` verdicts.csv in `out` unless given, and
+            files that it has are not inspected again.
 
     Returns:
         The counts of frames by decision.
 
     Raises:
-        InputError: If something is not as it has to be, before anything is inspected.
+        InputError: If something is not as it has to be, before anything is inspected,
+            or if a recording could not be read or judged.
     """
     cv2.setNumThreads(1)  # the threads of capture, network and clips share the cores
     ends = threading.Event()
     with _ending(ends), contextlib.ExitStack() as stack:
         inspector = load_bundle(bundle, trust=trust)
-        opened = open_source(source)
+        opened = open_source(source, follow=follow)
         if port is None:
-            port = PORT if opened.is_live else 0
+            port = 0 if opened.ends else PORT
         try:
             rule = parse_rule(rule, inspector.false_rejects)
         except argparse.ArgumentTypeError as error:
@@ -88,7 +103,14 @@ def watch(
         stack.callback(_stop_sending, outboxes + stops)
         folder = Folder(out, bundle_sha256=inspector.sha256, tell=_print_line)
         stack.callback(_close, folder)
-        capture = Capture(source)
+        csv = csv or (Path(out) / "verdicts.csv" if follow else None)
+        verdicts = Verdicts(csv) if csv else None
+        if follow:
+            judged = verdicts.judged_in(source)
+            opened = open_source(source, follow=True, judged=judged)
+        if verdicts:
+            stack.callback(_close_table, verdicts)
+        capture = Capture(opened)
         inspection = Inspection(
             inspector,
             capture,
@@ -101,7 +123,10 @@ def watch(
             source=opened.name,
             keeps_shape=opened.is_live or Path(source).is_file(),
             ends=ends,
+            verdicts=verdicts,
         )
+        if opened.note:
+            _say(f"{opened.name}: {opened.note}")
         if not port:
             _say(f"no page; --port {PORT} gives one")
         if port:
@@ -121,8 +146,29 @@ def watch(
         if port and not ends.is_set():
             _say("The recording has ended; the page stays until Ctrl-C.")
             inspection.wait()
-        status = capture.status()
-        return inspection.measures.counts() | {"unreadable": status["num_bad"]}
+        counts = inspection.measures.counts()
+        counts["unreadable"] = capture.status()["num_bad"]
+        _say(", ".join(f"{count} {name}" for name, count in counts.items()))
+        _say(str(out))
+        if opened.left_out:
+            counted = (f"{count} {kind}" for kind, count in opened.left_out.items())
+            _say(f"files left out since they are no images: {', '.join(counted)}")
+        if opened.ends:
+            _check_judged(counts, inspection.first_refusal, out)
+        return counts
+
+
+def _check_judged(counts, refusal, out):
+    """Raises InputError where a recording was not judged to its end, or not at all."""
+    if counts["refused"] and not counts["frames"]:
+        raise InputError(
+            f"Every frame of the recording was refused, the first because: {refusal}"
+        )
+    if counts["unreadable"]:
+        raise InputError(
+            f"{counts['unreadable']} of the recording could not be read: see the line "
+            f"of kind 'source ended' in {out}/log.jsonl. The rest was judged."
+        )
 
 
 def _about_alarms(rule, false_rejects):
@@ -163,6 +209,16 @@ def _close(folder):
         )
 
 
+def _close_table(verdicts):
+    verdicts.close()
+    if verdicts.num_lost:
+        print(
+            f"{verdicts.num_lost} lines of {verdicts.path} could not be written: "
+            f"{verdicts.problem}.",
+            file=sys.stderr,
+        )
+
+
 def _say(text):
     """Prints; a terminal that is gone or full does not end an inspection."""
     with contextlib.suppress(OSError, ValueError):
@@ -185,18 +241,26 @@ def _print_line(line):
     _say("  ".join(map(str, about)))
 
 
+def _output(given):
+    """argparse type: what `parse_output` takes, made when --send-ca is known."""
+    parse_output(given)
+    return given
+
+
 def _rule(text):
     parse_rule(text)
     return text
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("bundle", help="made by `pipenv run export`")
+    parser = command_parser(__doc__.split("\n")[0])
+    parser.add_argument("bundle", help="made by pipenv run export")
     parser.add_argument(
         "--source",
+        type=parse_source,
         required=True,
-        help="rtsp://..., http://..., a device number, a video file or a folder",
+        help="rtsp://..., http://..., a device number, a video file or a folder; "
+        f"{HOW}",
     )
     parser.add_argument("--roi", type=parse_roi, help="x,y,w,h[@WIDTHxHEIGHT]")
     parser.add_argument("--mask", type=Path, help="white on the part; lossless image")
@@ -209,42 +273,57 @@ def main():
     parser.add_argument("--out", default="live_events", help="folder of log and clips")
     parser.add_argument(
         "--send",
-        type=parse_output,
+        type=_output,
         action="append",
         default=[],
-        help="webhook or mqtt://host/topic that gets the events; may be repeated",
+        help="webhook, mqtt://host/topic or mqtts:// that gets the events, or env:NAME "
+        "or @FILE for it; may be repeated",
+    )
+    parser.add_argument(
+        "--send-ca",
+        type=parse_authority,
+        metavar="FILE",
+        help="certificate of a private authority, for https:// and mqtts://",
     )
     parser.add_argument(
         "--stop-command",
         type=parse_stop_command,
         help="run on every alarm, the event on its standard input",
     )
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="go on with the images that arrive in the folder",
+    )
+    parser.add_argument(
+        "--csv",
+        metavar="FILE",
+        help="append a line per frame; with --follow verdicts.csv in --out, by which "
+        "files that were inspected before are left out",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address of the page")
     parser.add_argument("--port", type=_port, help=f"of the page, {PORT}; 0 for none")
     parser.add_argument("--window", action="store_true", help="show a window; q quits")
     add_trust_arguments(parser)
     arguments = parser.parse_args()
-    counts = watch(
+    watch(
         arguments.bundle,
         arguments.source,
         out=arguments.out,
         roi=arguments.roi,
         mask=arguments.mask,
         rule=arguments.alarm_after,
-        sends=arguments.send,
+        sends=[
+            parse_output(given, authority=arguments.send_ca) for given in arguments.send
+        ],
         stop_command=arguments.stop_command,
         host=arguments.host,
         port=arguments.port,
         window=arguments.window,
         trust=asked_trust(arguments),
+        follow=arguments.follow,
+        csv=arguments.csv,
     )
-    _say(", ".join(f"{count} {name}" for name, count in counts.items()))
-    _say(arguments.out)
-    if counts["unreadable"] and not open_source(arguments.source).is_live:
-        raise InputError(
-            f"{counts['unreadable']} of the recording could not be read: see the line "
-            f"`source ended` in {arguments.out}/log.jsonl. The rest was judged."
-        )
 
 
 def _port(text):

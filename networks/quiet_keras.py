@@ -3,10 +3,17 @@
 import logging
 import os
 
+from goodparts.command import working
+
 
 def _import_quietly():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    with working("loading Keras"):  # on a terminal; the rest of stderr is left out
+        return _import_with_nothing_shown()
+
+
+def _import_with_nothing_shown():
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

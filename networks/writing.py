@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from goodparts.command import InputError, progress, stage
+from goodparts.command import InputError, progress, working
 
 FORMATS = {"savedmodel": "tf_saved_model", "litert": "litert"}
 CALIBRATION_IMAGES = 100  # of train
@@ -30,9 +30,9 @@ def export_network(keras_file, path, keras_format):
     ONNX is what bundles hold; OpenVINO reads it too, and is several times faster on
     some backbones than with what Keras exports for it.
     """
-    with stage("loading the network"):
+    with working("loading the network"):
         network = load_keras(keras_file)
-    with stage("writing the network"), _quiet():
+    with working("writing the network"), _quiet():
         network.export(str(path), format=keras_format, verbose=False)
 
 
@@ -91,7 +91,7 @@ def quantise_network(onnx_file, store, out):
         raise InputError("int8 needs images of train to see the range of values; none.")
     chosen = np.linspace(0, len(store) - 1, min(CALIBRATION_IMAGES, len(store)))
     prepared = Path(out).with_suffix(".prepared")
-    with stage("preparing the network"), _quiet():
+    with working("preparing the network"), _quiet():
         quant_pre_process(str(onnx_file), str(prepared), skip_symbolic_shape=True)
     name = _input_name(prepared)
 
@@ -104,7 +104,7 @@ def quantise_network(onnx_file, store, out):
             image = next(self.images, None)
             return None if image is None else {name: image[None].astype(np.float32)}
 
-    with stage("writing in 8 bits"), _quiet():
+    with _quiet():
         quantization.quantize_static(
             str(prepared),
             str(out),

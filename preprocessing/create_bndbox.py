@@ -3,17 +3,21 @@
     pipenv run boxes                      every data set under dataset/
     pipenv run boxes dataset/screw        this one
 
-Writes a Pascal VOC file `<split>/boxes/<class>/<stem>.xml` for each image that has a
+Writes a Pascal VOC file <split>/boxes/<class>/<stem>.xml for each image that has a
 mask or annotated instances, and all boxes and outlines to instances.json (COCO).
 Where there is a mask, the mask counts. A thousand masks take about ten seconds.
 """
 
-import argparse
+if __name__ == "__main__":
+    from goodparts.loading import begin_loading
+
+    begin_loading()
+
 import math
 from pathlib import Path
 from xml.etree import ElementTree
 
-from goodparts.command import InputError, progress, run_command
+from goodparts.command import InputError, command_parser, progress, run_command
 from goodparts.files import write_text
 from preprocessing.images import image_size
 from preprocessing.instances import (
@@ -40,7 +44,7 @@ def find_datasets(folders):
     if not found:
         raise InputError(
             f"There is no data set under {DATASETS.resolve()}. "
-            "Make one from your images with `pipenv run folders FOLDER`."
+            "Make one from your images with pipenv run folders FOLDER."
         )
     return found
 
@@ -144,9 +148,7 @@ def _remove_others(folder, written):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("datasets", nargs="*", metavar="DATASET", help="dataset/<name>")
     for folder in find_datasets(parser.parse_args().datasets):
         create_boxes(folder)

@@ -7,13 +7,23 @@ if there is none, the embedded data set, which it renders. Seconds per thousand
 images. Running it again changes nothing; a killed run is begun again.
 """
 
-import argparse
+if __name__ == "__main__":
+    from goodparts.loading import begin_loading
+
+    begin_loading()
+
 from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 
-from goodparts.command import InputError, positive_int, run_command
+from goodparts.command import (
+    InputError,
+    command_parser,
+    positive_int,
+    run_command,
+    working,
+)
 from goodparts.command import seed as seed_type
 from preprocessing.dataset_folder import put_dataset
 from preprocessing.embedded_parts.render import render_dataset
@@ -90,7 +100,10 @@ def create_folders(
         normal_class = _choose_normal(
             source, found, table, rejected, normal_class, classes_only
         )
-        table, kept, info = _split(source, found, images, rejected, normal_class, rule)
+        with working("finding pictures of one part"):
+            table, kept, info = _split(
+                source, found, images, table, rejected, normal_class, rule
+            )
     except InputError as error:
         raise InputError(f"{error}{describe_left_out(images, rejected)}") from error
     info = {"name": name, **info, "bit_depth": bit_depth}
@@ -115,9 +128,8 @@ def _choose_normal(source, found, table, rejected, normal_class, classes_only):
     return None
 
 
-def _split(source, found, images, rejected, normal_class, rule):
+def _split(source, found, images, table, rejected, normal_class, rule):
     """The table of the images with their splits, those kept, and dataset.json."""
-    table = place_files(images)
     fingerprints = [image.fingerprint for image in images]
     is_official = rule.protocol == "official"
     if is_official and is_split_with_classes(table, normal_class):
@@ -242,15 +254,29 @@ def add_arguments(parser):
     parser.add_argument("--out", default="dataset", help="folder of all data sets")
     parser.add_argument("--name", help="of the data set; the source's name")
     parser.add_argument(
-        "--shares", type=float, nargs=3, default=SHARES, help="70 15 15"
+        "--shares",
+        type=float,
+        nargs=3,
+        default=SHARES,
+        help="of train, validate and test, also as 70 15 15",
     )
-    parser.add_argument("--seed", type=seed_type, default=0)
-    parser.add_argument("--grouping", choices=GROUPINGS, default="near_duplicates")
+    parser.add_argument("--seed", type=seed_type, default=0, help="of the split")
+    parser.add_argument(
+        "--grouping",
+        choices=GROUPINGS,
+        default="near_duplicates",
+        help="what no split cuts apart",
+    )
     parser.add_argument("--pattern", help="regular expression that finds the group")
     parser.add_argument(
         "--block", type=positive_int, default=BLOCK, help="frames in a group"
     )
-    parser.add_argument("--protocol", choices=PROTOCOLS, default=PROTOCOLS[0])
+    parser.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        default=PROTOCOLS[0],
+        help="official keeps the splits of the source",
+    )
     parser.add_argument("--layout", choices=LAYOUTS, help="found by itself if left out")
     parser.add_argument("--normal-class", help="the class of good parts")
     parser.add_argument(
@@ -278,7 +304,7 @@ def _has_copies(folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = command_parser(__doc__.split("\n")[0])
     add_arguments(parser)
     arguments = vars(parser.parse_args())
     sources = arguments.pop("source") or find_sources(arguments["out"])

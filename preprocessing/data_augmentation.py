@@ -8,18 +8,28 @@ The last one suits a fixed camera and parts that always lie the same way: a larg
 would move what tells the classes out of the picture.
 
 Copies are flipped, turned, and made brighter or darker; masks and instances move with
-them. Only `train` gets copies, of every class alike, so that the traces of
+them. Only train gets copies, of every class alike, so that the traces of
 augmentation do not tell the label. Another recipe replaces the copies of the one
 before. A run that was stopped goes on where it was. 3000 copies of 512x512 pixels
 take about a minute.
 """
 
-import argparse
+if __name__ == "__main__":
+    from goodparts.loading import begin_loading
+
+    begin_loading()
+
 import re
 
 import pandas as pd
 
-from goodparts.command import InputError, positive_int, progress, run_command
+from goodparts.command import (
+    InputError,
+    command_parser,
+    positive_int,
+    progress,
+    run_command,
+)
 from goodparts.command import seed as seed_type
 from goodparts.files import file_hash, read_json, write_json
 from preprocessing.augmenting.augmentation import (
@@ -238,24 +248,22 @@ def _moved_instances(instances, masks):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     add = parser.add_argument
     add("datasets", nargs="*", metavar="DATASET", help="dataset/<name>")
-    add("--multiplier", type=positive_int, default=12, help="copies of each image (12)")
+    add("--multiplier", type=positive_int, default=12, help="copies of each image")
     add("--balance", action="store_true", help="as many as make classes equal")
-    add("--flips", nargs="+", choices=FLIPS, default=FLIPS, help="any of (all three)")
-    add("--rotation", type=float, default=90, help="greatest angle in degrees (90)")
+    add("--flips", nargs="+", choices=FLIPS, default=FLIPS, help="any of these")
+    add("--rotation", type=float, default=90, help="greatest angle in degrees")
     add(
         "--brightness",
         nargs=2,
         type=float,
         default=(0.5, 1.5),
         metavar=("LOW", "HIGH"),
-        help="factors between (0.5 1.5)",
+        help="factors between",
     )
-    add("--seed", type=seed_type, default=0, help="another one makes other copies (0)")
+    add("--seed", type=seed_type, default=0, help="another one makes other copies")
     recipe = vars(parser.parse_args())
     for folder in find_datasets(recipe.pop("datasets")):
         augment_dataset(folder, **recipe)

@@ -3,31 +3,36 @@ r"""Turns recordings into images, so that a recording becomes a data set.
     pipenv run frames line.mp4 --out frames --rate 5
     pipenv run frames recordings/ --out frames --roi 220,0,150,400@640x480
 
-Writes `frames/line/line_000042.png` and so on, without loss; the number is that of the
+Writes frames/line/line_000042.png and so on, without loss; the number is that of the
 frame in its video. Frames that hardly differ from the last one kept are left out. A
 minute of 640x360 takes some seconds. A video is written whole or not at all: run a
 stopped command again, what is complete is not made again.
 
-Sort the images into folders by class and run `pipenv run folders`. Their names keep the
-order in time for `--grouping chronological`, and `--grouping pattern
---pattern '(.+)_\d+$'` keeps each video together.
+Sort the images into folders by class and run pipenv run folders. Their names keep the
+order in time for --grouping chronological, and --grouping pattern
+--pattern '(.+)_\d+$' keeps each video together.
 """
+
+if __name__ == "__main__":
+    from goodparts.loading import begin_loading
+
+    begin_loading()
 
 import argparse
 import math
 import os
-import shlex
 from pathlib import Path
 from typing import NamedTuple
 
-import av
 import cv2
 import numpy as np
 
-from goodparts.command import InputError, progress, run_command
+from goodparts.command import InputError, command_parser, run_command
 from goodparts.files import file_hash, read_json, remove_leftovers, write_json
+from goodparts.secret_text import secret_text
 from preprocessing.images import write_image
 from preprocessing.region import cut, fit_region, make_region, parse_roi
+from preprocessing.video_file import read_frames, to_rgb
 
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .avi .mkv .webm .gif .mpg .mpeg .ts .mts .wmv .flv .3gp".split()
@@ -35,7 +40,6 @@ VIDEO_SUFFIXES = frozenset(
 RECORD = ".frames.json"  # of how the images of a folder were made
 GREY_DIFFERENCE = 20  # of 255, above it a pixel has changed
 CHANGED_SHARE = 0.01  # of the pixels, below it an image is a near-duplicate
-MISSING_SECONDS = 1.0  # at the end of a video, above it the file was cut off
 
 
 class Counts(NamedTuple):
@@ -156,72 +160,6 @@ def is_near_duplicate(grey, last, seen=None):
     return num_changed < CHANGED_SHARE * num_pixels
 
 
-def read_frames(video):
-    """Yields the seconds since the first frame and the `av.VideoFrame`, for each.
-
-    Raises:
-        InputError: If the file is no video, damaged, or ends too early.
-    """
-    try:
-        with av.open(f"file:{video}") as container:
-            if not container.streams.video:
-                raise InputError("it has no pictures. Give a video.")
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            frames = container.decode(stream)
-            first, end = None, 0.0
-            steps = progress(frames, video.name, stream.frames or None, unit="frame")
-            for number, frame in enumerate(steps):
-                if frame.is_corrupt:
-                    raise InputError(f"frame {number} is damaged. {_mend(video)}")
-                time = _time(frame, number, stream)
-                first = time if first is None else first
-                yield time - first, frame
-                end = time - first + float((frame.duration or 0) * frame.time_base)
-            _check_end(container, stream, first, end, video)
-    except av.FFmpegError as error:
-        raise InputError(
-            f"it cannot be read as a video ({error.strerror}). {_mend(video)}"
-        ) from error
-
-
-def _time(frame, number, stream):
-    """Seconds by the frame's time stamp; by its number in files that have none."""
-    if frame.pts is not None:
-        return float(frame.pts * frame.time_base)
-    return number / float(stream.guessed_rate or 25)
-
-
-def _check_end(container, stream, first, end, video):
-    """Raises InputError where a file holds less than it says."""
-    if first is None:
-        raise InputError(f"no frame of it can be read. {_mend(video)}")
-    stated = 0.0
-    if stream.duration is not None:
-        stated = float(stream.duration * stream.time_base)
-    elif len(container.streams) == 1:  # else it may be that of a longer sound
-        stated = (container.duration or 0) / av.time_base
-    if stated - end > MISSING_SECONDS:
-        raise InputError(
-            f"it ends after {end:.1f} of {stated:.1f} seconds, so it was cut off. "
-            + _mend(video)
-        )
-
-
-def _mend(video):
-    mended = video.with_name(f"{video.stem}_mended.mkv")
-    return "Copy it again, or repair what can be repaired: " + shlex.join(
-        ["ffmpeg", "-i", f"file:{video}", "-an", f"file:{mended}"]
-    )
-
-
-def to_rgb(frame):
-    """A decoded frame as uint8 RGB, `(height, width, 3)`, turned to stand upright."""
-    image = frame.to_ndarray(format="rgb24", threads=1)
-    quarter_turns = round(frame.rotation / 90) % 4  # counter-clockwise
-    return np.ascontiguousarray(np.rot90(image, quarter_turns))
-
-
 def _describe(folder, counts, *, rate, is_new):
     due = "" if rate is None else f", {counts.num_due} taken at {rate:g} a second"
     return (
@@ -281,11 +219,15 @@ def frame_rate(text):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     add = parser.add_argument
-    add("videos", nargs="+", metavar="VIDEO", help="videos, and folders of videos")
+    add(
+        "videos",
+        nargs="+",
+        type=secret_text,
+        metavar="VIDEO",
+        help="videos, and folders of videos; or env:NAME or @FILE for one",
+    )
     add("--out", required=True, metavar="FOLDER", help="where the images go")
     add("--rate", type=frame_rate, help="images per second (every frame)")
     add(

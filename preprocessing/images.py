@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from goodparts.command import InputError
+from goodparts.command import InputError, reason
 from goodparts.files import write_bytes
 from goodparts.machine import num_cpus
 from preprocessing.bit_depth import deep_values
@@ -130,7 +130,9 @@ def image_frame(path):
             width, height = image.size
             orientation = image.getexif().get(0x0112, 1)
     except UNREADABLE as error:
-        raise InputError(f"{path} cannot be read as an image ({error}).") from error
+        raise InputError(
+            f"{path} cannot be read as an image ({reason(error)})."
+        ) from error
     if orientation not in range(1, 9):
         orientation = 1
     return ((width, height) if orientation >= 5 else (height, width)), orientation
@@ -176,9 +178,9 @@ def encode_image(image, suffix):
 
 
 def _unreadable(name, error):
-    reason = str(error).split(" <_io")[0].replace("cannot identify", "not an")
+    fault = str(error).split(" <_io")[0].replace("cannot identify", "not an")
     return InputError(
-        f"{name} cannot be read as an image ({reason}). Copy it again or remove it."
+        f"{name} cannot be read as an image ({fault}). Copy it again or remove it."
     )
 
 
@@ -189,6 +191,8 @@ def _read_bytes(path):
         raise InputError(f"There is no file {path}. Check the path.") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder; an image file is expected.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({reason(error)}).") from None
 
 
 def _to_rgb(image):

@@ -146,7 +146,7 @@ def read_ids(path, rows):
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} is not as it was written ({error!r}). "
-            "Make the data set again with `pipenv run folders`."
+            "Make the data set again with pipenv run folders."
         ) from error
 
 
@@ -176,7 +176,7 @@ def read_instances(path):
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} is not as it was written ({error!r}). "
-            "Make the data set again with `pipenv run folders`."
+            "Make the data set again with pipenv run folders."
         ) from error
 
 

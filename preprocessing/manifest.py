@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from goodparts.command import InputError
+from goodparts.command import InputError, reason
 from goodparts.files import file_hash, read_json, write_csv, write_json
 from preprocessing.images import image_size, image_threads
 from preprocessing.instances import read_instances, read_truth_mask
@@ -122,7 +122,7 @@ def check_classes(dataset):
         raise InputError(
             f"{dataset.folder} has good parts only ({dataset.normal_class!r}): a "
             "classifier needs images of defective parts too. Train a one-class "
-            "detector, or add folders of defective parts and run `pipenv run folders` "
+            "detector, or add folders of defective parts and run pipenv run folders "
             "again."
         )
     absent = set(dataset.classes) - set(dataset.rows("train")["label"])
@@ -166,13 +166,13 @@ def read_dataset(folder, *, check_files=False):
         if not (folder / name).is_file():
             raise InputError(
                 f"{folder} has no {name}. Make a data set from your images with "
-                f"`pipenv run folders FOLDER` and give its folder, dataset/<name>."
+                f"pipenv run folders FOLDER and give its folder, dataset/<name>."
             )
     try:
         info = read_json(folder / "dataset.json")
         manifest = pd.read_csv(folder / "manifest.csv", dtype=str, na_filter=False)
     except (ValueError, pd.errors.ParserError) as error:
-        raise InputError(f"{folder} cannot be read: {error}.") from error
+        raise InputError(f"{folder} cannot be read: {reason(error)}.") from error
     _check_info(info, folder / "dataset.json")
     check_manifest(manifest, info["classes"], folder / "manifest.csv")
     if file_hash(folder / "manifest.csv") not in (
@@ -182,7 +182,7 @@ def read_dataset(folder, *, check_files=False):
         raise InputError(
             f"{folder / 'manifest.csv'} was changed after it was made: its hash is not "
             "the one in dataset.json. Undo the change, or make the data set again with "
-            "`pipenv run folders`."
+            "pipenv run folders."
         )
     if check_files:
         _check_files(manifest, folder)
@@ -202,7 +202,7 @@ def _check_info(info, path):
         )
     else:
         return
-    raise InputError(f"{path} {reason}. Run `pipenv run folders` again.")
+    raise InputError(f"{path} {reason}. Run pipenv run folders again.")
 
 
 def table_hash(manifest):
@@ -217,10 +217,10 @@ def check_manifest(manifest, classes, path):
     if missing:
         raise InputError(
             f"{path} lacks the column(s) {', '.join(missing)}. "
-            "Run `pipenv run folders` again."
+            "Run pipenv run folders again."
         )
     if manifest.empty:
-        raise InputError(f"{path} has no rows. Run `pipenv run folders` again.")
+        raise InputError(f"{path} has no rows. Run pipenv run folders again.")
 
     def refuse(wrong, text):
         if wrong.any():
@@ -251,7 +251,7 @@ def check_manifest(manifest, classes, path):
     for split in SPLITS:
         if split not in set(manifest["split"]):
             raise InputError(
-                f"{path} has no rows of {split}. Run `pipenv run folders` again."
+                f"{path} has no rows of {split}. Run pipenv run folders again."
             )
     first_split = manifest.groupby("group")["split"].transform("first")
     refuse(
@@ -266,8 +266,8 @@ def check_manifest(manifest, classes, path):
 def _check_files(manifest, folder):
     if (folder / MARKER).exists():
         raise InputError(
-            f"The augmentation of {folder} was interrupted. Run `pipenv run augment "
-            f"{folder}` again, with the same options."
+            f"The augmentation of {folder} was interrupted. Run pipenv run augment "
+            f"{folder} again, with the same options."
         )
 
     def state(row):
@@ -289,5 +289,5 @@ def _check_files(manifest, folder):
         if found:
             raise InputError(
                 f"{folder / 'manifest.csv'}, line {number}: {folder / path} {found} "
-                "since the data set was made. Run `pipenv run folders` again."
+                "since the data set was made. Run pipenv run folders again."
             )

@@ -57,7 +57,7 @@ def _none_of_these(name, run, split):
         f"best on validate, misses {known(values['miss_rate'])} of the defects of "
         f"{split} and rejects {known(values['false_reject_rate'])} of the good parts. "
         "Add parts, defective ones most of all, train another model, or let a person "
-        "look at the doubtful parts (`pipenv run decide RUN --inspect-share 0.3`)."
+        "look at the doubtful parts (pipenv run decide RUN --inspect-share 0.3)."
     )
 
 
@@ -79,12 +79,12 @@ def _lines(run):
             f"It rejects from a defect score of {run.threshold:.4g} on, chosen on "
             f"validate: on test it misses {known(values['miss_rate'])} of the defects "
             f"and rejects {known(values['false_reject_rate'])} of the good parts "
-            "(`pipenv run decide` draws lines with a promise)."
+            "(pipenv run decide draws lines with a promise)."
         )
     seen = read_json(run.folder / "decision.json")["test"]
     return (
         f"It accepts below a defect score of {decision.accept_below:.4g} and rejects "
-        f"from {decision.reject_from:.4g} on, as `decide` drew the lines: on test it "
+        f"from {decision.reject_from:.4g} on, as decide drew the lines: on test it "
         f"accepts {known(seen['missed'])} of the defective groups, rejects "
         f"{known(seen['false_rejected'])} of the good ones, and sends "
         f"{known(seen['inspected'])} of the images to inspection."

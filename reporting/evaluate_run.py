@@ -8,13 +8,14 @@ from evaluation.plots.run import write_plots
 from evaluation.run_folder import compute_metrics, read_run
 from evaluation.thresholds import threshold_text
 from evaluation.wording import WIDTH, counted, figure, percent, too_few_goods
+from goodparts.command import progress, working
 from goodparts.files import replace_folder, write_bytes, write_json
 from preprocessing.images import write_image
 from reporting.mistakes import decisions, examples, find_dataset, find_unchanged
 from reporting.overlays import Overlays
 
 BY_CLASS = (
-    "A mistake here is a wrong class, by the most probable one; `predict` accepts and "
+    "A mistake here is a wrong class, by the most probable one; predict accepts and "
     "rejects by the threshold, so its errors are others: see defects missed and good "
     "rejected."
 )
@@ -40,14 +41,15 @@ def evaluate_run(run, explain=None):
     """
     dataset, note = find_dataset(run)
     judged_by = find_unchanged(run)
-    metrics = compute_metrics(
-        run.folder, run.predictions, run.config, run.threshold, judged_by
-    )
-    if judged_by is None:
-        _keep_judged_by_truth(metrics, run.metrics)
-    write_json(run.folder / "metrics.json", metrics)
-    run = read_run(run.folder)
-    write_plots(run)
+    with working("computing the metrics"):
+        metrics = compute_metrics(
+            run.folder, run.predictions, run.config, run.threshold, judged_by
+        )
+        if judged_by is None:
+            _keep_judged_by_truth(metrics, run.metrics)
+        write_json(run.folder / "metrics.json", metrics)
+        run = read_run(run.folder)
+        write_plots(run)
     overlays = None if dataset is None else Overlays(run, dataset, explain)
     table = decisions(run)
     num_copied, num_explained = _write_mistakes(run, table, overlays)
@@ -147,7 +149,8 @@ def _write_mistakes(run, table, overlays):
     """Returns how many were copied, and how many explained."""
     num_copied = num_explained = 0
     partial = _new_partial(run, "mistakes")
-    for row in table[table["is_wrong"]].itertuples():
+    wrong = table[table["is_wrong"]]
+    for row in progress(wrong.itertuples(), "showing mistakes", len(wrong)):
         path = overlays and overlays.path(row.sample_id)
         if path is None:
             continue

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from evaluation.wording import number_text
-from goodparts.command import InputError
+from goodparts.command import InputError, reason
 from preprocessing.images import read_image, resize
 from preprocessing.manifest import is_copy, read_dataset, table_hash
 from reporting.overlays import Overlays
@@ -28,7 +28,7 @@ def find_dataset(run):
     try:
         dataset = read_dataset(folder)
     except InputError as error:
-        return None, f"The pictures are missing: {error}"
+        return None, f"The pictures are missing: {reason(error)}"
     if table_hash(dataset.manifest) != run.config["manifest_sha256"]:
         return dataset, (
             f"The data set {run.config['dataset']} was changed after {run.name} was "

@@ -20,6 +20,7 @@ from evaluation.comparison.training_cost import cost
 from evaluation.metric_table import METRICS
 from evaluation.plots import classes as plots
 from evaluation.plots import scores as score_plots
+from evaluation.plots.glyphs import names_key
 from evaluation.plots.style import plot_as_data_uri, width_on_page
 from evaluation.predictions import has_both_kinds
 from evaluation.thresholds import threshold_text
@@ -216,7 +217,9 @@ def _plots(runs, names):
 
 
 def _image(figure):
-    return {"src": plot_as_data_uri(figure), "width": width_on_page(figure)}
+    source = plot_as_data_uri(figure)
+    key = names_key(figure)
+    return {"src": source, "width": width_on_page(figure), "key": key}
 
 
 def _breakable(name):

@@ -9,7 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from goodparts.files import write_bytes
+from evaluation.plots.glyphs import names_key, use_fonts
+from goodparts.files import write_bytes, write_text
 
 # Okabe and Ito, Color Universal Design, 2008; `GOOD` and `DEFECT` differ in every
 # kind of colour vision and in grey print.
@@ -22,8 +23,16 @@ PIXELS_PER_INCH = 92
 
 
 def save_plot(figure, path):
-    """Writes a figure as PNG, whole or not at all."""
+    """Writes a figure as PNG, whole or not at all, and beside it the key of its names.
+
+    There is a key, `<name>.txt`, where no font has all letters; see `glyphs`.
+    """
     write_bytes(path, _png(figure))
+    key = names_key(figure)
+    if key:
+        write_text(path.with_suffix(".txt"), key + "\n")
+    else:
+        path.with_suffix(".txt").unlink(missing_ok=True)
 
 
 def width_on_page(figure):
@@ -54,6 +63,7 @@ def calm(axes):
 
 
 def _png(figure):
+    use_fonts(figure)
     FigureCanvasAgg(figure)
     content = io.BytesIO()
     figure.savefig(

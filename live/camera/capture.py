@@ -1,7 +1,8 @@
 """Frames of a source, taken in a thread of its own.
 
 Of cameras and streams the newest frame counts: what was not taken in time is
-dropped and counted. They are connected to again for ever, with growing pauses. Of
+dropped and counted. They are connected to again for ever, with growing pauses, unless
+they never gave a picture and the reason is none that passes, as a wrong password. Of
 files and folders every frame is handed out, then `EndOfSource` is raised.
 
 When is a picture new? Decoded frames that are equal in every byte may be a stuck
@@ -17,15 +18,17 @@ goes on, the stream is begun again at what is new.
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from contextlib import closing
 from typing import NamedTuple
 
 import numpy as np
 
+from goodparts.command import InputError
 from live.camera import sources
+from live.camera.addresses import without_secrets
 from live.camera.pixels import is_same_picture, to_rgb
-from live.camera.sources import SourceLost
+from live.camera.received import Source, SourceLost
 
 FROZEN_AFTER = 5.0  # seconds
 LATE = 1.0  # seconds behind the camera from which a picture is dropped
@@ -52,12 +55,22 @@ class Frame(NamedTuple):
         captured_at: `time.monotonic()` when it had been received whole, or would
             have been if it had not waited to be read.
         media_time: Seconds in the file or stream, or None.
+        name: Of the image file, or None.
     """
 
     image: np.ndarray
     number: int
     captured_at: float
     media_time: float | None
+    name: str | None = None
+
+
+class NoFrame(NamedTuple):
+    """What came of a file instead of a frame."""
+
+    name: str
+    problem: str
+    is_bad: bool  # False where no frame was lost
 
 
 class Frozen(SourceLost):
@@ -68,7 +81,7 @@ class Capture:
     """Takes frames from a source until it ends or `stop` is called.
 
     Args:
-        source: Text as `live.camera.sources.open_source` takes it.
+        source: Text as `live.camera.sources.open_source` takes it, or the `Source`.
         frozen_after: Seconds without a new picture after which a camera or stream
             is started again.
 
@@ -80,12 +93,12 @@ class Capture:
 
     def __init__(self, source, *, frozen_after=FROZEN_AFTER):
         self.frozen_after = frozen_after
-        self._text = source
+        self._given = source
         self._source = None
         self._thread = None
         self._stopping = threading.Event()
         self._changed = threading.Condition()  # guards all below
-        self._waiting = deque()  # (number, picture), oldest first
+        self._waiting = deque()  # (number, picture or `NoFrame`, name), oldest first
         self._arrivals = deque(maxlen=RATE_OVER)
         self._state = "connecting"
         self._num_frames = self._num_dropped = self._num_bad = 0
@@ -108,7 +121,11 @@ class Capture:
             InputError: If a file, folder or address cannot be used. A camera that
                 does not answer is none: see `status()["last_error"]`.
         """
-        self._source = sources.open_source(self._text, read_timeout=self.frozen_after)
+        self._source = self._given
+        if not isinstance(self._given, Source):
+            self._source = sources.open_source(
+                self._given, read_timeout=self.frozen_after
+            )
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         self._thread.start()
         return self
@@ -120,10 +137,12 @@ class Capture:
             timeout: Seconds to wait at most; None waits for ever.
 
         Returns:
-            A `Frame`, or None if there was none in time.
+            A `Frame`; `NoFrame` for a file that gives none; None if nothing came in
+            time.
 
         Raises:
             EndOfSource: If a file or folder is at its end, or `stop` was called.
+            InputError: If a camera that never gave a picture cannot be used.
         """
         with self._changed:
             if not self._changed.wait_for(self._is_ready, timeout):
@@ -132,8 +151,10 @@ class Capture:
                 raise self._fault
             if self._stopping.is_set() or not self._waiting:
                 raise EndOfSource(f"{self._source.name} has no more frames.")
-            number, picture = self._waiting.popleft()
+            number, picture, name = self._waiting.popleft()
             self._changed.notify_all()
+        if isinstance(picture, NoFrame):
+            return picture
         try:
             image = to_rgb(picture.pixels)
         except Exception as fault:  # told by `status` if it is a camera's
@@ -141,7 +162,7 @@ class Capture:
                 raise
             self._broken = fault
             return None
-        return Frame(image, number, picture.captured_at, picture.media_time)
+        return Frame(image, number, picture.captured_at, picture.media_time, name)
 
     def status(self):
         """How the capture goes, as JSON-able values.
@@ -198,7 +219,9 @@ class Capture:
             with self._changed:
                 self._count(received)
                 if received.picture:
-                    self._hand_on(received.picture)
+                    self._hand_on(received.picture, received.name)
+                elif received.name:
+                    self._hand_on_problem(received)
                 self._changed.wait_for(
                     lambda: len(self._waiting) < FILE_QUEUE or self._stopping.is_set()
                 )
@@ -207,7 +230,7 @@ class Capture:
 
     def _watch(self):
         """Connects, takes pictures, and connects again after a loss; until stopped."""
-        pause = FIRST_PAUSE
+        pause, fails = FIRST_PAUSE, Counter()
         while not self._stopping.is_set():
             self._num_whole = 0
             try:
@@ -215,6 +238,9 @@ class Capture:
             except Frozen as lost:
                 self._note_loss("frozen", str(lost))
             except SourceLost as lost:
+                fails = Counter({lost.args: fails[lost.args] + 1})  # in a row
+                if lost.tries and not self._num_frames:
+                    self._give_up(lost, fails[lost.args])
                 self._note_loss("reconnecting", str(lost))
             except Exception as fault:  # told by `status`; a camera may come back
                 self._note_loss("reconnecting", f"{type(fault).__name__}: {fault}")
@@ -225,10 +251,15 @@ class Capture:
             with self._changed:
                 self._num_reconnects += not self._stopping.is_set()
 
+    def _give_up(self, lost, num_tries):
+        """Ends what never worked and never will."""
+        if num_tries >= lost.tries:
+            raise InputError(f"--source {self._source.name}: {lost}.")
+
     def _note_loss(self, state, text):
         with self._changed:
             self._set_state(state)
-            self._last_error = sources.without_secrets(text)
+            self._last_error = without_secrets(text)
 
     def _take_pictures(self, began):
         last_at = self._late_since = self._broken = None
@@ -286,11 +317,17 @@ class Capture:
                 self._was_restarted = True
                 raise Frozen(f"the same picture for {self.frozen_after:g} s")
 
-    def _hand_on(self, picture):
+    def _hand_on(self, picture, name=None):
         number = self._num_frames + self._num_bad - 1
-        self._waiting.append((number, picture))
+        self._waiting.append((number, picture, name))
         self._arrivals.append(picture.captured_at)
         self._size = _size(picture.pixels)
+        self._changed.notify_all()
+
+    def _hand_on_problem(self, received):
+        is_bad = received.num_bad > 0
+        problem = NoFrame(received.name, received.problem, is_bad)
+        self._waiting.append((None, problem, None))
         self._changed.notify_all()
 
     def _count(self, received):

@@ -26,6 +26,10 @@ class Damage:
     def begin(self, since, problem):
         self.is_open, self.since, self.problem = True, since, problem
 
+    def end(self):
+        """A key frame was decoded that is not shown."""
+        self.is_open = False
+
     def reaches(self, frame):
         is_later = None in (self.since, frame.pts) or frame.pts > self.since
         if frame.key_frame and is_later and not frame.is_corrupt:

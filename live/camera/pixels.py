@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from preprocessing import frames
+from preprocessing import video_file
 
 
 def to_rgb(pixels):
@@ -11,7 +11,7 @@ def to_rgb(pixels):
     Args:
         pixels: A frame of PyAV of any pixel format, or an RGB array.
     """
-    return pixels if isinstance(pixels, np.ndarray) else frames.to_rgb(pixels)
+    return pixels if isinstance(pixels, np.ndarray) else video_file.to_rgb(pixels)
 
 
 def is_same_picture(first, second):

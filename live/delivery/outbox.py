@@ -11,6 +11,7 @@ from collections import Counter, deque
 from time import monotonic
 from typing import NamedTuple
 
+from goodparts.command import reason
 from live.delivery.targets import Refused
 
 FIRST_PAUSE_S = 0.5
@@ -129,8 +130,8 @@ class Outbox:
             self._give_up(first, f"refused: {error}")
         except OSError as error:
             if self._last_error is None:
-                log.warning("%s: %s; trying again", self.target.name, error)
-            self._last_error = str(error)
+                log.warning("%s: %s; trying again", self.target.name, reason(error))
+            self._last_error = reason(error)
             return False
         except Exception as error:  # a fault of ours must not end what comes after
             log.exception("%s: a fault of the program", self.target.name)

@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import signal
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
@@ -17,10 +18,14 @@ from time import monotonic
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from goodparts.command import reason
+from goodparts.secret_text import secret_text
+
 TIMEOUT_S = 10  # of one attempt
 SEND_SYNTAX = (
-    "http://HOST/PATH, https://HOST/PATH or mqtt://[USER:PASSWORD@]HOST[:PORT]/TOPIC"
+    "http[s]://[USER:PASSWORD@]HOST/PATH or mqtt[s]://[USER:PASSWORD@]HOST[:PORT]/TOPIC"
 )
+PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 class Target(NamedTuple):
@@ -40,8 +45,8 @@ class Refused(Exception):
     """The receiver does not want this event, and will not want it later."""
 
 
-def parse_output(text):
-    """argparse type of `--send`: a webhook or an MQTT topic.
+def parse_output(given, *, authority=None):
+    """argparse type of `--send`: a webhook or an MQTT topic, or where that is written.
 
     A webhook gets a POST with the event as JSON; any status of 2xx means that it
     arrived. An MQTT topic gets it with QoS 1; the broker's acknowledgement counts.
@@ -52,9 +57,16 @@ def parse_output(text):
     the rest of the password would be shown as the path: an `@` is taken for the end
     of a password only.
 
+    Args:
+        given: The address, or `env:NAME` or `@FILE` for it; see `secret_text`.
+        authority: `ssl.SSLContext` that certificates of https:// and mqtts:// are
+            held against, see `parse_authority`; None for the authorities of the
+            system.
+
     Returns:
         Target.
     """
+    text = secret_text(given)
     try:
         parts = urlsplit(text)
         parts.port, (parts.hostname or "").encode("idna")  # both raise ValueError
@@ -65,13 +77,27 @@ def parse_output(text):
         topic = unquote(parts.path[1:])
         wrong = set("#?") & set(text) or set("#+") & set(topic)  # `+`, `#`: wildcards
         if parts.scheme in ("http", "https"):
-            return _webhook(parts)
-        if parts.scheme == "mqtt" and topic and topic.isprintable() and not wrong:
-            return _broker(parts, topic)
+            return _webhook(parts, authority)
+        if parts.scheme in PORTS and topic and topic.isprintable() and not wrong:
+            return _broker(parts, topic, authority)
     raise ArgumentTypeError(
         f"must be {SEND_SYNTAX}; in a password / is written %2F, and @ anywhere else "
-        f"than before the host %40. Received: {_shown(text)!r}."
+        f"than before the host %40. Received: {_shown(given, text)!r}."
     )
+
+
+def parse_authority(path):
+    """argparse type of `--send-ca`: a PEM file, as the `ssl.SSLContext` that trusts it.
+
+    It is trusted instead of the authorities of the system.
+    """
+    try:
+        return ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        fault = "is no certificate in PEM form"
+    except OSError as error:
+        fault = f"cannot be read ({reason(error)})"
+    raise ArgumentTypeError(f"{path} {fault}. Give the file of a private authority.")
 
 
 def parse_stop_command(text):
@@ -109,14 +135,16 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _webhook(parts):
+def _webhook(parts, authority):
     """Target for the parts of a URL; its user and password become a header."""
     place = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="")
     headers = {"Content-Type": "application/json", "User-Agent": "goodparts"}
     if parts.username:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
-    opener = urllib.request.build_opener(_NoRedirect)
+    opener = urllib.request.build_opener(
+        _NoRedirect, urllib.request.HTTPSHandler(context=authority)
+    )
 
     def deliver(content):
         request = urllib.request.Request(place.geturl(), content, headers)
@@ -128,7 +156,7 @@ def _webhook(parts):
                 raise Refused(f"{error.code} {error.reason}") from None
             raise OSError(f"{error.code} {error.reason}") from None
         except urllib.error.URLError as error:
-            raise OSError(str(error.reason)) from error
+            raise OSError(_reason(error.reason)) from error
         except HTTPException as error:
             raise OSError(f"no proper answer ({error!r})") from error
 
@@ -137,11 +165,12 @@ def _webhook(parts):
     return Target(place._replace(path=path, query=query).geturl(), deliver)
 
 
-def _broker(parts, topic):
+def _broker(parts, topic, authority):
     if importlib.util.find_spec("paho") is None:
-        raise ArgumentTypeError("mqtt:// needs the Python package paho-mqtt.")
+        raise ArgumentTypeError(f"{parts.scheme}:// needs the package paho-mqtt.")
     user, password = (unquote(text or "") for text in (parts.username, parts.password))
-    port = parts.port or 1883
+    port = parts.port or PORTS[parts.scheme]
+    is_private = parts.scheme == "mqtts"
 
     def deliver(content):
         from paho.mqtt import client as mqtt  # only where it is used
@@ -152,13 +181,31 @@ def _broker(parts, topic):
         client.connect_timeout = TIMEOUT_S
         if user:
             client.username_pw_set(user, password)
-        client.connect(parts.hostname, port)
+        if is_private:
+            client.tls_set_context(authority or ssl.create_default_context())
+        try:
+            # paho gives the TLS handshake as long as the interval of keep-alives
+            client.connect(parts.hostname, port, keepalive=max(1, round(TIMEOUT_S)))
+        except OSError as error:
+            raise OSError(_reason(error)) from error
         try:
             _publish(client, topic, content)
         finally:
             client.disconnect()
 
-    return Target(f"mqtt://{parts.hostname}:{port}/{topic}", deliver)
+    return Target(f"{parts.scheme}://{parts.hostname}:{port}/{topic}", deliver)
+
+
+def _reason(error):
+    """Why a connection failed, in plain words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not trusted ({error.verify_message}); --send-ca FILE "
+            "names a private authority"
+        )
+    if isinstance(error, ssl.SSLError):
+        return f"no TLS connection ({(error.reason or 'unknown cause').lower()})"
+    return reason(error) if isinstance(error, OSError) else str(error)
 
 
 def _publish(client, topic, content):
@@ -196,7 +243,9 @@ def _run(words, content):
         raise OSError(f"exit status {process.returncode}")
 
 
-def _shown(text):
+def _shown(given, text):
     """A wrong address; nobody knows which part of it is a password, if there is one."""
+    if given != text:
+        return given  # where it is written
     scheme, slashes, _ = text.partition("//")
     return f"{scheme if slashes else ''}//..." if set("@?") & set(text) else text

@@ -3,14 +3,18 @@
 python3 live/record/event_log.py LOG [--head SHA256]     verifies a log, in seconds
 
 A line ends with its "sha256": of the sha256 of the line before (none for the first)
-followed by the bytes of this line up to `, "sha256"`. A line that was changed, added,
+followed by the bytes of this line up to , "sha256". A line that was changed, added,
 removed or moved is found. Two things are not, for no key is secret: a log cut off
 after a line, and one written anew from some line on. Both are found where the head,
 the sha256 of the last line, was noted elsewhere (on paper, in a mail, by the webhook's
 receiver): give it as --head.
 """
 
-import argparse
+if __name__ == "__main__":
+    from goodparts.loading import begin_loading
+
+    begin_loading()
+
 import fcntl
 import hashlib
 import json
@@ -21,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from goodparts.command import InputError, run_command
+from goodparts.command import InputError, command_parser, run_command
 
 MOST_WAITING = 10_000  # lines kept in memory while the disk takes none
 SEAL = b', "sha256": "%s"}\n'
@@ -275,9 +279,7 @@ def _sync_folder(path):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("log", help="the event log, JSON lines")
     parser.add_argument("--head", help="a head noted earlier; must be in the log")
     arguments = parser.parse_args()

@@ -5,6 +5,7 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
+from goodparts.command import reason
 from live.alarms.events import Event
 from live.record.clips import ClipRecorder, write_thumbnail
 from live.record.event_log import EventLog
@@ -86,7 +87,9 @@ class Folder:
         try:
             found = write_thumbnail(self.path / "events" / f"{event_id}.jpg", image)
         except OSError as error:
-            self._thumbnail_problem = f"There is no thumbnail of {event_id}: {error}"
+            self._thumbnail_problem = (
+                f"There is no thumbnail of {event_id}: {reason(error)}"
+            )
             return None
         self._thumbnail_problem = None
         return found

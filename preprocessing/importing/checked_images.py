@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 from PIL import Image
 
-from goodparts.command import InputError, progress
+from goodparts.command import InputError, progress, reason
 from goodparts.files import file_hash, natural_key
 from preprocessing.bit_depth import deep_values, depth_of, is_deep
 from preprocessing.images import (
@@ -204,7 +204,7 @@ def _check(found, bit_depth):
             mask_sha256 = " ".join(map(file_hash, found.mask_paths))
             mask_sha256 += f" without {found.mask_ignore}" * bool(found.mask_ignore)
     except (InputError, OSError) as error:
-        return Rejected(found.source, _reason(error))
+        return Rejected(found.source, reason(error))
     size = image.shape[:2]
     if is_converted:
         content = encode_image(image, ".png")
@@ -221,10 +221,6 @@ def _check(found, bit_depth):
 def _has_mask(found):
     drawn = any(instance["polygons"] for instance in found.instances)
     return bool(found.mask_paths) or drawn
-
-
-def _reason(error):
-    return " ".join(str(error).split()).rstrip(".")
 
 
 def _unique_stems(images, *, keep_official):

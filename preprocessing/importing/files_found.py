@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
-from goodparts.command import InputError
+from goodparts.command import InputError, reason
 from preprocessing.images import IMAGE_SUFFIXES, is_image
 from preprocessing.importing.annotation_files import read_json_file, read_xml_file
 from preprocessing.importing.found_image import Rejected
@@ -91,7 +91,7 @@ def broken_files(folder, names):
             if read:
                 read(Path(folder, name))
         except (ValueError, OSError) as error:
-            broken.append(Rejected(name, f"cannot be read: {error}"))
+            broken.append(Rejected(name, f"cannot be read: {reason(error)}"))
     return broken
 
 

@@ -46,6 +46,6 @@ def remark_unclear(sources):
     reason = (
         f"is turned by EXIF{others}: whether its boxes were drawn on the turned "
         "picture cannot be told, they are kept as they are; look at them with "
-        "`pipenv run boxes`"
+        "pipenv run boxes"
     )
     return [Rejected(sources[0], reason)]

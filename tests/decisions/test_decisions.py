@@ -119,8 +119,8 @@ def test_a_refusal_offers_what_can_be_pasted():
     assert str(refusal.value) == (
         "With 95 % confidence, --max-miss 0.01 needs 299 groups of defective parts in "
         "validate (99 to hold on average), there are 46. The strongest they carry: "
-        "`--max-miss 0.064 --max-false-reject 0.3` or "
-        "`--max-miss 0.022 --max-false-reject 0.3 --confidence average`."
+        "--max-miss 0.064 --max-false-reject 0.3 or "
+        "--max-miss 0.022 --max-false-reject 0.3 --confidence average."
     )
     with pytest.raises(InputError, match="Add such parts and split again"):
         check_promises({"--max-miss": (0.01, {"dent": 0})}, "average")

@@ -48,7 +48,7 @@ def test_neighbouring_floats():
 
 
 def test_without_good_parts():
-    with pytest.raises(InputError, match="good parts in `validate`"):
+    with pytest.raises(InputError, match="good parts in validate"):
         choose_threshold([0.5], [True])
 
 

@@ -149,6 +149,7 @@ class MjpegServer:
 
     Attributes, which may be set at any time:
         size: Height and width of the pictures.
+        refuses: Ends every stream, and answers with 404, while True.
         stalled: Sends nothing while True, with the connection open.
         still: Sends the same picture again and again while True.
         garbage: How many of the next parts are random bytes.
@@ -160,7 +161,7 @@ class MjpegServer:
 
     def __init__(self, *, size=SIZE, rate=30, port=0):
         self.size, self.rate = size, rate
-        self.stalled = self.still = False
+        self.stalled = self.still = self.refuses = False
         self.garbage = self.truncated = self.broken = self.noise = 0
         self.num_connections = 0
         self.number = now_number()
@@ -184,11 +185,14 @@ class MjpegServer:
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
     def stream(self, handler):
+        if self.refuses:
+            handler.send_error(404)
+            return
         handler.send_response(200)
         kind = "multipart/x-mixed-replace; boundary=frame"
         handler.send_header("Content-Type", kind)
         handler.end_headers()
-        while self.running:
+        while self.running and not self.refuses:
             time.sleep(1 / self.rate)
             if self.stalled:
                 continue

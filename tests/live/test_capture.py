@@ -9,7 +9,8 @@ import stream_server as server
 from goodparts.command import InputError
 from live.camera import pixels as pixels_of
 from live.camera import sources
-from live.camera.capture import FILE_QUEUE, Capture, EndOfSource
+from live.camera.capture import FILE_QUEUE, Capture, EndOfSource, NoFrame
+from live.camera.received import Picture, Received, Source, SourceLost
 from preprocessing.images import write_image
 
 SIZE = (96, 288)
@@ -42,6 +43,8 @@ def take(capture, count):
     while len(frames) < count:
         frame = capture.next(PATIENCE)
         assert frame is not None, capture.status()
+        if isinstance(frame, NoFrame):
+            continue
         assert server.read_code(frame.image) is not None, "not a whole picture"
         frames.append(frame)
     return frames
@@ -108,15 +111,15 @@ def script(monkeypatch, *connections):
                 continue
             now[0] += 0.01
             pixels = server.draw(server.now_number(), SIZE)
-            yield sources.Received(sources.Picture(pixels, now[0] - what, None))
+            yield Received(Picture(pixels, now[0] - what, None))
             time.sleep(0.01)
         while not waiting:
-            yield sources.Received()
+            yield Received()
             time.sleep(0.01)
 
     clock = SimpleNamespace(monotonic=lambda: now[0])
     monkeypatch.setattr("live.camera.capture.time", clock)
-    source = sources.Source("rtsp://camera", True, receive)
+    source = Source("rtsp://camera", True, receive)
     monkeypatch.setattr(sources, "open_source", lambda text, read_timeout: source)
     return Capture("rtsp://me:secret@camera")
 
@@ -176,7 +179,7 @@ def test_picture_of_a_camera_that_cannot_be_converted_ends_nothing(monkeypatch):
 )
 def test_pause_grows_only_without_pictures(monkeypatch, num_whole, pauses):
     waited = []
-    lost = [0.0] * num_whole + [sources.SourceLost("gone")]
+    lost = [0.0] * num_whole + [SourceLost("gone")]
     capture = script(monkeypatch, *[lost] * 5, [0.0])
     monkeypatch.setattr(capture._stopping, "wait", waited.append)
     with capture:

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from live.delivery.targets import parse_output, parse_stop_command
+from live.camera.sources import parse_source
+from live.delivery.targets import parse_authority, parse_output, parse_stop_command
 
 
 @pytest.mark.parametrize(
@@ -70,3 +71,30 @@ def test_paho_is_imported_for_mqtt_only():
         "o.parse_output('mqtt://localhost/topic'); sys.exit('paho' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_address_may_be_kept_off_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("BROKER", "mqtts://me:s3cret@broker/line")
+    assert parse_output("env:BROKER").name == "mqtts://broker:8883/line"
+    monkeypatch.setenv("BROKER", "mqtts:me:s3cret/line")
+    with pytest.raises(argparse.ArgumentTypeError, match="'env:BROKER'") as error:
+        parse_output("env:BROKER")
+    assert "s3cret" not in str(error.value)
+
+
+def test_source_may_be_kept_off_the_command_line(monkeypatch):
+    monkeypatch.setenv("CAMERA", "rtsp://me:s3cret@camera/line")
+    assert parse_source("env:CAMERA") == "rtsp://me:s3cret@camera/line"
+    for value in ("s3cret", "rtsp://s3cret:x/", "ftp://s3cret/line"):
+        monkeypatch.setenv("CAMERA", value)
+        with pytest.raises(argparse.ArgumentTypeError, match="env:CAMERA") as error:
+            parse_source("env:CAMERA")
+        assert "s3cret" not in str(error.value)
+
+
+def test_authority_that_is_none_is_refused(tmp_path):
+    (tmp_path / "ca.pem").write_text("no certificate")
+    with pytest.raises(argparse.ArgumentTypeError, match="no certificate in PEM"):
+        parse_authority(tmp_path / "ca.pem")
+    with pytest.raises(argparse.ArgumentTypeError, match="No such file"):
+        parse_authority(tmp_path / "none.pem")

@@ -1,6 +1,7 @@
 """The command as a user types it, in a process of its own."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -79,6 +80,58 @@ def test_sigterm_ends_in_good_order_and_sigkill_leaves_the_log_whole(
             assert process.wait(PATIENCE) == status
         verify(out / "log.jsonl")
     assert [line["kind"] for line in lines_of(out)].count("started") == 2
+
+
+def test_folder_is_followed_and_goes_on_where_it_stopped(bundle, parts, tmp_path):
+    hot, out = tmp_path / "hot", tmp_path / "live"
+    hot.mkdir()
+    images = sorted(parts["bad"].iterdir())[:4]
+    shutil.copy(images[0], hot)
+    (hot / "notes.txt").write_text("no image")
+    command = [*WATCH, bundle, "--source", hot, "--out", out, "--follow"]
+    for new in (images[1], images[2]):
+        with subprocess.Popen(
+            [*command, "--port", "0"], stdout=subprocess.PIPE, text=True
+        ) as process:
+            _wait_until(lambda: images[0].name in _judged(out))
+            shutil.copy(new, hot)
+            _wait_until(lambda name=new.name: name in _judged(out))
+            process.send_signal(signal.SIGINT)
+            printed = process.communicate(timeout=PATIENCE)[0]
+        assert process.returncode == 0 and "no images: 1 .txt" in printed
+    assert _judged(out) == [image.name for image in images[:3]]
+    rows = (out / "verdicts.csv").read_text().splitlines()
+    assert rows[0].startswith("path,frame,decision") and len(rows) == 4
+    verify(out / "log.jsonl")
+
+
+def _judged(out):
+    table = out / "verdicts.csv"
+    rows = table.read_text().splitlines()[1:] if table.exists() else []
+    return [Path(row.split(",")[0]).name for row in rows]
+
+
+def _wait_until(condition):
+    ends = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+
+
+def test_recording_of_which_every_frame_is_refused_is_no_success(
+    bundle, parts, tmp_path
+):
+    found = run(
+        bundle,
+        *("--source", parts["good"], "--out", tmp_path / "live"),
+        *("--roi", "0,0,10,40@400x100"),
+    )
+    assert found.returncode == 2 and "0 frames" in found.stdout
+    assert len(found.stderr.splitlines()) == 1
+    assert (
+        "Every frame of the recording was refused, the first because: The frame is"
+        in (found.stderr)
+    )
 
 
 def test_mistakes_are_one_line_and_leave_nothing(bundle, parts, tmp_path):

@@ -37,7 +37,7 @@ def test_a_data_set_reads_back(small_dataset):
     [
         (",train,", ",tarin,", r"line \d+: split must be one of .* Received: 'tarin'"),
         ("sample_id,path", "sample,path", "lacks the column"),
-        (",clip,", ",", r"lacks the column\(s\) clip. Run `pipenv run folders` again."),
+        (",clip,", ",", r"lacks the column\(s\) clip. Run pipenv run folders again."),
         (",good,train,", ",god,train,", r"line \d+: label 'god' is none of"),
     ],
 )

@@ -28,7 +28,7 @@ def test_the_run_its_line_and_what_test_saw_of_it(dataset, make_run):
     assert text.startswith("To deploy: mobilenetv2. It rejects from a defect score of")
     assert f"{run.threshold:.4g}" in text and "misses 0.0 % (0.0 to" in text
     decide_run(run.folder, inspect_share=0.1)
-    assert "as `decide` drew the lines" in advice(verdict([run]))
+    assert "as decide drew the lines" in advice(verdict([run]))
 
 
 def test_an_ensemble_names_its_members_and_a_simpler_run(dataset, make_run):

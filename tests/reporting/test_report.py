@@ -248,7 +248,7 @@ def test_evaluate_refreshes_metrics_and_copies_mistakes(dataset, make_run):
         "scores",
     }
     text = evaluation_text(result)
-    assert "by the most probable one; `predict` accepts and rejects by the" in text
+    assert "by the most probable one; predict accepts and rejects by the" in text
     # 8 good parts on test: 1 / 8 is more than 5 %
     assert (
         text.count("not measurable: at that line 0 of 16 good images (8 groups)") == 3

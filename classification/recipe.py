@@ -1,0 +1,145 @@
+"""How a classifier is trained: a head on frozen features, then the last blocks too."""
+
+import numpy as np
+import pandas as pd
+
+from backbones import BACKBONES
+from classification.head import train_head
+from classification.model import (
+    build_features,
+    build_head,
+    join,
+    lean_to_shares,
+    unfreeze_blocks,
+)
+from classification.training import FALL
+from classification.whole import train_images
+from networks.quiet_keras import keras
+from preprocessing.manifest import is_copy
+from preprocessing.splitting.split import hold_out
+
+STEPS_FINE_TUNING, STEPS_FROM_SCRATCH = 400, 900
+
+
+def train_classifier(model, dataset, arguments, *, seed, run):
+    """Trains in an open run, whose notes say what came of it.
+
+    Args:
+        model: "small_cnn" or a key of BACKBONES.
+        dataset: `Dataset`.
+        arguments: What `train` makes of its flags.
+        seed: The one seed.
+        run: `OpenRun`.
+
+    Returns:
+        The classifier without an optimizer, and its curves, a pandas table.
+    """
+    make_reproducible(seed)
+    features, head, history = _train(model, dataset, arguments, seed, run)
+    if arguments["loss"] == "weighted":
+        lean_to_shares(head, _shares(dataset))
+    # joined anew: without the optimizer that it was compiled with
+    return join(features, head), history
+
+
+def make_reproducible(seed):
+    """Same seed, same weights: seeds all generators and picks repeatable kernels."""
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        tensorflow.config.experimental.enable_op_determinism()
+
+
+def _train(model, dataset, arguments, seed, run):
+    """The trained features, the trained head and their curves."""
+    rows = dataset.rows("train")
+    held_out = hold_out(rows["label"], rows["group"], seed=seed)
+    features = build_features(
+        model,
+        arguments["image_size"],
+        weights=arguments["weights"],
+        alpha=arguments["alpha"],
+    )
+    train_one = _train_from_weights
+    if arguments["weights"] == "none":
+        train_one = _train_from_scratch
+        if model in BACKBONES:
+            note = f"ImageNet weights were not used: {model} was trained from scratch"
+            run.config["warnings"].append(note)
+    return train_one(
+        model,
+        features,
+        dataset,
+        arguments=arguments,
+        held_out=held_out,
+        seed=seed,
+        run=run,
+    )
+
+
+def _train_from_scratch(model, features, dataset, *, arguments, held_out, seed, run):
+    head = build_head(features.output_shape[1], len(dataset.classes))
+    classifier = join(features, head)
+    history = train_images(
+        classifier,
+        dataset,
+        name="from scratch",
+        arguments=arguments | {"features_rate": arguments["head_rate"]},
+        steps=STEPS_FROM_SCRATCH,
+        held_out=held_out,
+        seed=seed,
+        checkpoint=run.checkpoints / "from_scratch.npz",
+        tell_history=run.write_history,
+    )
+    return features, head, history
+
+
+def _train_from_weights(model, features, dataset, *, arguments, held_out, seed, run):
+    """First the head on frozen features, then the last blocks with it."""
+    head, head_history, use_copies = train_head(
+        features,
+        dataset,
+        arguments=arguments,
+        held_out=held_out,
+        seed=seed,
+        cache=run.folder.parent / ".features",
+        checkpoints=run.checkpoints,
+        tell_history=run.write_history,
+    )
+    if use_copies is not None:
+        verdict = "helped the head" if use_copies else "did not help the head"
+        run.config["notes"].append(f"augmented copies {verdict}, on held-out groups")
+    if arguments["epochs"] == 0:
+        return features, head, head_history
+    classifier = join(features, head)
+    history = train_images(
+        classifier,
+        dataset,
+        name="fine-tuning",
+        arguments=arguments | {"head_rate": FALL * arguments["head_rate"]},
+        steps=STEPS_FINE_TUNING,
+        held_out=held_out,
+        seed=seed,
+        checkpoint=run.checkpoints / "fine-tuning.npz",
+        set_blocks=lambda count: unfreeze_blocks(classifier, model, count),
+        tell_history=lambda rows: run.write_history(
+            [*head_history.to_dict("records"), *rows]
+        ),
+    )
+    alone, together = (x["val_loss"].min() for x in (head_history, history))
+    if together > alone:
+        note = (
+            f"on held-out groups the head alone had the lower loss ({alone:.3f}, with "
+            f"the last blocks {together:.3f}): train with --epochs 0 too and compare"
+        )
+        print(note)
+        run.config["notes"].append(note)
+    return features, head, pd.concat([head_history, history], ignore_index=True)
+
+
+def _shares(dataset):
+    """Share of each class among the original images of train."""
+    rows = dataset.rows("train")
+    labels = rows["label"][~is_copy(rows)]
+    return np.array([(labels == name).mean() for name in dataset.classes])

@@ -1,0 +1,167 @@
+"""A folder that files arrive in: each image is handed on once, when it is whole.
+
+The folder is looked through every 0.2 s, and only where its time of change says that
+names have come or gone; every 5 s in any case, since network drives may not tell it.
+Looking takes at most a fifth of the time, so that large folders are looked through
+less often.
+
+A file is whole when its size and time stood still between two looks and it decodes.
+One that does not decode is waited for, and given up 30 s after its last change. A
+name counts once: a file that comes back is handed on again if it was changed since,
+and one that is overwritten in place is not.
+"""
+
+import os
+import stat
+import time
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from goodparts.command import InputError, reason
+from goodparts.files import natural_key
+from live.camera.received import Picture, Received
+from preprocessing.images import is_image, read_image
+
+POLL_S = 0.2
+LOOK_AGAIN_S = 5.0  # even where the folder says that nothing changed
+LOOKING_SHARE = 4  # pauses are this many times as long as a look
+GIVE_UP_S = 30.0  # after the last change of a file that does not decode
+SETTLED_S = 2.0  # since the last change of a file that was there from the start
+MANY_GONE = 100_000  # names that left the folder and are remembered
+
+
+class _Waiting(NamedTuple):
+    """A file that is not yet handed on."""
+
+    form: tuple | None  # size and time of change, ns, at the last look
+    since: float  # time.monotonic() of that form
+    was_there: bool  # at the first look
+    tried: tuple | None = None  # the form that did not decode
+
+
+class HotFolder:
+    """Finds the images of a folder as they arrive.
+
+    Args:
+        path: Of a folder that exists; its subfolders are not looked into.
+        known: When files of earlier runs were judged, in ns since 1970, by name: they
+            are left out unless they were changed later.
+
+    Attributes:
+        left_out: How many files are no images, by suffix.
+    """
+
+    def __init__(self, path, known=None):
+        self.path = Path(path)
+        self.left_out = Counter()
+        self._judged = dict(known or {})  # time of the file's content, ns, by name
+        self._present, self._waiting = set(), {}
+        self._is_first, self._is_away = True, False
+        self._changed_ns, self._looked_at, self._next_look = None, -LOOK_AGAIN_S, 0.0
+
+    def receive(self):
+        """Yields `Received` for ever; of several new files in order of their times."""
+        while True:
+            if time.monotonic() >= self._next_look:
+                began = time.thread_time()
+                yield from self._look()
+                pause = LOOKING_SHARE * (time.thread_time() - began)
+                self._next_look = time.monotonic() + pause
+            for name in list(self._waiting):
+                yield from self._judge(name)
+            yield Received()
+            time.sleep(POLL_S)
+
+    def _look(self):
+        """Takes up new names; yields a problem for what is no image."""
+        try:
+            changed_ns = os.stat(self.path).st_mtime_ns
+            is_due = time.monotonic() - self._looked_at >= LOOK_AGAIN_S
+            if changed_ns == self._changed_ns and not is_due:
+                return
+            with os.scandir(self.path) as entries:
+                names = {entry.name for entry in entries}
+        except OSError as error:
+            if not self._is_away:
+                self._is_away = True
+                yield Received(problem=f"{reason(error)}; waiting", name=str(self.path))
+            return
+        self._is_away = False
+        self._changed_ns, self._looked_at = changed_ns, time.monotonic()
+        new, gone = names - self._present, self._present - names
+        self._present = names
+        self._forget(gone)
+        for name in self._in_order(new):
+            if is_image(name):
+                self._waiting[name] = _Waiting(None, time.monotonic(), self._is_first)
+            elif not name.startswith(".") and not (self.path / name).is_dir():
+                suffix = Path(name).suffix.lower() or "without a suffix"
+                self.left_out[suffix] += 1
+                if self.left_out[suffix] == 1:
+                    problem = f"files {suffix} are no images and are left out"
+                    yield Received(problem=problem, name=str(self.path / name))
+        self._is_first = False
+
+    def _in_order(self, names):
+        """By time where they arrived since the last look, else as files are listed."""
+        if self._is_first:
+            return sorted(names, key=natural_key)
+        return sorted(names, key=lambda name: (self._time_ns(name), natural_key(name)))
+
+    def _time_ns(self, name):
+        try:
+            return os.stat(self.path / name).st_mtime_ns
+        except OSError:
+            return 0
+
+    def _forget(self, gone):
+        """Keeps the newest of the names that left, to know files that come back."""
+        for name in gone & self._judged.keys():
+            self._judged[name] = self._judged.pop(name)
+        too_many = len(self._judged) - len(self._present) - MANY_GONE
+        for name in list(self._judged)[: max(0, too_many)]:
+            if name not in self._present:
+                del self._judged[name]
+
+    def _judge(self, name):
+        """Hands a waiting file on when it is whole, or says why it never will be."""
+        path, waiting, now = self.path / name, self._waiting[name], time.monotonic()
+        try:
+            found = os.stat(path)
+        except OSError as error:
+            is_gone = isinstance(error, FileNotFoundError)
+            problem = "moved or deleted before it was read" if is_gone else None
+            yield self._give_up(name, problem or reason(error))
+            return
+        changed_ns, form = found.st_mtime_ns, (found.st_size, found.st_mtime_ns)
+        if not stat.S_ISREG(found.st_mode) or changed_ns <= self._judged.get(name, -1):
+            del self._waiting[name]
+            return
+        is_old = waiting.was_there and time.time() - found.st_mtime > SETTLED_S
+        if form != waiting.form and not is_old:
+            self._waiting[name] = waiting._replace(form=form, since=now)
+            return
+        is_late = is_old or now - waiting.since >= GIVE_UP_S
+        if waiting.tried == form and not is_late:
+            return
+        try:
+            image = read_image(path)
+        except InputError as error:
+            if is_late:
+                yield self._give_up(name, str(error), changed_ns)
+            else:
+                self._waiting[name] = waiting._replace(tried=form)
+            return
+        del self._waiting[name]
+        self._judged[name] = changed_ns
+        picture = Picture(np.ascontiguousarray(image), time.monotonic(), None)
+        yield Received(picture, name=str(path))
+
+    def _give_up(self, name, problem, changed_ns=None):
+        del self._waiting[name]
+        if changed_ns is not None:
+            self._judged[name] = changed_ns
+        return Received(num_bad=1, problem=problem, name=str(self.path / name))

@@ -1,0 +1,96 @@
+"""The table of verdicts: a line for every frame or file, written as it is judged."""
+
+import csv
+import io
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from goodparts.command import InputError, reason
+
+COLUMNS = ("path", "frame", "decision", "reason", "score", "predicted", "time")
+NS_PER_S = 1_000_000_000
+
+
+class Verdicts:
+    """Appends to a CSV file; every line is handed to the system at once.
+
+    Nothing here raises into the inspection: a line that cannot be written is counted,
+    and `problem` says why; the file never holds half a line.
+
+    Args:
+        path: Made with its header when missing.
+
+    Raises:
+        InputError: If the file cannot be written or is another table.
+    """
+
+    def __init__(self, path):
+        self.path, self.problem, self.num_lost = Path(path), None, 0
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("ab+", buffering=0)
+        except OSError as error:
+            raise InputError(f"--csv {path}: {reason(error)}.") from None
+        self._check_header()
+
+    def _check_header(self):
+        header = _line(COLUMNS)
+        self._file.seek(0)
+        found = self._file.readline()
+        if not found:
+            self._file.write(header)
+        elif found != header:
+            self._file.close()
+            raise InputError(
+                f"--csv {self.path} holds another table. Name another file."
+            )
+        size = self._file.seek(0, os.SEEK_END)
+        self._file.seek(max(0, size - 1))
+        if self._file.read(1) not in (b"", b"\n"):  # cut off by a fall of the system
+            self._file.write(b"\n")
+
+    def add(self, name, number, decision, *, why="", score=None, predicted=None):
+        """Writes the line of a frame.
+
+        Args:
+            name: Of the image file, or of the source.
+            number: Of the frame, or None.
+            decision: Also "refused" or "unreadable".
+            why: The reason.
+            score: Defect score, or None.
+            predicted: Name of the class, or None.
+        """
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = _line((name, number, decision, why, score, predicted, now))
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            if self._file.write(line) != len(line):
+                raise OSError("the disk is full")
+        except OSError as error:
+            self.problem = reason(error)
+            self.num_lost += 1
+            self._file.truncate(end)
+
+    def judged_in(self, folder):
+        """When the files of a folder were judged last, in ns since 1970, by name."""
+        folder, found, is_inside = os.path.abspath(folder), {}, {}
+        with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
+            for row in csv.DictReader(file):
+                parent, name = os.path.split(row["path"])
+                if parent not in is_inside:
+                    is_inside[parent] = os.path.abspath(parent) == folder
+                if is_inside[parent] and row["time"]:
+                    judged_at = datetime.fromisoformat(row["time"]).timestamp()
+                    found[name] = int(judged_at * NS_PER_S)
+        return found
+
+    def close(self):
+        self._file.close()
+
+
+def _line(values):
+    text = io.StringIO()
+    values = ["" if value is None else value for value in values]
+    csv.writer(text, lineterminator="\n").writerow(values)
+    return text.getvalue().encode(errors="backslashreplace")
