@@ -1,7 +1,7 @@
 """What the default threshold costs against the best one of the same scores.
 
-    python3 benchmarks/thresholds.py                 drawn scores, two minutes
-    python3 benchmarks/thresholds.py RUN [RUN ...]   scores of runs, half a minute each
+    python3 benchmarks/thresholds.py                 drawn scores, ten minutes
+    python3 benchmarks/thresholds.py RUN [RUN ...]   scores of runs, two minutes each
 
 The threshold is chosen on 1,000 small calibrations drawn anew. Its error is the mean of
 the share of defects missed and of good parts rejected among everyone, its regret how

@@ -11,19 +11,22 @@ CONFIDENCE = 0.95  # of the bound on what the threshold rejects
 MARGIN = 0.001  # of the span of the good scores, where no score lies above them
 MIN_GOOD_GROUPS = 100  # of which MAX_FALSE_REJECT_RATE is a whole one
 RULE = f"lowest threshold with a false reject rate of at most {MAX_FALSE_REJECT_RATE:g}"
-BALANCED = (
-    "the score at which good and defective parts are equally likely, as fewer than "
-    f"{MIN_GOOD_GROUPS} groups of good parts cannot carry a false reject rate of "
-    f"{MAX_FALSE_REJECT_RATE:g}"
+MAX_COST = 0.05  # of that rate, in the mean of defects missed and good parts rejected
+BALANCED = "the score at which good and defective parts are equally likely, as "
+FEW = (
+    f"fewer than {MIN_GOOD_GROUPS} groups of good parts cannot carry a false reject "
+    f"rate of {MAX_FALSE_REJECT_RATE:g}"
 )
+COSTLY = f"a false reject rate of {MAX_FALSE_REJECT_RATE:g} would miss too many defects"
 
 
 def describe_threshold(defect_scores, is_defect, groups):
     """The content of threshold.json, of the samples of `validate`.
 
-    With MIN_GOOD_GROUPS groups of good parts, or without a defect, the rule is that of
-    `choose_threshold`. With fewer it would hang on the one worst good part, and miss
-    most defects where that part scores high: `balanced_threshold` decides then.
+    Without a defect the rule is that of `choose_threshold`. With fewer than
+    MIN_GOOD_GROUPS groups of good parts it would hang on the one worst good part, and
+    where good parts score high it would miss most defects: `balanced_threshold`
+    decides then, and where the rate costs more than MAX_COST against it.
 
     Args:
         defect_scores, is_defect: See `choose_threshold`.
@@ -36,11 +39,18 @@ def describe_threshold(defect_scores, is_defect, groups):
     """
     goods = groups[~is_defect]
     num_groups = len(np.unique(goods))
-    value, rule = None, BALANCED
-    if is_defect.any() and 0 < num_groups < MIN_GOOD_GROUPS:
-        value = balanced_threshold(defect_scores, is_defect)
-    if value is None:
-        value, rule = choose_threshold(defect_scores, is_defect), RULE
+    value, rule = choose_threshold(defect_scores, is_defect), RULE
+    balanced = None
+    if is_defect.any():
+        balanced = balanced_threshold(defect_scores, is_defect)
+    if balanced is not None:
+        by_rate, by_balance = (
+            _error(line, defect_scores, is_defect) for line in (value, balanced)
+        )
+        if num_groups < MIN_GOOD_GROUPS:
+            value, rule = balanced, BALANCED + FEW
+        elif by_rate - by_balance > MAX_COST:
+            value, rule = balanced, BALANCED + COSTLY
     num_rejected = len(np.unique(goods[defect_scores[~is_defect] >= value]))
     return {
         "value": value,
@@ -52,6 +62,12 @@ def describe_threshold(defect_scores, is_defect, groups):
             upper_bound(num_rejected, num_groups, CONFIDENCE)
         ),
     }
+
+
+def _error(line, defect_scores, is_defect):
+    """The mean of the share of defects missed and that of good parts rejected."""
+    rejected = defect_scores >= line
+    return ((~rejected[is_defect]).mean() + rejected[~is_defect].mean()) / 2
 
 
 def threshold_text(stored):

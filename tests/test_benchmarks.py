@@ -29,6 +29,7 @@ FIGURES = {  # script -> what of them it writes
     "visual_words": "visual_words_speed visual_words_accuracy visual_words_ablation",
     "ensembles": "ensembles_parts ensembles_reference ensembles_speed",
     "promises": "decisions",
+    "thresholds": "thresholds",
     "open_set": "open_set",
     "live_runner": "live_throughput live_runtime live_events live_latency",
     "strange_scenes": "strange_scenes",
@@ -82,9 +83,15 @@ def test_promises_of_runs(detector, dataset, make_run, tmp_path):
     assert found == {"decisions_runs"}
 
 
+def test_thresholds_of_runs(dataset, make_run, tmp_path):
+    run = make_run(dataset, "bovw", wrong=["good/017"])
+    assert smoke("thresholds", tmp_path / "out", run.folder) == {"thresholds_runs"}
+
+
 def test_every_table_of_figures_comes_from_a_command():
     assert {script for script, _ in COMMANDS} == set(FIGURES)
-    assert set(COLUMNS) == {"decisions_runs", *" ".join(FIGURES.values()).split()}
+    of_runs = {"decisions_runs", "thresholds_runs"}
+    assert set(COLUMNS) - of_runs == set(" ".join(FIGURES.values()).split())
 
 
 def test_a_smoke_run_leaves_the_results_alone():

@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 
 from evaluation.thresholds import (
     BALANCED,
+    COSTLY,
+    FEW,
     RULE,
     balanced_threshold,
     choose_threshold,
@@ -85,7 +87,7 @@ def test_few_good_parts_are_not_ruled_by_the_worst_of_them():
     missed = (scores[is_defect] < choose_threshold(scores, is_defect)).mean()
     assert missed > 0.9
     stored = describe_threshold(scores, is_defect, groups)
-    assert stored["rule"] == BALANCED and 0.35 < stored["value"] < 0.65
+    assert stored["rule"] == BALANCED + FEW and 0.35 < stored["value"] < 0.65
     assert (scores[is_defect] < stored["value"]).mean() <= 0.2
     assert (stored["num_good_groups"], stored["num_good_groups_rejected"]) == (20, 1)
     # one of 20: the 95 % bound of Clopper and Pearson is 21.6 %
@@ -94,7 +96,7 @@ def test_few_good_parts_are_not_ruled_by_the_worst_of_them():
 
 @pytest.mark.parametrize(
     ("num_good", "num_bad", "rule"),
-    [(99, 20, BALANCED), (100, 20, RULE), (99, 0, RULE)],
+    [(99, 20, BALANCED + FEW), (100, 20, RULE), (99, 0, RULE)],
 )
 def test_the_rule_follows_the_good_groups_and_the_defects(num_good, num_bad, rule):
     assert describe_threshold(*made(num_good, num_bad))["rule"] == rule
@@ -148,3 +150,14 @@ def test_casting_like_scores_do_not_miss_most_defects():
     assert (bad < by_one_percent).mean() > 0.6  # what the rule of 1 % would do
     chosen = describe_threshold(scores, is_defect, groups)["value"]
     assert (bad < chosen).mean() < 0.02 and (good >= chosen).mean() < 0.05
+
+
+def test_a_rate_that_misses_most_defects_is_not_kept():
+    """300 groups of good parts, of which one in fifty scores higher than defects."""
+    scores, is_defect, groups = made(294, 60, odd=[0.95] * 6)
+    by_rate = choose_threshold(scores, is_defect)
+    assert (scores[is_defect] < by_rate).mean() > 0.9
+    stored = describe_threshold(scores, is_defect, groups)
+    assert stored["rule"] == BALANCED + COSTLY
+    assert (scores[is_defect] < stored["value"]).mean() < 0.1
+    assert stored["num_good_groups_rejected"] <= 8
