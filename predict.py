@@ -18,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 from deployment.bundle import ABOUT, SUFFIX
-from deployment.runtime import Inspector, load_bundle
+from deployment.runtime import Inspector, deep, load_bundle
 from deployment.trust import add_trust_arguments, asked_trust
 from evaluation.anomaly_maps import heat
 from evaluation.overlay import draw_overlay
@@ -37,8 +37,8 @@ def predict(model, paths, *, overlays=None, bit_depth=None, trust=None):
         paths: Image files, or folders that are searched for images.
         overlays: Folder for a picture of every image with its anomaly map and
             instances; None for none.
-        bit_depth: How many bits the camera gives, for files of more than 8 bits, as
-            dataset.json of the training images has it; without it they are refused.
+        bit_depth: How many bits the camera gives, for files of more than 8 bits; that
+            of the training images if None.
         trust: `deployment.trust.Trust`, what is asked of a bundle; None for nothing.
 
     Yields:
@@ -55,7 +55,7 @@ def predict(model, paths, *, overlays=None, bit_depth=None, trust=None):
     inspector = open_inspector(model, trust=trust)
     for number, file in enumerate(find_images(paths), 1):
         try:
-            image = read_image(file, bit_depth)
+            image = read_image(file, bit_depth or inspector.bit_depth)
         except InputError as error:
             yield {"path": str(file), "verdict": "unreadable", "problem": str(error)}
             continue
@@ -118,6 +118,7 @@ def open_inspector(model, *, trust=None):
         lambda image: predictor.predict(image[None]).answers()[0],
         num_frames=predictor.num_frames,
         map_range=run.config.get("map_range"),
+        bit_depth=deep(run.config.get("bit_depth", 8)),
     )
 
 
@@ -207,7 +208,7 @@ def main():
         "--bit-depth",
         type=int,
         choices=BIT_DEPTHS,
-        help="of the camera, for files of more than 8 bits",
+        help="of files with more than 8 bits; that of the training images if left out",
     )
     add_trust_arguments(parser)
     arguments = parser.parse_args()

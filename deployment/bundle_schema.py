@@ -19,9 +19,10 @@ from goodparts.fields import (
 )
 from models import bundled
 from networks.engines import ENGINES, PRECISIONS
+from preprocessing.bit_depth import BIT_DEPTHS
 
 FIELDS = ("name", "made", "run", "images", "precision", "decision", "views")
-FIELDS += ("engine", "model", "files")
+FIELDS += ("engine", "model", "files", "bit_depth")
 MAX_CLASSES = 1000
 MAX_FRAMES = 256  # of a clip
 MAX_MEMBERS = 100
@@ -43,6 +44,7 @@ def check_about(about):
     for name in ("parity", "cost"):  # what export found: kept to be read by people
         check_object(about.get(name, {}), name)
     check_choice(about["precision"], "precision", PRECISIONS)
+    check_whole(about["bit_depth"], "bit_depth", BIT_DEPTHS[0], BIT_DEPTHS[-1])
     check_object(about["engine"], "engine", "name", "version")
     check_choice(about["engine"]["name"], "engine.name", ENGINES)
     check_text(about["engine"]["version"], "engine.version")

@@ -88,6 +88,7 @@ def export(run_folder, out, *, precision="fp32", sign=None):
             "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "run": _origin(run),
             "images": "uint8 RGB; resized by area when shrinking, else bilinear",
+            "bit_depth": run.config.get("bit_depth", 8),
             "precision": precision,
             "decision": lines_of(source, run),
             "views": _write_views(source, dataset, partial),

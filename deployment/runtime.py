@@ -66,6 +66,8 @@ class Inspector(NamedTuple):
         num_frames: Frames in a clip.
         map_range: Map values without colour and in full colour, see
             `anomaly_maps.heat`; None without maps.
+        bit_depth: Of the camera, for image files of more than 8 bits; None where the
+            images it was trained on had 8.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Inspector(NamedTuple):
     false_rejects: float = 0.01
     num_frames: int = 1
     map_range: list | None = None
+    bit_depth: int | None = None
 
     def inspect(self, image):
         """The `Verdict` on an image.
@@ -147,6 +150,11 @@ class Inspector(NamedTuple):
         return np.concatenate([np.repeat(clip[:1], missing, axis=0), clip])
 
 
+def deep(bit_depth):
+    """The bit depth of image files that have more than 8; None for 8."""
+    return bit_depth if bit_depth > 8 else None
+
+
 def _is_finite(value):
     return value is None or np.isfinite(value).all()
 
@@ -192,6 +200,7 @@ def _tried(bundle, engine):
         lines["false_rejects"],
         model["num_frames"],
         model["map_range"],
+        deep(about["bit_depth"]),
     )
     image = trial_image(inspector.num_frames)
     answer = inspector.answer(image)

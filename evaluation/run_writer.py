@@ -105,6 +105,7 @@ def start_run(runs_dir, *, model, family, dataset, arguments, seed, resume=None)
         "model": model,
         "family": family,
         **{key: about[key] for key in DATASET_KEYS},
+        "bit_depth": about.get("bit_depth", 8),
         "arguments": arguments,
         "seed": seed,
         "notes": [],
@@ -206,6 +207,7 @@ def _about_dataset(dataset):
         "manifest_sha256": table_hash(dataset.manifest),
         "classes": dataset.classes,
         "normal_class": dataset.normal_class,
+        "bit_depth": dataset.info.get("bit_depth", 8),
     }
 
 

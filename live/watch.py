@@ -91,7 +91,8 @@ def watch(
     ends = threading.Event()
     with _ending(ends), contextlib.ExitStack() as stack:
         inspector = load_bundle(bundle, trust=trust)
-        opened = open_source(source, follow=follow)
+        reads = {"follow": follow, "bit_depth": inspector.bit_depth}
+        opened = open_source(source, **reads)
         if port is None:
             port = 0 if opened.ends else PORT
         try:
@@ -107,7 +108,7 @@ def watch(
         verdicts = Verdicts(csv) if csv else None
         if follow:
             judged = verdicts.judged_in(source)
-            opened = open_source(source, follow=True, judged=judged)
+            opened = open_source(source, judged=judged, **reads)
         if verdicts:
             stack.callback(_close_table, verdicts)
         capture = Capture(opened)

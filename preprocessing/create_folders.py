@@ -225,7 +225,7 @@ def describe(dataset):
     if info.get("bit_depth", 8) > 8:
         lines.append(
             f"images of {info['bit_depth']} bits were written with their upper 8; "
-            f"predict on such files needs --bit-depth {info['bit_depth']}"
+            "predict and live read such files alike"
         )
     lines += info.get("notes", [])
     if info["num_rejected"]:

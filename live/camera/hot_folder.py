@@ -49,13 +49,14 @@ class HotFolder:
         path: Of a folder that exists; its subfolders are not looked into.
         known: When files of earlier runs were judged, in ns since 1970, by name: they
             are left out unless they were changed later.
+        bit_depth: Of files of more than 8 bits, see `read_image`.
 
     Attributes:
         left_out: How many files are no images, by suffix.
     """
 
-    def __init__(self, path, known=None):
-        self.path = Path(path)
+    def __init__(self, path, known=None, bit_depth=None):
+        self.path, self._bit_depth = Path(path), bit_depth
         self.left_out = Counter()
         self._judged = dict(known or {})  # time of the file's content, ns, by name
         self._present, self._waiting = set(), {}
@@ -148,7 +149,7 @@ class HotFolder:
         if waiting.tried == form and not is_late:
             return
         try:
-            image = read_image(path)
+            image = read_image(path, self._bit_depth)
         except InputError as error:
             if is_late:
                 yield self._give_up(name, str(error), changed_ns)

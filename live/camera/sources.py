@@ -31,7 +31,7 @@ EXPECTED = (
 )
 
 
-def open_source(text, *, read_timeout=5.0, follow=False, judged=None):
+def open_source(text, *, read_timeout=5.0, follow=False, judged=None, bit_depth=None):
     """The source that `text` names.
 
     Files and folders are looked at now, cameras when frames are asked for.
@@ -42,6 +42,7 @@ def open_source(text, *, read_timeout=5.0, follow=False, judged=None):
         read_timeout: Seconds after which a read that blocks is given up.
         follow: Whether images that arrive in the folder later are read too, for ever.
         judged: When files of a folder were judged before, for `HotFolder`.
+        bit_depth: Of image files of more than 8 bits, see `read_image`.
 
     Returns:
         A `Source`.
@@ -54,7 +55,7 @@ def open_source(text, *, read_timeout=5.0, follow=False, judged=None):
     text = str(text)
     name = without_secrets(text)
     if follow:
-        folder = _hot_folder(text, name, judged)
+        folder = _hot_folder(text, name, judged, bit_depth)
         return Source(name, False, folder.receive, left_out=folder.left_out)
     if text.isdecimal():
         return Source(f"device {text}", True, lambda: _read_device(int(text)))
@@ -64,8 +65,8 @@ def open_source(text, *, read_timeout=5.0, follow=False, judged=None):
         return Source(without_secrets(url), True, lambda: read_stream(url, timeout))
     path = Path(text).expanduser()
     if path.is_dir() or is_image(path):
-        images = _images_of(path)
-        return Source(name, False, lambda: _read_images(images), ends=True)
+        images = _images_of(path, bit_depth)
+        return Source(name, False, lambda: _read_images(images, bit_depth), ends=True)
     note = _check_video(path)
     return Source(name, False, lambda: _read_video(path), note, ends=True)
 
@@ -91,19 +92,19 @@ def _is_address(text):
         return False
 
 
-def _hot_folder(text, name, judged):
+def _hot_folder(text, name, judged, bit_depth):
     path = Path(text).expanduser()
     if not path.is_dir():
         raise InputError(
             f"--follow needs a folder as its --source. Received: {name}, which is "
             f"{'none' if path.exists() or '://' in text else 'not there'}."
         )
-    return HotFolder(path, judged)
+    return HotFolder(path, judged, bit_depth)
 
 
-def _images_of(path):
+def _images_of(path, bit_depth):
     if not path.is_dir():
-        read_image(path)
+        read_image(path, bit_depth)
         return [path]
     images = filter(is_image, path.iterdir())
     images = sorted(images, key=lambda image: natural_key(image.name))
@@ -131,10 +132,10 @@ def _check_video(path):
     return note
 
 
-def _read_images(paths):
+def _read_images(paths, bit_depth):
     for path in paths:
         try:
-            image = read_image(path)
+            image = read_image(path, bit_depth)
         except InputError as error:
             yield Received(num_bad=1, problem=str(error), name=str(path))
         else:

@@ -4,7 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
+from bovw.train import train
+from deployment.export import export
+from deployment.runtime import load_bundle
 from goodparts.command import InputError
+from live.camera.sources import open_source
+from predict import predict
 from preprocessing.bit_depth import deep_values, depth_of
 from preprocessing.create_folders import create_folders, describe
 from preprocessing.images import read_image
@@ -44,7 +49,7 @@ def test_a_data_set_gets_the_upper_8_bits(tmp_path, bits, suffix, grey):
     dataset, _ = create_folders(tmp_path / "parts", out=tmp_path / "out", link=True)
 
     assert dataset.info["bit_depth"] == bits
-    assert f"--bit-depth {bits}" in describe(dataset)
+    assert f"images of {bits} bits were written with their upper 8" in describe(dataset)
     assert len(dataset.manifest) == 12
     for row in dataset.manifest.itertuples():
         expected = images[row.source]
@@ -91,3 +96,29 @@ def test_files_that_say_their_depth_need_none(tmp_path):
 
     assert deep_values((tmp_path / "1.pgm").read_bytes()) is None
     assert abs(int(read_image(tmp_path / "1.pgm").max()) - 128) <= 1
+
+
+def test_the_depth_goes_with_run_and_bundle(tmp_path):
+    """Files of 12 bits are answered as the images of 8 bits that were learnt from."""
+    for seed in range(60):
+        label = "good" if seed % 2 else "hole"
+        write_deep(tmp_path / f"parts/{label}/{seed}.png", part(seed), 12)
+    dataset, _ = create_folders(
+        tmp_path / "parts", out=tmp_path / "out", grouping="none"
+    )
+    run = train(model="bovw", data=dataset.folder, runs=tmp_path / "runs", num_words=10)
+    export(run, tmp_path / "parts.goodparts")
+    row = dataset.rows("test").iloc[0]
+    small, deep = dataset.folder / row["path"], tmp_path / "parts" / row["source"]
+    assert read_image(small).max() > 0
+    for model in (run, tmp_path / "parts.goodparts"):
+        scores = [each["defect_score"] for each in predict(model, [small, deep])]
+        assert scores[0] == scores[1]
+        assert predict_problem(model, deep, bit_depth=10)
+    inspector = load_bundle(tmp_path / "parts.goodparts")
+    received = next(open_source(deep, bit_depth=inspector.bit_depth).receive())
+    assert np.array_equal(received.picture.pixels, read_image(small))
+
+
+def predict_problem(model, path, **options):
+    return next(predict(model, [path], **options)).get("problem")
