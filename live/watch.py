@@ -174,6 +174,7 @@ def _print_line(line):
         about += [line["predicted"] or "", f"score {line['max_score']:.3f}"]
     else:
         hidden = ("number", "time", "kind", "bundle", "sha256")
+        hidden += ("head", "num_events", "events", "clip_sha256")
         about += [
             f"{key} {value}"
             for key, value in line.items()

@@ -30,6 +30,7 @@ FIGURES = {  # script -> what of them it writes
     "ensembles": "ensembles_parts ensembles_reference ensembles_speed",
     "promises": "decisions",
     "open_set": "open_set",
+    "event_log": "event_log",
     "live_runner": "live_throughput live_runtime live_events live_latency",
     "strange_scenes": "strange_scenes",
     "live_faults": "live_faults",

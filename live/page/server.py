@@ -45,7 +45,8 @@ def serve(watch, *, host="127.0.0.1", port=8080):
 
     Args:
         watch: Offers `state()`, `events()`, `picture()`, `command(do, event_id)`,
-            `media(kind, id)`, `metrics()` and `health()`; called from threads.
+            which returns why it is refused or None, `media(kind, id)`, `metrics()`
+            and `health()`; called from threads.
         host: Address to listen at.
         port: 0 takes a free one.
 
@@ -161,7 +162,8 @@ async def _command(request):
 
     A page of another site cannot send the header X-Goodparts without asking
     first, and that question is not answered. An acknowledgement names the `event`
-    that was on the page, so that it never closes one that nobody saw.
+    that was on the page, so that it never closes one that nobody saw; of one that
+    does not wait for it, 409 and the reason come back.
     """
     if "x-goodparts" not in request.headers:
         raise HTTPException(403, "The header X-Goodparts is missing.")
@@ -182,7 +184,9 @@ async def _command(request):
     if event_id is not None and not EVENT_ID.fullmatch(str(event_id)):
         raise HTTPException(400, '"event" must be the id of an event.')
     shown = event_id if do == "acknowledge" else None
-    await run_in_threadpool(request.app.state.watch.command, do, shown)
+    refused = await run_in_threadpool(request.app.state.watch.command, do, shown)
+    if refused:
+        raise HTTPException(409, refused)
     return Response(status_code=204, headers=NO_STORE)
 
 

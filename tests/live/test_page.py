@@ -38,7 +38,7 @@ class FakeWatch:
 
     def __init__(self, folder):
         self.folder = folder
-        self.commands = []
+        self.commands, self.closed = [], []
         self.number, self.jpeg = 7, jpeg(7)
         self.healthy = True
         self.num_pictures_asked = 0
@@ -58,11 +58,14 @@ class FakeWatch:
         return None if self.jpeg is None else (self.number, self.jpeg, verdict)
 
     def command(self, do, event_id):
+        if event_id in self.closed:
+            return f"Event {event_id} is acknowledged already."
         self.commands.append((do, event_id))
         if do == "acknowledge":
             self.facts["alarm"] = {**self.facts["alarm"], "state": "clear"}
         else:
             self.facts["running"] = do == "start"
+        return None
 
     def media(self, kind, event_id):
         return (
@@ -108,7 +111,14 @@ def facts():
             "age_s": 0.05,
         },
         "lines": {"accept_below": 0.2, "reject_from": 0.8},
-        "alarm": {"state": "clear", "since": None, "event": None, "rule": "5"},
+        "alarm": {
+            "state": "clear",
+            "since": None,
+            "event": None,
+            "num_alarms": 0,
+            "waiting": [],
+            "rule": "5",
+        },
         "counts": {"accept": 117, "reject": 2, "inspect": 1, "frames": 120},
         "rate": {"frames_per_s": 29.9, "latency_p50_ms": 9.2, "latency_p99_ms": 21.0},
         "scores": [[2.0, 0.03, "accept"], [1.0, 0.5, "inspect"], [0.1, 0.9, "reject"]],
@@ -244,6 +254,14 @@ def test_acknowledgement_says_what_was_seen(page, watch):
         body = json.dumps({"do": do, "event": EVENT}).encode()
         assert ask(page, "/command", data=body, X_Goodparts="page")[0] == 204
     assert watch.commands == [("acknowledge", EVENT), ("stop", None)]
+
+
+def test_an_event_that_does_not_wait_is_a_conflict(page, watch):
+    watch.closed = [EVENT]
+    body = json.dumps({"do": "acknowledge", "event": EVENT}).encode()
+    status, _, text = ask(page, "/command", data=body, X_Goodparts="page")
+    assert (status, text.decode()) == (409, f"Event {EVENT} is acknowledged already.")
+    assert watch.commands == []
 
 
 def test_commands_of_a_foreign_page_are_refused(page, watch):
