@@ -18,6 +18,7 @@ import cv2
 
 from deployment.runtime import load_bundle
 from goodparts.command import InputError, run_command
+from goodparts.machine import raise_handle_limit
 from goodparts.web import is_loopback
 from live.alarms.events import Alarm
 from live.alarms.rules import parse_rule
@@ -69,6 +70,7 @@ def watch(
     Raises:
         InputError: If something is not as it has to be, before anything is inspected.
     """
+    raise_handle_limit()
     cv2.setNumThreads(1)  # the threads of capture, network and clips share the cores
     ends = threading.Event()
     with _ending(ends), contextlib.ExitStack() as stack:

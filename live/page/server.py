@@ -1,7 +1,7 @@
 """The browser page of a live inspection: a small web server in a thread.
 
-It shows what the watch offers and passes on three commands. It never inspects,
-and a slow or hanging browser never holds inspection up.
+It shows what the watch offers and passes on three commands. It never inspects, and
+slow, hanging or many browsers never hold inspection up (`goodparts.bounded_http`).
 """
 
 import asyncio
@@ -16,9 +16,11 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from goodparts.bounded_http import BOUNDS, print_little
 from goodparts.web import NO_STORE, SECURITY_HEADERS, Page, listen, only_own_names
 
 COMMANDS = ("start", "stop", "acknowledge")
@@ -63,12 +65,11 @@ def serve(watch, *, host="127.0.0.1", port=8080):
         make_app(watch, stopping, host=host),
         headers=SECURITY_HEADERS,
         server_header=False,
-        access_log=False,
-        log_config=None,
         lifespan="off",
-        ws="none",
         timeout_graceful_shutdown=1,
+        **BOUNDS,
     )
+    print_little()
     server = uvicorn.Server(config)
     thread = threading.Thread(
         target=server.run, kwargs={"sockets": [listener]}, name="page", daemon=True
@@ -175,7 +176,7 @@ async def _command(request):
         raise HTTPException(413)
     try:
         content = json.loads(await request.body())
-    except ValueError:
+    except (ValueError, ClientDisconnect):
         content = None
     content = content if isinstance(content, dict) else {}
     do, event_id = content.get("do"), content.get("event")
