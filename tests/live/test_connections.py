@@ -163,11 +163,14 @@ def test_the_oldest_idle_connection_gives_way(page, monkeypatch):
 def test_where_none_is_idle_the_new_one_is_refused(page, watch, monkeypatch):
     monkeypatch.setattr(bounded_http, "MOST_CONNECTIONS", 2)
     monkeypatch.setattr("live.page.server.LONGEST_WAIT_S", PATIENCE)
-    busy = []
-    for number in range(2):
-        busy.append(send(page, "GET /picture?after=7 HTTP/1.1\nHost: localhost\n\n"))
-        wait_until(lambda: watch.num_pictures_asked > number)  # noqa: B023
-        watch.num_pictures_asked = 0 if number else watch.num_pictures_asked
+    request = "GET /picture?after=7 HTTP/1.1\nHost: localhost\n\n"
+    busy = [send(page, request) for _ in range(2)]
+
+    def all_wait_for_an_answer():
+        there = list(page.server.server_state.connections)
+        return [connection.waits_for for connection in there] == [None, None]
+
+    wait_until(all_wait_for_an_answer)
     with pytest.raises((ConnectionError, urllib.error.URLError)):
         ask(page.address)
     watch.show_next()
