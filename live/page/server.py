@@ -32,6 +32,7 @@ ASSETS = {
     "elements.js": "text/javascript",
     "timeline.js": "text/javascript",
     "events.js": "text/javascript",
+    "freshness.js": "text/javascript",
     "page.js": "text/javascript",
 }
 LONGEST_WAIT_S = 1.0  # of a browser for a newer picture

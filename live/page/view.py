@@ -45,6 +45,7 @@ class View:
             "source": watched.source,
             "running": watched.is_on and not watched.is_ending,
             "capture": capture,
+            "frame_age_s": _age_s(watched.seen),
             "verdict": _verdict(watched.seen),
             "lines": {
                 "accept_below": _finite(decision.accept_below),
@@ -54,6 +55,7 @@ class View:
                 "state": alarm.state,
                 "since": event.began if event else None,
                 "event": event.id if event else None,
+                "ended": bool(event and event.ended),
                 "num_alarms": event.num_alarms if event else 0,
                 "waiting": alarm.waiting,
                 "rule": alarm.rule.text,
@@ -143,8 +145,13 @@ def _verdict(seen):
         "defect_score": verdict.defect_score,
         "predicted": verdict.predicted,
         "number": seen.frame.number,
-        "age_s": round(time.monotonic() - seen.frame.captured_at, 3),
+        "age_s": _age_s(seen),
     }
+
+
+def _age_s(seen):
+    """Seconds since the frame was captured; None before the first."""
+    return None if seen is None else round(time.monotonic() - seen.frame.captured_at, 3)
 
 
 def _finite(value):
