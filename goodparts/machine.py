@@ -6,6 +6,8 @@ import resource
 import sys
 from pathlib import Path
 
+MOST_HANDLES = 4096  # more slow down what looks at each of them
+
 
 def num_cpus():
     """Processors this process may use; fewer than there are in a container."""
@@ -22,6 +24,21 @@ def peak_memory_mb():
         return round(int(peak.split()[1]) / 2**10)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
+
+
+def raise_handle_limit():
+    """Lets this process open as many files as it may, 4,096 at most.
+
+    Returns:
+        How many that are.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    most = MOST_HANDLES if hard == unlimited else min(hard, MOST_HANDLES)
+    if soft == unlimited or soft >= most:
+        return soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most
 
 
 def is_alive(process_id):

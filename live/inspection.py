@@ -90,8 +90,8 @@ class Inspection:
                 show a window; False ends the loop.
         """
         self.folder.log("started", source=self.source, rule=self.alarm.rule.text)
-        left_open = self.folder.open_events()
-        for change in self.alarm.restore(left_open, datetime.now(UTC)):
+        left_open, num = self.folder.open_events(), self.folder.num_events
+        for change in self.alarm.restore(left_open, datetime.now(UTC), num_events=num):
             self._tell(change)
         try:
             while not self._ends.is_set():
@@ -255,9 +255,7 @@ class Inspection:
         while not self._commands.empty():
             do, event = self._commands.get()
             if do == "acknowledge":
-                is_newest = self.alarm.event and event in (None, self.alarm.event.id)
-                now = datetime.now(UTC)
-                for change in self.alarm.acknowledge(now) if is_newest else ():
+                for change in self.alarm.acknowledge(datetime.now(UTC), event):
                     self._tell(change)
             elif self.is_on != (do == "start"):
                 self.is_on = do == "start"
@@ -278,7 +276,7 @@ class Inspection:
 
         Args:
             do: What.
-            event: Id of the event that is acknowledged; if another has come since,
-                nobody has seen that one, and nothing is done. None for the newest.
+            event: Id of the event that is acknowledged, with all before it; what came
+                after it nobody has seen. None for the newest.
         """
         self._commands.put((do, event))

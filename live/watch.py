@@ -25,6 +25,7 @@ import cv2
 from deployment.runtime import load_bundle
 from deployment.trust import add_trust_arguments, asked_trust
 from goodparts.command import InputError, command_parser, run_command
+from goodparts.machine import raise_handle_limit
 from goodparts.secret_text import HOW
 from goodparts.web import is_loopback
 from live.alarms.events import Alarm
@@ -87,6 +88,7 @@ def watch(
         InputError: If something is not as it has to be, before anything is inspected,
             or if a recording could not be read or judged.
     """
+    raise_handle_limit()
     cv2.setNumThreads(1)  # the threads of capture, network and clips share the cores
     ends = threading.Event()
     with _ending(ends), contextlib.ExitStack() as stack:
@@ -234,6 +236,7 @@ def _print_line(line):
         about += [line["predicted"] or "", f"score {line['max_score']:.3f}"]
     else:
         hidden = ("number", "time", "kind", "bundle", "sha256")
+        hidden += ("head", "num_events", "events", "clip_sha256")
         about += [
             f"{key} {value}"
             for key, value in line.items()

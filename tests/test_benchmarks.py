@@ -31,6 +31,7 @@ FIGURES = {  # script -> what of them it writes
     "promises": "decisions",
     "thresholds": "thresholds",
     "open_set": "open_set",
+    "event_log": "event_log",
     "live_runner": "live_throughput live_runtime live_events live_latency",
     "strange_scenes": "strange_scenes",
     "live_faults": "live_faults",

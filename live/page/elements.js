@@ -34,6 +34,12 @@ function timeOfDay(iso) {
   return today ? clock : `${time.toLocaleDateString("en-GB")} ${clock}`;
 }
 
+// "since 12:34:56 (5 min)", of something that began so many seconds ago
+function sinceText(seconds) {
+  const began = new Date(Date.now() - 1000 * seconds);
+  return `since ${timeOfDay(began.toISOString())} (${duration(seconds)})`;
+}
+
 function duration(seconds) {
   if (seconds < 60) return `${Math.floor(seconds)} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;

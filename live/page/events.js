@@ -4,15 +4,16 @@
 const MAX_EVENTS = 100;
 
 let events = []; // newest first
-let eventsText = "";
+let eventsText = ""; // what they were shown from, with those that wait
 let shownEvent = null;
 
 async function refreshEvents() {
   const answer = await get("/events", 5000);
   const text = await answer.text();
-  if (!answer.ok || text === eventsText) return;
+  const all = text + state?.alarm.waiting.join();
+  if (!answer.ok || all === eventsText) return;
   events = JSON.parse(text);
-  eventsText = text;
+  eventsText = all;
   showEvents();
 }
 
@@ -24,8 +25,9 @@ function eventTitle(event) {
 
 function eventFacts(event) {
   const frames = `${count(event.num_frames)} ${event.num_frames === 1 ? "frame" : "frames"}`;
+  const storm = event.num_alarms > 1 ? `storm of ${count(event.num_alarms)} alarms · ` : "";
   const score = event.max_score == null ? "" : ` · score up to ${event.max_score.toFixed(2)}`;
-  return `${frames}${score}${event.ended ? "" : " · going on"}`;
+  return `${storm}${frames}${score}${event.ended ? "" : " · going on"}`;
 }
 
 function thumbnail(event) {
@@ -36,16 +38,20 @@ function thumbnail(event) {
   return image;
 }
 
+const waits = (event) => Boolean(state?.alarm.waiting.includes(event.id));
+
+function acknowledgement(event) {
+  if (event.acknowledged) return element("small", "", `acknowledged ${timeOfDay(event.acknowledged)}`);
+  return waits(event) ? element("small", "open", "not acknowledged") : "";
+}
+
 function eventItem(event) {
   const icon = event.kind === "alarm" ? "reject" : "inspect";
-  const acknowledged = event.acknowledged
-    ? element("small", "", `acknowledged ${timeOfDay(event.acknowledged)}`)
-    : element("small", "open", "not acknowledged");
   const text = element("div", "facts",
     element("strong", "", shape(icon), eventTitle(event)),
     element("small", "", timeOfDay(event.began)),
     element("small", "", eventFacts(event)),
-    acknowledged);
+    acknowledgement(event));
   const button = element("button", "", thumbnail(event), text);
   button.addEventListener("click", () => openEvent(event));
   return element("li", "", button);
@@ -74,6 +80,8 @@ function openEvent(event) {
     clip.src = `/clips/${encodeURIComponent(event.id)}.mp4`;
     clip.play().catch(() => {}); // the browser may want a press of its own button
   }
+  byId("acknowledge-one").hidden = !waits(event);
+  byId("event").returnValue = "";
   if (!byId("event").open) byId("event").showModal();
 }
 
@@ -83,4 +91,6 @@ byId("clip").addEventListener("error", () => {
 byId("event").addEventListener("close", () => {
   byId("clip").pause();
   byId("clip").removeAttribute("src");
+  if (byId("event").returnValue !== "acknowledge") return;
+  command(byId("acknowledge-one"), "acknowledge", shownEvent.id);
 });

@@ -1,73 +1,21 @@
 "use strict";
 // Asks the server for state and pictures, shows them, and sends the commands.
 
-const STALE_S = 2; // an older picture, or a longer silence of the server, is no live view
+const TOLD_S = 15; // how long it is shown why an event cannot be acknowledged
+const isWall = new URLSearchParams(location.search).has("wall"); // state and picture alone
 const WORDS = { accept: "ACCEPT", reject: "REJECT", inspect: "INSPECT" };
 const CAMERA = { running: "connected", refused: "frames cannot be judged" };
-const CAMERA_TROUBLE = {
-  connecting: "camera not connected yet",
-  reconnecting: "camera not reachable, trying again",
-  frozen: "camera stands still, connecting again",
-  still: "camera sends the same picture again and again",
-  stopped: "the inspection program is ending",
-};
 
-let state = null;
-let stateAt = -Infinity; // seconds on this page's clock
-let pictureNumber = -1;
-let pictureAt = -Infinity;
-let pictureVerdict = null;
 let commandProblem = null;
+let wasSilent = false;
 
-const now = () => performance.now() / 1000;
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function get(path, milliseconds) {
   return fetch(path, { cache: "no-store", signal: AbortSignal.timeout(milliseconds) });
 }
 
-// ---- what is true at this moment -------------------------------------------------
-
-function frameAge() {
-  const shown = now() - pictureAt;
-  if (!state?.verdict) return shown;
-  return Math.max(shown, state.verdict.age_s + now() - stateAt);
-}
-
-// Why the picture must not be taken for a live one: [word, text], or null when it is.
-function staleness() {
-  if (!state) return ["Connecting", "Waiting for the inspection program."];
-  const silence = now() - stateAt;
-  if (silence > STALE_S) {
-    const text = "No answer from the inspection program. Is it running? Is the network up?";
-    return [`Connection lost since ${duration(silence)}`, text];
-  }
-  const { capture } = state;
-  if (capture.state === "ended") {
-    const bad = capture.num_bad;
-    const text = bad
-      ? `${count(bad)} of its frames could not be read: ${capture.last_error ?? ""}`
-      : "Every frame of it has been inspected.";
-    return ["The source has ended", text];
-  }
-  const age = frameAge();
-  const known = state.verdict || !(capture.state in CAMERA_TROUBLE);
-  if (age <= STALE_S && known) return null;
-  const cause = CAMERA_TROUBLE[capture.state] ?? "no new frame comes";
-  const since = Number.isFinite(age) ? ` since ${duration(age)}` : " yet";
-  const error = capture.state === "running" ? null : capture.last_error;
-  return [`No picture${since}: ${cause}`, error ?? ""];
-}
-
-// Why parts pass unchecked, or null when they are inspected.
-function blindness(stale) {
-  if (stale) return stale[0];
-  if (!state.running) return "Inspection is stopped: parts pass unchecked";
-  if (state.capture.state === "refused") {
-    return `Frames cannot be judged: ${state.capture.last_error}`;
-  }
-  return pictureVerdict ? null : "This picture has not been judged";
-}
+// ---- drawing ---------------------------------------------------------------------
 
 function ruleText(rule) {
   const [defective, among] = rule.split("/");
@@ -75,8 +23,6 @@ function ruleText(rule) {
   if (among) return `(${defective} defective of ${among} frames would raise one)`;
   return `(${defective} defective frames in a row would raise one)`;
 }
-
-// ---- drawing ---------------------------------------------------------------------
 
 function showFreshness() {
   const stale = staleness();
@@ -88,6 +34,19 @@ function showFreshness() {
   const blind = blindness(stale);
   showVerdict(blind ? null : pictureVerdict, blind);
   showAlarm(blind);
+  if (isSilent() === wasSilent) return;
+  wasSilent = !wasSilent;
+  document.body.classList.toggle("old", wasSilent);
+  setText("as-of", wasSilent ? `Not current: as of ${lastAnswer()}` : "");
+  showNumbers();
+}
+
+// Under an alarm the newest verdict may be another than the one that raised it.
+function isLastPart(verdict) {
+  const { alarm } = state;
+  if (alarm.state === "clear") return false;
+  const others = alarm.state === "alarm" ? verdict.decision !== "reject" : verdict.decision === "accept";
+  return alarm.ended || others;
 }
 
 function showVerdict(verdict, blind) {
@@ -95,6 +54,7 @@ function showVerdict(verdict, blind) {
   byId("verdict").className = decision;
   setShape("verdict", decision);
   setText("verdict-word", WORDS[decision] ?? "NO VERDICT");
+  setText("verdict-of", verdict && isLastPart(verdict) ? "last part" : "");
   const cause = [verdict?.predicted, verdict?.reason].filter(Boolean).join(" · ");
   setText("verdict-text", blind ?? cause);
   const score = verdict ? verdict.defect_score.toFixed(2) : "";
@@ -116,13 +76,19 @@ function showAlarm(blind) {
     word = kind === "alarm" ? "ALARM" : "INSPECT";
     const cause = events.find((event) => event.id === alarm.event)?.predicted;
     const since = alarm.since && `since ${timeOfDay(alarm.since)}`;
-    text = [cause, since].filter(Boolean).join(" · ");
+    const storm = alarm.num_alarms > 1 && `storm of ${count(alarm.num_alarms)} alarms`;
+    const others = alarm.waiting.length > 1 && `${count(alarm.waiting.length)} not acknowledged`;
+    const known = isSilent() && `as of ${lastAnswer()}`;
+    text = [cause, since, storm, others, known].filter(Boolean).join(" · ");
+    if (isWall) text = [since, known].filter(Boolean).join(" · ");
   } else if (!state || state.capture.state === "ended") {
     word = blind;
   } else if (blind) {
     [kind, word, text] = ["blind", "NOT INSPECTING", blind];
+    if (isWall && staleness()) text = ""; // it stands on the picture
   } else {
     [icon, word, text] = ["accept", "No alarm", ruleText(alarm.rule)];
+    if (isWall) text = clearSince();
   }
   // Nobody acknowledges behind a clip that was left open.
   if (kind !== "clear" && kind !== byId("alarm").className) byId("event").close();
@@ -132,6 +98,12 @@ function showAlarm(blind) {
   setText("alarm-text", text);
   byId("acknowledge").hidden = !latched;
   document.title = `${word} · ${state?.bundle ?? "live inspection"}`;
+}
+
+// Of the wall view: when the newest event was over, as far as one is known.
+function clearSince() {
+  const over = events[0]?.acknowledged ?? events[0]?.ended;
+  return over ? `since ${timeOfDay(over)}` : "";
 }
 
 function outputTrouble(output) {
@@ -161,8 +133,9 @@ function showTroubles() {
 
 function facts() {
   const { capture, rate, outputs, log } = state;
-  const frames = (number) => (number == null ? "–" : `${number.toFixed(1)} frames/s`);
-  const ms = (number) => (number == null ? "–" : `${number.toFixed(0)} ms`);
+  const isKnown = (number) => number != null && !staleness(); // a rate of before is none
+  const frames = (number) => (isKnown(number) ? `${number.toFixed(1)} frames/s` : "–");
+  const ms = (number) => (isKnown(number) ? `${number.toFixed(0)} ms` : "–");
   const camera = [
     CAMERA_TROUBLE[capture.state] ?? CAMERA[capture.state] ?? capture.state,
     ...(capture.size ? [`${capture.size[1]} × ${capture.size[0]}`] : []),
@@ -175,7 +148,7 @@ function facts() {
   ];
   const latency = `${ms(rate.latency_p50_ms)} (99 % within ${ms(rate.latency_p99_ms)})`;
   const rows = [
-    ["Inspected", `${frames(rate.frames_per_s)}, ${latency}`],
+    ["Inspected", isKnown(0) ? `${frames(rate.frames_per_s)}, ${latency}` : "–"],
     ["Camera", camera.join(", "), !["running", "ended"].includes(capture.state)],
     ["Source", state.source],
     ["Missed", missed.join(", ")],
@@ -195,10 +168,15 @@ function showState() {
   for (const decision of Object.keys(WORDS)) {
     setText(`count-${decision}`, count(counts[decision]));
   }
-  byId("facts").replaceChildren(...facts());
   showTroubles();
   showFreshness();
-  drawTimeline(byId("timeline"), state.scores, state.lines);
+  showNumbers();
+}
+
+function showNumbers() {
+  byId("facts").replaceChildren(...facts());
+  const end = wasSilent ? lastAnswer() : "now";
+  drawTimeline(byId("timeline"), state.scores, state.lines, end);
 }
 
 // ---- commands --------------------------------------------------------------------
@@ -215,12 +193,17 @@ async function command(button, name, event) {
       signal: AbortSignal.timeout(5000),
     });
     commandProblem = answer.ok ? null : `"${name}" was refused: ${await answer.text()}`;
+    if (answer.status === 409) setTimeout(forget, 1000 * TOLD_S, commandProblem);
   } catch (error) {
     commandProblem = `"${name}" did not reach the inspection program (${error.message}).`;
   }
   await refresh().catch(() => {}); // a lost server is shown by its silence
   if (state) showTroubles();
   button.disabled = false;
+}
+
+function forget(problem) {
+  if (commandProblem === problem) commandProblem = null;
 }
 
 byId("acknowledge").addEventListener("click", (press) => {
@@ -272,6 +255,15 @@ async function repeat(task, milliseconds) {
   }
 }
 
+byId("more").addEventListener("click", () => {
+  const isOpen = document.body.classList.toggle("unfolded");
+  byId("more").setAttribute("aria-expanded", isOpen);
+  setText("more", isOpen ? "Less" : "More");
+  if (state) showNumbers();
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state && showNumbers());
+window.addEventListener("resize", () => state && showNumbers());
+document.body.classList.toggle("wall", isWall);
 setInterval(showFreshness, 250);
 repeat(refresh, 300);
 repeat(refreshEvents, 1000);

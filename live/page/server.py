@@ -1,7 +1,7 @@
 """The browser page of a live inspection: a small web server in a thread.
 
-It shows what the watch offers and passes on three commands. It never inspects,
-and a slow or hanging browser never holds inspection up.
+It shows what the watch offers and passes on three commands. It never inspects, and
+slow, hanging or many browsers never hold inspection up (`goodparts.bounded_http`).
 """
 
 import asyncio
@@ -16,9 +16,11 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from goodparts.bounded_http import BOUNDS, print_little
 from goodparts.web import NO_STORE, SECURITY_HEADERS, Page, listen, only_own_names
 
 COMMANDS = ("start", "stop", "acknowledge")
@@ -30,6 +32,7 @@ ASSETS = {
     "elements.js": "text/javascript",
     "timeline.js": "text/javascript",
     "events.js": "text/javascript",
+    "freshness.js": "text/javascript",
     "page.js": "text/javascript",
 }
 LONGEST_WAIT_S = 1.0  # of a browser for a newer picture
@@ -45,7 +48,8 @@ def serve(watch, *, host="127.0.0.1", port=8080):
 
     Args:
         watch: Offers `state()`, `events()`, `picture()`, `command(do, event_id)`,
-            `media(kind, id)`, `metrics()` and `health()`; called from threads.
+            which returns why it is refused or None, `media(kind, id)`, `metrics()`
+            and `health()`; called from threads.
         host: Address to listen at.
         port: 0 takes a free one.
 
@@ -62,12 +66,11 @@ def serve(watch, *, host="127.0.0.1", port=8080):
         make_app(watch, stopping, host=host),
         headers=SECURITY_HEADERS,
         server_header=False,
-        access_log=False,
-        log_config=None,
         lifespan="off",
-        ws="none",
         timeout_graceful_shutdown=1,
+        **BOUNDS,
     )
+    print_little()
     server = uvicorn.Server(config)
     thread = threading.Thread(
         target=server.run, kwargs={"sockets": [listener]}, name="page", daemon=True
@@ -161,7 +164,8 @@ async def _command(request):
 
     A page of another site cannot send the header X-Goodparts without asking
     first, and that question is not answered. An acknowledgement names the `event`
-    that was on the page, so that it never closes one that nobody saw.
+    that was on the page, so that it never closes one that nobody saw; of one that
+    does not wait for it, 409 and the reason come back.
     """
     if "x-goodparts" not in request.headers:
         raise HTTPException(403, "The header X-Goodparts is missing.")
@@ -173,7 +177,7 @@ async def _command(request):
         raise HTTPException(413)
     try:
         content = json.loads(await request.body())
-    except ValueError:
+    except (ValueError, ClientDisconnect):
         content = None
     content = content if isinstance(content, dict) else {}
     do, event_id = content.get("do"), content.get("event")
@@ -182,7 +186,9 @@ async def _command(request):
     if event_id is not None and not EVENT_ID.fullmatch(str(event_id)):
         raise HTTPException(400, '"event" must be the id of an event.')
     shown = event_id if do == "acknowledge" else None
-    await run_in_threadpool(request.app.state.watch.command, do, shown)
+    refused = await run_in_threadpool(request.app.state.watch.command, do, shown)
+    if refused:
+        raise HTTPException(409, refused)
     return Response(status_code=204, headers=NO_STORE)
 
 

@@ -3,13 +3,17 @@
 // and the two lines between accept, inspect and reject.
 
 const SPANS_S = [5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600];
-const COLOURS = { accept: "#00735c", reject: "#c02f00", inspect: "#ffd000" };
-const ZONES = { accept: "#e2efec", reject: "#f7e1da", inspect: "#fff6d1" };
 
-const short = (value) => String(+Number(value).toFixed(3));
+// Three figures, four from 1,000 on: 0.123, 12.3, 1235
+const short = (value) => {
+  const figures = Math.abs(value) < 1000 ? Number(Number(value).toPrecision(3)) : Math.round(value);
+  return String(Math.abs(figures) < 1e7 ? figures : Number(value).toExponential(2));
+};
+const colour = (name) => getComputedStyle(document.body).getPropertyValue(`--${name}`);
 
-// drawTimeline(canvas, [[seconds ago, score, decision], ...], {accept_below, reject_from})
-function drawTimeline(canvas, scores, lines) {
+// drawTimeline(canvas, [[seconds ago, score, decision], ...], {accept_below, reject_from},
+// what the time at the right is called)
+function drawTimeline(canvas, scores, lines, end) {
   const [width, height] = [canvas.clientWidth, canvas.clientHeight];
   const sharpness = window.devicePixelRatio || 1;
   canvas.width = width * sharpness;
@@ -17,17 +21,18 @@ function drawTimeline(canvas, scores, lines) {
   const pen = canvas.getContext("2d");
   pen.scale(sharpness, sharpness);
   pen.font = "12px system-ui, sans-serif";
-  const frame = { left: 38, right: width - 14, top: 10, bottom: height - 22 };
   const oldest = scores.length ? scores[0][0] : 0;
   const span = SPANS_S.find((step) => oldest <= step * 1.05) ?? oldest;
   const { accept_below: accept, reject_from: reject } = lines;
   const values = [...scores.map((row) => row[1]), accept, reject].filter((v) => v !== null);
   const [low, high] = [Math.min(0, ...values), Math.max(1, ...values)];
+  const widest = Math.max(...[low, high].map((value) => pen.measureText(short(value)).width));
+  const frame = { left: Math.max(38, widest + 12), right: width - 14, top: 10, bottom: height - 22 };
   const x = (ago) => frame.right - (ago / span) * (frame.right - frame.left);
   const y = (score) => frame.bottom - ((score - low) / (high - low)) * (frame.bottom - frame.top);
 
   drawZones(pen, frame, y, accept, reject);
-  drawAxes(pen, frame, { low, high, span, x, y });
+  drawAxes(pen, frame, { low, high, span, end, x, y });
   for (const drawn of ["accept", "inspect", "reject"]) {
     for (const [ago, score, decision] of scores) {
       if (decision === drawn && ago <= span) drawMark(pen, decision, x(ago), y(score));
@@ -40,17 +45,17 @@ function drawTimeline(canvas, scores, lines) {
 }
 
 function drawZones(pen, frame, y, accept, reject) {
-  const zone = (colour, top, bottom) => {
-    pen.fillStyle = colour;
+  const zone = (name, top, bottom) => {
+    pen.fillStyle = colour(`zone-${name}`);
     pen.fillRect(frame.left, top, frame.right - frame.left, bottom - top);
   };
-  zone(ZONES.inspect, frame.top, frame.bottom);
-  if (accept !== null) zone(ZONES.accept, y(accept), frame.bottom);
-  if (reject !== null) zone(ZONES.reject, frame.top, y(reject));
+  zone("inspect", frame.top, frame.bottom);
+  if (accept !== null) zone("accept", y(accept), frame.bottom);
+  if (reject !== null) zone("reject", frame.top, y(reject));
 }
 
-function drawAxes(pen, frame, { low, high, span, x, y }) {
-  pen.fillStyle = "#4b565e";
+function drawAxes(pen, frame, { low, high, span, end, x, y }) {
+  pen.fillStyle = colour("soft");
   pen.textBaseline = "middle";
   pen.textAlign = "right";
   for (const value of [low, high]) pen.fillText(short(value), frame.left - 6, y(value));
@@ -59,13 +64,13 @@ function drawAxes(pen, frame, { low, high, span, x, y }) {
   for (let tick = 0; tick <= num; tick += 1) {
     const ago = (span * tick) / num;
     pen.textAlign = tick === 0 ? "right" : tick === num ? "left" : "center";
-    pen.fillText(ago ? `${ago} s ago` : "now", x(ago), frame.bottom + 5);
+    pen.fillText(ago ? `${ago} s ago` : end, x(ago), frame.bottom + 5);
   }
 }
 
 function drawLine(pen, frame, value, height, name, offset) {
   if (value === null) return;
-  pen.strokeStyle = "#14191d";
+  pen.strokeStyle = colour("ink");
   pen.lineWidth = 1.5;
   pen.setLineDash([7, 4]);
   pen.beginPath();
@@ -76,14 +81,14 @@ function drawLine(pen, frame, value, height, name, offset) {
   const top = Math.min(Math.max(height + offset, frame.top), frame.bottom - 13);
   pen.textAlign = "left";
   pen.textBaseline = "top";
-  pen.fillStyle = "#ffffffd0";
+  pen.fillStyle = colour("label");
   pen.fillRect(frame.left + 4, top - 1, pen.measureText(name).width + 8, 14);
-  pen.fillStyle = "#14191d";
+  pen.fillStyle = colour("ink");
   pen.fillText(name, frame.left + 8, top);
 }
 
 function drawMark(pen, decision, x, y) {
-  pen.fillStyle = pen.strokeStyle = COLOURS[decision];
+  pen.fillStyle = pen.strokeStyle = colour(`mark-${decision}`);
   pen.beginPath();
   if (decision === "accept") {
     pen.arc(x, y, 2.5, 0, 7);

@@ -17,7 +17,20 @@ class View:
         self._encoded = None, b"", None
 
     def command(self, do, event=None):
+        """Passes a command on; returns why not, as a short text, or None."""
+        if do == "acknowledge" and event is not None:
+            if event not in self.inspection.alarm.waiting:
+                return self._why_it_does_not_wait(event)
         self.inspection.command(do, event)
+        return None
+
+    def _why_it_does_not_wait(self, event_id):
+        known = self.inspection.folder.event(event_id)
+        if known is None:
+            return f"Event {event_id} is not known, or was closed long ago."
+        if known["acknowledged"]:
+            return f"Event {event_id} is acknowledged already."
+        return f"Event {event_id} has ended by itself; it needs no acknowledgement."
 
     def state(self):
         """All that the page shows, as JSON knows it."""
@@ -32,6 +45,7 @@ class View:
             "source": watched.source,
             "running": watched.is_on and not watched.is_ending,
             "capture": capture,
+            "frame_age_s": _age_s(watched.seen),
             "verdict": _verdict(watched.seen),
             "lines": {
                 "accept_below": _finite(decision.accept_below),
@@ -41,6 +55,9 @@ class View:
                 "state": alarm.state,
                 "since": event.began if event else None,
                 "event": event.id if event else None,
+                "ended": bool(event and event.ended),
+                "num_alarms": event.num_alarms if event else 0,
+                "waiting": alarm.waiting,
                 "rule": alarm.rule.text,
             },
             "counts": watched.measures.counts(),
@@ -128,8 +145,13 @@ def _verdict(seen):
         "defect_score": verdict.defect_score,
         "predicted": verdict.predicted,
         "number": seen.frame.number,
-        "age_s": round(time.monotonic() - seen.frame.captured_at, 3),
+        "age_s": _age_s(seen),
     }
+
+
+def _age_s(seen):
+    """Seconds since the frame was captured; None before the first."""
+    return None if seen is None else round(time.monotonic() - seen.frame.captured_at, 3)
 
 
 def _finite(value):

@@ -18,8 +18,9 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
-from goodparts.files import atomic_path, write_bytes
+from goodparts.files import atomic_path, file_hash, write_bytes
 from live.overlay import as_jpeg
+from live.record.known_events import event_number
 from preprocessing.images import resize
 
 MAX_SECONDS = 60  # of one clip
@@ -64,13 +65,16 @@ class ClipRecorder:
     size or go back in time.
 
     The newest `max_megabytes` of clips are kept: each new clip deletes the oldest
-    `.mp4` files of the folder beyond that. Nothing here waits for a disk or an
+    `.mp4` files of the folder beyond that, by the numbers of their events: a clock
+    may be set back. Nothing here waits for a disk or an
     encoder in the caller's thread: frames are left out instead. What went wrong
     last stands in `problem`, None when all is well.
 
     Args:
         folder: Made when missing. What a killed run left unfinished is deleted.
         frames_per_s: At most this many frames of a second are kept.
+        tell: Called in the writing thread with each clip that is complete: a dict of
+            `file` ("clips/<event id>.mp4"), `bytes` and `clip_sha256`.
     """
 
     def __init__(
@@ -81,10 +85,11 @@ class ClipRecorder:
         seconds_after=5.0,
         frames_per_s=10,
         max_megabytes=2000,
+        tell=lambda clip: None,
     ):
         self.folder = Path(folder)
         self.seconds_before, self.seconds_after = seconds_before, seconds_after
-        self.max_bytes = max_megabytes * 1_000_000
+        self.max_bytes, self._tell = max_megabytes * 1_000_000, tell
         self._pause = 1 / frames_per_s
         self._next = self._newest = self._last_defective = float("-inf")
         self._inbox = queue.SimpleQueue()  # of calls for the keeping thread; None ends
@@ -214,6 +219,8 @@ class ClipRecorder:
             path = self.folder / f"{clip.event_id}.mp4"
             try:
                 _write_clip(path, iter(clip.pictures.get, None))
+                if path.exists():  # not where there was no picture
+                    self._tell(_about(path))
                 self._delete_oldest(keep=path)
             except (OSError, av.error.FFmpegError) as error:
                 reason = error.strerror or str(error)
@@ -224,7 +231,7 @@ class ClipRecorder:
     def _delete_oldest(self, keep):
         clips = {path: path.stat() for path in self.folder.glob("[!.]*.mp4")}
         num_bytes = sum(status.st_size for status in clips.values())
-        for path in sorted(clips, key=lambda path: clips[path].st_mtime_ns):
+        for path in sorted(clips, key=lambda path: _age_of(path.name)):
             if num_bytes > self.max_bytes and path != keep:
                 path.unlink(missing_ok=True)
                 num_bytes -= clips[path].st_size
@@ -239,10 +246,20 @@ class ClipRecorder:
         return None
 
 
+def _about(path):
+    about = {"file": f"clips/{path.name}", "bytes": path.stat().st_size}
+    return {**about, "clip_sha256": file_hash(path)}
+
+
+def _age_of(name):
+    """Sort key of the names of files of events, the oldest first."""
+    return event_number(name.rpartition(".")[0]), name
+
+
 def write_thumbnail(path, image):
     """Writes uint8 RGB as a JPEG at most 320 pixels wide; whole or not at all.
 
-    The newest 5,000 of the folder are kept, by their names: ids begin with the time.
+    The newest 5,000 of the folder are kept, by the numbers of their events.
 
     Returns:
         sha256 of the file's bytes as hexadecimal text.
@@ -252,8 +269,8 @@ def write_thumbnail(path, image):
     """
     content = as_jpeg(_narrow(image, THUMBNAIL_WIDTH))
     write_bytes(path, content)
-    names = sorted(name for name in os.listdir(path.parent) if name.endswith(".jpg"))
-    for name in names[:-MAX_THUMBNAILS]:
+    names = [name for name in os.listdir(path.parent) if name.endswith(".jpg")]
+    for name in sorted(names, key=_age_of)[:-MAX_THUMBNAILS]:
         if name != path.name:
             (path.parent / name).unlink(missing_ok=True)
     return hashlib.sha256(content).hexdigest()

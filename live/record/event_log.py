@@ -2,12 +2,12 @@
 
 python3 live/record/event_log.py LOG [--head SHA256]     verifies a log, in seconds
 
-A line ends with its "sha256": of the sha256 of the line before (none for the first)
-followed by the bytes of this line up to , "sha256". A line that was changed, added,
-removed or moved is found. Two things are not, for no key is secret: a log cut off
-after a line, and one written anew from some line on. Both are found where the head,
-the sha256 of the last line, was noted elsewhere (on paper, in a mail, by the webhook's
-receiver): give it as --head.
+LOG is the folder of a live inspection, or its log.jsonl: the chain is followed back
+over all files of the log, and the pictures and clips beside it are held against it.
+What was changed, added, removed or moved is found. Two things are not, for no key is
+secret: a log cut off after a line, and one written anew from some line on. Both are
+found where the head, the sha256 of the last line, was noted elsewhere (on paper, in a
+mail, by the webhook's receiver): give it as --head.
 """
 
 if __name__ == "__main__":
@@ -15,30 +15,24 @@ if __name__ == "__main__":
 
     begin_loading()
 
-import fcntl
-import hashlib
+import contextlib
 import json
 import os
 import threading
 from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from time import monotonic
 
 from goodparts.command import InputError, command_parser, run_command
+from live.record.chain import HASH, SEAL, chained, check_file
+from live.record.disk import open_locked, set_aside, sync_folder, write_through
+from live.record.recorded_files import RecordedFiles
+from live.record.segments import segment_path, segments, verify
 
 MOST_WAITING = 10_000  # lines kept in memory while the disk takes none
-SEAL = b', "sha256": "%s"}\n'
-SEAL_LENGTH = len(SEAL % (b"0" * 64))
-
-
-class Checked(NamedTuple):
-    """A log whose chain is whole."""
-
-    num_lines: int
-    head: str  # sha256 of the last line; "" without lines
-    num_bytes: int  # of whole lines
-    damaged: bytes  # what follows them: a half-written line, most often b""
+MOST_BYTES = 16_000_000  # of a file; then the log goes on in another
+TRIED_AGAIN_S = 60.0  # after a file could not be begun
 
 
 class EventLog:
@@ -48,11 +42,19 @@ class EventLog:
     take it, it waits in memory, in order, and is tried again by the next `append`
     or `flush`; until it is written `problem` says why. Threads may share a log.
 
+    A file that holds more than `most_bytes`, or was begun on another day (UTC), is
+    renamed to `<name>-<number of its first line>-<day>.jsonl`, and the log goes on in
+    a new one. That begins with a line of kind "continued": the name and the head of
+    the file before it, and what `carry` gives, so that it can be read alone.
+
     Args:
-        path: The log; made where missing, continued where its chain is whole. A
-            half-written last line is moved to `<name>.damaged-<n>` beside it, and
-            the log says so in a line of kind "damaged".
+        path: The log; made where missing, continued where the chain of this file is
+            whole. A half-written last line is moved to `<name>.damaged-<n>` beside it,
+            and the log says so in a line of kind "damaged".
         bundle_sha256: Written into every line: what decided.
+        carry: Returns the fields of "continued", besides `file` and `head`.
+        see: Called with the bytes of every line that is there at the start.
+        most_bytes: Of a file, its first line aside.
         most_waiting: Lines kept in memory; events beyond are lost, and counted in
             `problem` and in a line of kind "lost".
 
@@ -61,27 +63,55 @@ class EventLog:
         OSError: it cannot be opened.
     """
 
-    def __init__(self, path, *, bundle_sha256, most_waiting=MOST_WAITING):
+    def __init__(
+        self,
+        path,
+        *,
+        bundle_sha256,
+        carry=dict,
+        see=lambda line: None,
+        most_bytes=MOST_BYTES,
+        most_waiting=MOST_WAITING,
+    ):
         self.path = Path(path)
         self.bundle_sha256 = bundle_sha256
         self.problem = None  # why lines wait, as text
+        self.warning = None  # why the log does not go on in another file, as text
         self.num_lost = 0  # events not yet told of by a line of kind "lost"
+        self._carry, self._most_bytes = carry, most_bytes
         self._half_written = False  # something may stand after num_bytes
         self._waiting = deque()
         self._most_waiting = most_waiting
+        self._tried_at = float("-inf")  # to begin another file, by monotonic()
         self._lock = threading.Lock()
-        self._file = _open_locked(self.path)
+        self._file = open_locked(self.path)
         try:
-            checked = verify(self.path)
-            self.num_lines, self.head = checked.num_lines, checked.head
-            self._num_bytes = checked.num_bytes
-            if checked.damaged:
-                aside = _set_aside(self.path, checked.damaged)
-                os.ftruncate(self._file, self._num_bytes)
-                self.append("damaged", file=aside.name, bytes=len(checked.damaged))
+            self._take_up(lambda line, head: see(line))
         except BaseException:
             os.close(self._file)
             raise
+
+    def _take_up(self, see):
+        """Reads what is there; where the newest file is missing, the one before it."""
+        self._next_path.unlink(missing_ok=True)
+        checked = check_file(self.path, see)
+        self._note_file(checked.first, checked.num_bytes, checked.num_bytes_first)
+        self.num_lines, self.head = checked.last_number, checked.head
+        if checked.damaged:
+            aside = set_aside(self.path, checked.damaged)
+            os.ftruncate(self._file, self._num_bytes)
+        complete = [] if checked.first else list(segments(self.path).values())
+        if complete:
+            before = check_file(complete[-1], see)
+            self.num_lines, self.head = before.last_number, before.head
+            about = {"file": complete[-1].name, "head": before.head}
+            self.append("continued", **about, **self._carry())
+        if checked.damaged:
+            self.append("damaged", file=aside.name, bytes=len(checked.damaged))
+
+    def _note_file(self, first, num_bytes, num_bytes_first):
+        self._begun = first and (first.number, first.day)
+        self._num_bytes, self._num_bytes_first = num_bytes, num_bytes_first
 
     @property
     def num_waiting(self):
@@ -97,15 +127,19 @@ class EventLog:
 
         Returns:
             The line as a dict: number, time (ISO 8601, UTC, of this call), kind,
-            the fields, bundle, sha256. None where the event was lost.
+            the fields, bundle, sha256. None where the event was lost, or the log is
+            closed.
         """
         with self._lock:
+            if self._file is None:
+                return None
             if len(self._waiting) >= self._most_waiting:
                 self._write_waiting()
             if len(self._waiting) >= self._most_waiting:
                 self.num_lost += 1
                 self.problem = f"{self.problem} ({self.num_lost} events lost)"
                 return None
+            self._go_on_in_another()
             self._tell_lost()
             line = self._add(kind, fields)
             self._write_waiting()
@@ -124,30 +158,37 @@ class EventLog:
         """Tries to write what waits, and lets others have the log."""
         if self._file is not None:
             self.flush()
-            os.close(self._file)
-            self._file = None
+            with self._lock:
+                os.close(self._file)
+                self._file = None
 
     def _tell_lost(self):
         if self.num_lost:
             num_lost, self.num_lost = self.num_lost, 0
             self._add("lost", {"events": num_lost})
 
-    def _add(self, kind, fields):
-        """Chains a line to the last one and puts it in the queue."""
-        number = self.num_lines + 1
+    def _sealed(self, kind, fields):
+        """The next line: as a dict, and as bytes chained to the last one."""
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = {"number": number, "time": time, "kind": kind}
+        line = {"number": self.num_lines + 1, "time": time, "kind": kind}
         if taken := {*line, "bundle", "sha256"} & fields.keys():
             raise ValueError(f"fields of an event must not be named {sorted(taken)}.")
         line |= {**fields, "bundle": self.bundle_sha256}
         text = json.dumps(line, ensure_ascii=False, default=str)
         body = text.encode("utf-8", "backslashreplace")[:-1]
-        head = _chained(self.head, body)
-        sealed = body + SEAL % head.encode()
+        head = chained(self.head, body)
+        return {**line, "sha256": head}, body + SEAL % head.encode()
+
+    def _add(self, kind, fields):
+        """Chains a line to the last one and puts it in the queue."""
+        line, sealed = self._sealed(kind, fields)
+        begun = self._begun or (line["number"], line["time"][:10])
+        first = self._num_bytes_first or len(sealed)
         # No call stands between these, so Ctrl-C cannot either.
-        self.num_lines, self.head = number, head
+        self.num_lines, self.head = line["number"], line["sha256"]
+        self._begun, self._num_bytes_first = begun, first
         self._waiting.append(sealed)
-        return {**line, "sha256": head}
+        return line
 
     def _write_waiting(self):
         try:
@@ -165,13 +206,11 @@ class EventLog:
         status = os.fstat(self._file)
         if status.st_size != self._num_bytes or not status.st_nlink:
             raise OSError("deleted or changed by another program; start again")
-        rest = self._waiting[0]
-        end = self._num_bytes + len(rest)
+        sealed = self._waiting[0]
+        end = self._num_bytes + len(sealed)
         self._half_written = True
         try:
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
-            os.fsync(self._file)
+            write_through(self._file, sealed)
         except OSError:
             self._cut_back()
             raise
@@ -184,111 +223,81 @@ class EventLog:
         os.ftruncate(self._file, self._num_bytes)
         self._half_written = False
 
+    # How the log goes on in another file.
 
-def verify(path, head=None):
-    """Checks the chain of a log, which may be in use.
+    @property
+    def _next_path(self):
+        return self.path.with_name(f".{self.path.name}.next")
 
-    Args:
-        path: The log.
-        head: A head noted earlier, which must still be in the chain.
+    def _go_on_in_another(self):
+        """Begins another file where it is time; one that fails does not raise."""
+        if self._waiting or self._half_written or self._begun is None:
+            return
+        is_full = self._num_bytes - self._num_bytes_first > self._most_bytes
+        is_old = self._begun[1] != datetime.now(UTC).strftime("%Y-%m-%d")
+        if not (is_full or is_old) or monotonic() < self._tried_at + TRIED_AGAIN_S:
+            return
+        try:
+            self._begin_another(segment_path(self.path, *self._begun))
+            self.warning = None
+        except (OSError, InputError) as error:
+            self._tried_at = monotonic()
+            reason = getattr(error, "strerror", None) or error
+            self.warning = f"{self.path} grows on, no other can be begun: {reason}"
 
-    Returns:
-        Checked.
-
-    Raises:
-        InputError: a line is not what was written, or `head` is not there.
-        OSError: the log cannot be read.
-    """
-    found = not head
-    last, num_lines, num_bytes = "", 0, 0
-    with open(path, "rb") as file:
-        for line in file:
-            body, written = line[:-SEAL_LENGTH], line[-SEAL_LENGTH:]
-            chained = _chained(last, body)
-            if written != SEAL % chained.encode():
-                damaged = line + file.read()
-                if _is_half_written(damaged):
-                    break
-                raise InputError(
-                    f"{path}: line {num_lines + 1} breaks the chain: it, or what stood "
-                    "before it, was changed, removed or moved. Expected the log as it "
-                    "was written. Move it to another name, as evidence; the next start "
-                    "then begins a new one."
-                )
-            last, num_lines, num_bytes = chained, num_lines + 1, num_bytes + len(line)
-            found = found or last == head
-        else:
-            damaged = b""
-    if not found:
-        raise InputError(
-            f"{path}: none of its {num_lines} lines has the sha256 {head}: lines "
-            "were cut off, or the log was written anew. Look for it in a copy."
-        )
-    return Checked(num_lines, last, num_bytes, damaged)
-
-
-def _chained(head, body):
-    return hashlib.sha256(head.encode() + body).hexdigest()
-
-
-def _is_half_written(rest):
-    """True where a kill or a power cut explains the rest of a log.
-
-    That is a last line without its end, or, as some file systems leave it, one
-    whose blocks never reached the disk and read as zeros.
-    """
-    lines = rest.split(b"\n")
-    return len(lines) == 1 or (len(lines) == 2 and not lines[1] and b"\0" in rest)
-
-
-def _open_locked(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    def _begin_another(self, aside):
+        """Renames the file to `aside` and goes on in a new one; raises OSError."""
+        if not os.path.samestat(os.fstat(self._file), os.stat(self.path)):
+            raise OSError("it was deleted or replaced by another program")
+        if aside.exists():
+            raise OSError(f"{aside.name} is there already")
+        about = {"file": aside.name, "head": self.head, **self._carry()}
+        line, sealed = self._sealed("continued", about)
+        self._next_path.unlink(missing_ok=True)
+        file, is_aside = open_locked(self._next_path), False
+        try:
+            write_through(file, sealed)
+            os.rename(self.path, aside)
+            is_aside = True
+            os.rename(self._next_path, self.path)
+        except BaseException:
+            if is_aside:
+                os.rename(aside, self.path)
+            self._next_path.unlink(missing_ok=True)
+            os.close(file)
+            raise
+        file, self._file = self._file, file
+        self.num_lines, self.head = line["number"], line["sha256"]
+        self._begun = line["number"], line["time"][:10]
+        self._num_bytes = self._num_bytes_first = len(sealed)
         os.close(file)
-        raise InputError(
-            f"{path} is being written by another process. Stop that, or give this "
-            "one another log."
-        ) from None
-    _sync_folder(path)
-    return file
-
-
-def _set_aside(path, damaged):
-    """Writes the damaged end of a log beside it; returns where."""
-    number = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
-    with open(aside, "xb") as file:
-        file.write(damaged)
-        file.flush()
-        os.fsync(file.fileno())
-    _sync_folder(aside)
-    return aside
-
-
-def _sync_folder(path):
-    """Makes the name of a new file last through a power cut."""
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        with contextlib.suppress(OSError):
+            sync_folder(self.path)
 
 
 def main():
     parser = command_parser(__doc__)
-    parser.add_argument("log", help="the event log, JSON lines")
+    parser.add_argument("log", type=Path, help="folder of the log, or its log.jsonl")
     parser.add_argument("--head", help="a head noted earlier; must be in the log")
     arguments = parser.parse_args()
-    checked = verify(arguments.log, arguments.head)
-    print(f"{arguments.log}: {checked.num_lines} lines, the chain is whole.")
+    head = arguments.head
+    if head is not None and not HASH.fullmatch(head := head.strip().lower()):
+        raise InputError(
+            f"--head must be 64 hexadecimal digits, as verify-log prints them. "
+            f"Received: {arguments.head!r}. Leave it out where none was noted."
+        )
+    recorded = RecordedFiles()
+    checked = verify(arguments.log, head, recorded.see)
+    num_files = len(checked.files)
+    files = "1 file" if num_files == 1 else f"{num_files} files"
+    print(f"{arguments.log}: {checked.num_lines} lines in {files}, the chain is whole.")
+    for name in checked.missing:
+        print(f"NOT THERE: {name}, which the log continues; its lines are not checked.")
     if checked.damaged:
         print(f"A half-written line follows, of {len(checked.damaged)} bytes.")
     if checked.head:
         print(f"Head: {checked.head}. Note it elsewhere; give it as --head later.")
+    print(recorded.check(checked.files[-1].parent), flush=True)
 
 
 if __name__ == "__main__":

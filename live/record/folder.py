@@ -1,16 +1,14 @@
 """The folder of a live inspection: log.jsonl, events/<id>.jpg, clips/<id>.mp4."""
 
-import json
-import threading
+import queue
 from datetime import UTC, datetime
 from pathlib import Path
 
 from goodparts.command import reason
-from live.alarms.events import Event
 from live.record.clips import ClipRecorder, write_thumbnail
 from live.record.event_log import EventLog
-
-NUM_EVENTS = 200  # that the page lists
+from live.record.known_events import KnownEvents
+from live.record.segments import NAME
 
 
 class Folder:
@@ -27,25 +25,30 @@ class Folder:
 
     def __init__(self, path, *, bundle_sha256, tell=lambda line: None):
         self.path = Path(path)
-        self._log = EventLog(self.path / "log.jsonl", bundle_sha256=bundle_sha256)
-        self.clips = ClipRecorder(self.path / "clips")
+        self._known = KnownEvents()
+        self._log = EventLog(
+            self.path / NAME,
+            bundle_sha256=bundle_sha256,
+            carry=self._known.carried,
+            see=self._known.see,
+        )
+        self._clips_written = queue.SimpleQueue()  # what the log has to say of them
+        self.clips = ClipRecorder(self.path / "clips", tell=self._clips_written.put)
         self._tell, self._thumbnail_problem = tell, None
         self._told_problem = None
-        self._events, self._lock = {}, threading.Lock()
-        with open(self.path / "log.jsonl", "rb") as file:
-            for line in file:
-                line = json.loads(line)
-                if "event" in line:
-                    self._remember(line)
+
+    @property
+    def num_events(self):
+        """The highest number of an event so far, over all runs."""
+        return self._known.num_events
 
     def open_events(self):
         """`Event`s that an earlier run left without an end or acknowledgement."""
-        return [
-            Event(**{key: event[key] for key in Event._fields if key in event})
-            for event in self._events.values()
-            if not event["acknowledged"]
-            and (event["kind"] == "alarm" or not event["ended"])
-        ]
+        return self._known.open()
+
+    def event(self, event_id):
+        """What is known of an event, as a dict; None of an old or an unknown one."""
+        return self._known.get(event_id)
 
     def log(self, kind, **fields):
         """Writes a line; returns it, or None if it was lost."""
@@ -66,18 +69,17 @@ class Folder:
 
     def change(self, change):
         """Writes a change of the alarm and remembers it for the list of events."""
-        self._remember(change)
+        self._known.add(change)
         return self.log(**change)
 
-    def _remember(self, change):
-        with self._lock:
-            event = self._events.setdefault(change["event"], {})
-            event.update({key: change[key] for key in Event._fields if key in change})
-            event |= {"id": change["event"], "kind": change["event_kind"]}
-            while len(self._events) > NUM_EVENTS:
-                del self._events[next(iter(self._events))]
-
     def flush(self):
+        """Writes what waits: lines for the disk, and what was said of new clips.
+
+        Clips are written in a thread that gives way to others; a line of the log is
+        not, so that no other line waits for it.
+        """
+        while not self._clips_written.empty():
+            self.log("clip", **self._clips_written.get())
         if self._log.num_waiting:
             self._log.flush()
             self._tell_problem()
@@ -96,8 +98,7 @@ class Folder:
 
     def events(self):
         """Newest first, as the page lists them."""
-        with self._lock:
-            events = [dict(event) for event in reversed(self._events.values())]
+        events = self._known.recent()
         for event in events:
             clip = self.media("clips", event["id"])
             event["thumbnail"] = f"events/{event['id']}.jpg"
@@ -114,11 +115,14 @@ class Folder:
             "path": str(self._log.path),
             "num_lines": self._log.num_lines,
             "problem": self._log.problem,
-            "warning": self._thumbnail_problem or self.clips.problem,
+            "warning": self._thumbnail_problem
+            or self.clips.problem
+            or self._log.warning,
         }
 
     def close(self):
         """Ends open clips and writes what waits; returns what could not be written."""
         self.clips.stop()
+        self.flush()
         self._log.close()
         return self._log.num_waiting

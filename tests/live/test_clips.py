@@ -273,22 +273,43 @@ def test_folder_that_cannot_be_made_is_said(tmp_path):
 
 
 def test_oldest_clips_go_first(recorder, tmp_path):
+    """By the number of the event, whatever its time and that of the file."""
     folder = tmp_path / "clips"
     folder.mkdir()
-    for age, name in enumerate(["c.mp4", "a.mp4", "b.mp4"]):
-        (folder / name).write_bytes(bytes(400_000))
-        os.utime(folder / name, (1000 - age, 1000 - age))
+    names = ["20261123T000000-0098", "20261122T000000-0099", "20200101T000000-0100"]
+    for age, name in enumerate(names):
+        (folder / f"{name}.mp4").write_bytes(bytes(400_000))
+        os.utime(folder / f"{name}.mp4", (1000 - age, 1000 - age))
     (folder / "notes.txt").write_bytes(bytes(2_000_000))
     record = recorder(max_megabytes=1)
     feed(record, [grey(1)], at=0)
-    record.start_event("new", 0)
+    record.start_event("20200102T000000-0101", 0)
     record.stop(PATIENCE)
     assert {path.name for path in folder.iterdir()} == {
-        "a.mp4",
-        "c.mp4",
-        "new.mp4",
+        "20261122T000000-0099.mp4",
+        "20200101T000000-0100.mp4",
+        "20200102T000000-0101.mp4",
         "notes.txt",
     }
+
+
+def test_a_complete_clip_is_told_with_its_hash(recorder, tmp_path):
+    told = []
+    record = recorder(tell=told.append)
+    record.start_event("20261121T123456-0001", 0)  # without a picture, so no clip
+    feed(record, [grey(1)], at=0)
+    record.start_event("20261121T123456-0002", 0)
+    record.stop(PATIENCE)
+    content = (tmp_path / "clips" / "20261121T123456-0002.mp4").read_bytes()
+    assert told[-1:] == [
+        {
+            "file": "clips/20261121T123456-0002.mp4",
+            "bytes": len(content),
+            "clip_sha256": hashlib.sha256(content).hexdigest(),
+        }
+    ]
+    there = {f"clips/{path.name}" for path in (tmp_path / "clips").iterdir()}
+    assert {clip["file"] for clip in told} == there
 
 
 def test_killed_recorder_leaves_no_half_clip_for_the_next(tmp_path):
@@ -357,18 +378,18 @@ def test_threads_only_ever_become_nicer(
 def test_oldest_thumbnails_go_first(tmp_path, monkeypatch):
     monkeypatch.setattr(clips, "MAX_THUMBNAILS", 2)
     (tmp_path / "notes.txt").write_text("mine")
-    for event_id in ("20261121T235959-0002", "20261122T000000-0003", "20200101T0-0004"):
+    ids = ["20261121T235959-9998", "20261122T000000-9999", "20200101T000000-10000"]
+    for event_id in ids:  # the clock was set back before the last
         write_thumbnail(tmp_path / f"{event_id}.jpg", grey(50))
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "20200101T0-0004.jpg",  # a clock that was put back: the new one stays
-        "20261121T235959-0002.jpg",
-        "20261122T000000-0003.jpg",
+        "20200101T000000-10000.jpg",
+        "20261122T000000-9999.jpg",
         "notes.txt",
     ]
-    write_thumbnail(tmp_path / "20261123T000000-0005.jpg", grey(50))
+    write_thumbnail(tmp_path / "20200101T000001-10001.jpg", grey(50))
     assert sorted(path.name for path in tmp_path.glob("*.jpg")) == [
-        "20261122T000000-0003.jpg",
-        "20261123T000000-0005.jpg",
+        "20200101T000000-10000.jpg",
+        "20200101T000001-10001.jpg",
     ]
 
 

@@ -282,13 +282,35 @@ def test_an_alarm_outlives_a_restart_until_it_is_acknowledged(inspect):
     assert View(inspection).events()[0]["acknowledged"]
 
 
-def test_an_alarm_that_nobody_saw_is_not_acknowledged(inspect):
-    inspection, _, _ = inspect([BAD] * 3 + [GOOD] * 3 + [BAD] * 3)
-    newest, first = (event["id"] for event in View(inspection).events())
-    for event, state in ((first, "alarm"), (newest, "clear")):
-        inspection.command("acknowledge", event)
-        inspection._obey()
-        assert inspection.alarm.state == state
+def test_an_acknowledgement_closes_an_event_and_all_before_it(inspect):
+    inspection, _, _ = inspect(([BAD] * 3 + [GOOD] * 3) * 3)
+    view = View(inspection)
+    third, second, first = (event["id"] for event in view.events())
+    assert view.state()["alarm"]["waiting"] == [first, second, third]
+    assert view.command("acknowledge", second) is None
+    inspection._obey()
+    assert [bool(x["acknowledged"]) for x in view.events()] == [False, True, True]
+    assert inspection.alarm.state == "alarm" and inspection.alarm.waiting == [third]
+    for event in (first, second):
+        assert "acknowledged already" in view.command("acknowledge", event)
+    assert "not known" in view.command("acknowledge", "20200101T000000-0009")
+    assert view.command("acknowledge", third) is None
+    inspection._obey()
+    assert inspection.alarm.state == "clear"
+
+
+def test_attention_that_is_over_needs_no_acknowledgement(inspect):
+    inspection, _, _ = inspect([GOOD, ODD, ODD, ODD, GOOD, GOOD, GOOD])
+    view = View(inspection)
+    (event,) = view.events()
+    assert "ended by itself" in view.command("acknowledge", event["id"])
+
+
+def test_ids_go_on_in_the_next_run(inspect):
+    inspect(([BAD] * 3 + [GOOD] * 3) * 2, name="same")
+    inspection, _, _ = inspect([BAD] * 3, name="same")
+    ids = [event["id"][-4:] for event in View(inspection).events()]
+    assert ids == ["0003", "0002", "0001"]
 
 
 def test_damage_in_the_stream_joins_no_two_runs(inspect):

@@ -5,6 +5,7 @@ import fcntl
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -38,7 +39,7 @@ class FakeWatch:
 
     def __init__(self, folder):
         self.folder = folder
-        self.commands = []
+        self.commands, self.closed = [], []
         self.number, self.jpeg = 7, jpeg(7)
         self.healthy = True
         self.num_pictures_asked = 0
@@ -58,11 +59,14 @@ class FakeWatch:
         return None if self.jpeg is None else (self.number, self.jpeg, verdict)
 
     def command(self, do, event_id):
+        if event_id in self.closed:
+            return f"Event {event_id} is acknowledged already."
         self.commands.append((do, event_id))
         if do == "acknowledge":
             self.facts["alarm"] = {**self.facts["alarm"], "state": "clear"}
         else:
             self.facts["running"] = do == "start"
+        return None
 
     def media(self, kind, event_id):
         return (
@@ -99,6 +103,7 @@ def facts():
             "frames_per_s": 30.0,
             "size": [368, 640],
         },
+        "frame_age_s": 0.05,
         "verdict": {
             "decision": "accept",
             "reason": "",
@@ -108,7 +113,15 @@ def facts():
             "age_s": 0.05,
         },
         "lines": {"accept_below": 0.2, "reject_from": 0.8},
-        "alarm": {"state": "clear", "since": None, "event": None, "rule": "5"},
+        "alarm": {
+            "state": "clear",
+            "since": None,
+            "event": None,
+            "ended": False,
+            "num_alarms": 0,
+            "waiting": [],
+            "rule": "5",
+        },
         "counts": {"accept": 117, "reject": 2, "inspect": 1, "frames": 120},
         "rate": {"frames_per_s": 29.9, "latency_p50_ms": 9.2, "latency_p99_ms": 21.0},
         "scores": [[2.0, 0.03, "accept"], [1.0, 0.5, "inspect"], [0.1, 0.9, "reject"]],
@@ -244,6 +257,14 @@ def test_acknowledgement_says_what_was_seen(page, watch):
         body = json.dumps({"do": do, "event": EVENT}).encode()
         assert ask(page, "/command", data=body, X_Goodparts="page")[0] == 204
     assert watch.commands == [("acknowledge", EVENT), ("stop", None)]
+
+
+def test_an_event_that_does_not_wait_is_a_conflict(page, watch):
+    watch.closed = [EVENT]
+    body = json.dumps({"do": "acknowledge", "event": EVENT}).encode()
+    status, _, text = ask(page, "/command", data=body, X_Goodparts="page")
+    assert (status, text.decode()) == (409, f"Event {EVENT} is acknowledged already.")
+    assert watch.commands == []
 
 
 def test_commands_of_a_foreign_page_are_refused(page, watch):
@@ -620,15 +641,21 @@ def test_an_old_picture_is_never_shown_as_live(page, watch, browser):
         browser.wait_text("#verdict", "ACCEPT")
         assert browser.text("#stale") == ""
     page.stop()
-    browser.wait_text("#stale", "Connection lost")
+    browser.wait_text("#stale", "Connection lost since")
     assert "NO VERDICT" in browser.text("#verdict")
+    assert "Not current: as of" in browser.text("#as-of")
+    assert "frames/s" not in browser.text("#facts dd")
 
 
 @pytest.mark.slow
 def test_an_old_picture_is_old_for_a_browser_that_comes_late(page, watch, browser):
-    watch.facts["verdict"]["age_s"] = 60.0
+    watch.facts["frame_age_s"] = 60.0
     browser.open(page.address)
-    browser.wait_text("#stale", "No picture since 1 min")
+    browser.wait_text("#stale", "(1 min)")
+    clock = r"No picture since \d\d:\d\d:\d\d"
+    assert re.search(clock, browser.text("#stale")) or "/" in browser.text("#stale")
+    assert "NO VERDICT" in browser.text("#verdict")
+    assert "frames/s" not in browser.text("#facts dd"), "a rate of before"
 
 
 @pytest.mark.slow
@@ -706,7 +733,7 @@ def test_an_event_opens(page, watch, browser):
         browser.wait("document.querySelector('#still').naturalWidth > 0")
         watch.event_list = [event(clip=f"clips/{EVENT}.mp4")]
         browser.wait(f"document.querySelector('#clip').src.endsWith('{EVENT}.mp4')")
-        browser.click("#event form button")
+        browser.click("#event form button:last-child")
         browser.wait("!document.querySelector('#event').open")
 
 
@@ -718,6 +745,9 @@ def test_nothing_is_wider_than_the_screen(page, watch, browser, width):
     watch.facts["log"]["problem"] = "No space left on device: " + "/very/long" * 20
     with moving(watch):
         browser.open(page.address, width=width, height=844)
+        browser.wait_text("#verdict", "ACCEPT")
+        if width < 640:
+            browser.click("#more")
         browser.wait_text("#events", "a_very_long")
         browser.wait_text("#verdict", "ACCEPT")
         assert browser.value("document.documentElement.scrollWidth") <= width
@@ -727,3 +757,146 @@ def test_nothing_is_wider_than_the_screen(page, watch, browser, width):
             )
             <= width
         )
+
+
+def alarmed(watch, **changed):
+    """Makes the newest event an alarm that waits for an acknowledgement."""
+    since = (datetime.now(UTC) - timedelta(seconds=5)).isoformat()
+    watch.event_list = [event(began=since, ended=None)]
+    about = {"state": "alarm", "since": since, "event": EVENT, "waiting": [EVENT]}
+    watch.facts["alarm"].update({**about, "num_alarms": 1, **changed})
+
+
+@pytest.mark.slow
+def test_under_an_alarm_another_verdict_is_the_last_parts(page, watch, browser):
+    with moving(watch):
+        browser.open(page.address)
+        browser.wait_text("#verdict", "ACCEPT")
+        assert browser.text("#verdict-of") == ""
+        alarmed(watch)
+        browser.wait_text("#verdict-of", "last part")
+        watch.facts["verdict"].update(decision="reject", predicted="no_lid")
+        browser.wait_text("#verdict", "REJECT")
+        browser.wait("document.querySelector('#verdict-of').textContent === ''")
+        watch.facts["alarm"].update(ended=True)
+        browser.wait_text("#verdict-of", "last part")
+        watch.facts["alarm"].update(state="clear", waiting=[])
+        browser.wait("document.querySelector('#verdict-of').textContent === ''")
+
+
+@pytest.mark.slow
+def test_the_wall_view_has_the_state_in_very_large_letters_and_no_more(
+    page, watch, browser
+):
+    with moving(watch):
+        browser.open(page.address + "/?wall", width=1920, height=1080)
+        browser.wait_text("#alarm", "No alarm")
+        alarmed(watch)
+        browser.wait_text("#alarm-word", "ALARM")
+        assert browser.text("#alarm-text").startswith("since ")
+        size = "parseFloat(getComputedStyle(document.querySelector('#alarm-word'))"
+        assert browser.value(f"{size}.fontSize)") > 150
+        for selector in "#verdict #status #log #facts #timeline #acknowledge".split():
+            assert browser.text(selector) == "", selector
+        box = "document.querySelector('#camera').getBoundingClientRect()"
+        assert browser.value(f"{box}.height") > 500
+        assert browser.value(f"{box}.bottom") <= 1081
+    browser.wait_text("#stale", "No picture since")
+
+
+@pytest.mark.slow
+def test_a_phone_shows_state_picture_and_button_first(page, watch, browser):
+    alarmed(watch)
+    with moving(watch):
+        browser.open(page.address, width=390, height=844)
+        browser.wait_text("#alarm", "ALARM")
+        browser.wait_text("#verdict", "ACCEPT")
+        tops = [
+            browser.value(f"document.querySelector('{x}').getBoundingClientRect().top")
+            for x in ("#alarm", "#camera", "#acknowledge")
+        ]
+        assert tops == sorted(tops) and tops[-1] < 844
+        for selector in "#status #log #facts".split():
+            assert browser.text(selector) == "", selector
+        assert browser.value("document.documentElement.scrollHeight") <= 844
+        browser.click("#more")
+        browser.wait_text("#facts", "frames/s")
+        assert "Stop inspection" in browser.text("#status")
+        browser.click("#acknowledge")
+        browser.wait_text("#alarm", "No alarm")
+        assert watch.commands == [("acknowledge", EVENT)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("highest", [0.9, 12.3456, 98765.4, 1.5e9])
+def test_labels_of_the_timeline_are_whole(page, watch, browser, highest):
+    watch.facts["scores"] = [[2.0, 0.5, "accept"], [0.1, highest, "reject"]]
+    watch.facts["lines"] = {"accept_below": None, "reject_from": 0.6 * highest}
+    with moving(watch):
+        browser.open(page.address)
+        browser.wait_text("#verdict", "ACCEPT")
+        browser.value("""(() => {
+            window.drawn = [];
+            const pen = CanvasRenderingContext2D.prototype, draw = pen.fillText;
+            pen.fillText = function (text, x, y) {
+                const width = this.measureText(text).width;
+                const left = { left: x, right: x - width, center: x - width / 2 };
+                drawn.push([text, left[this.textAlign], left[this.textAlign] + width]);
+                draw.call(this, text, x, y);
+            };
+        })()""")
+        browser.wait("drawn.length > 10")
+        drawn = browser.value("drawn")
+        width = browser.value("document.querySelector('#timeline').clientWidth")
+    top = {0.9: "1", 12.3456: "12.3", 98765.4: "98765", 1.5e9: "1.50e+9"}[highest]
+    assert top in [text for text, _, _ in drawn]
+    assert all(left >= 0 and right <= width for _, left, right in drawn), drawn
+
+
+@pytest.mark.slow
+def test_a_storm_shows_its_count(page, watch, browser):
+    alarmed(watch, num_alarms=37)
+    watch.event_list[0]["num_alarms"] = 37
+    with moving(watch):
+        browser.open(page.address)
+        browser.wait_text("#alarm", "storm of 37 alarms")
+        browser.wait_text("#events", "storm of 37 alarms")
+
+
+@pytest.mark.slow
+def test_an_older_event_is_acknowledged_or_it_is_said_why_not(page, watch, browser):
+    older = EVENT.replace("0001", "0000")
+    alarmed(watch, waiting=[older, EVENT])
+    watch.event_list.append(event(id=older))
+    dialog = "#events li:last-child button"
+    with moving(watch):
+        browser.open(page.address)
+        browser.wait_text("#alarm", "2 not acknowledged")
+        browser.wait_text("#events li:last-child", "not acknowledged")
+        browser.click(dialog)
+        browser.wait_text("#acknowledge-one", "Acknowledge this and all before it")
+        browser.click("#acknowledge-one")
+        browser.wait_text("#alarm", "No alarm")
+        assert watch.commands == [("acknowledge", older)]
+        alarmed(watch, waiting=[older, EVENT])
+        watch.event_list.append(event(id=older))
+        watch.closed = [older]
+        browser.wait_text("#events li:last-child", "not acknowledged")
+        browser.click(dialog)
+        browser.wait_text("#acknowledge-one", "Acknowledge this and all before it")
+        browser.click("#acknowledge-one")
+        said = f"Event {older} is acknowledged already."
+        browser.wait_text("#troubles .warning", said)
+        assert len(watch.commands) == 1
+
+
+@pytest.mark.slow
+def test_dark_surroundings_get_a_dark_page(page, watch, browser):
+    with moving(watch):
+        browser.open(page.address)
+        dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+        browser.send("Emulation.setEmulatedMedia", features=dark)
+        browser.wait_text("#verdict", "ACCEPT")
+        colours = browser.value("""[...document.querySelectorAll('body, #log, #alarm')]
+            .map((x) => getComputedStyle(x).backgroundColor)""")
+        assert all(int(n) < 50 for x in colours for n in re.findall(r"\d+", x)[:3])

@@ -1,0 +1,110 @@
+"""The chain of an event log: each line holds the hash of the one before.
+
+A line ends with its "sha256": of the sha256 of the line before (none for the first)
+followed by the bytes of this line up to `, "sha256"`. A log is kept in several files.
+Every file but the first begins with a line of kind "continued", which names the file
+before it and its head, the sha256 of its last line: the chain goes on over files.
+"""
+
+import hashlib
+import json
+import re
+from typing import NamedTuple
+
+from goodparts.command import InputError
+
+SEAL = b', "sha256": "%s"}\n'
+SEAL_LENGTH = len(SEAL % (b"0" * 64))
+HASH = re.compile(r"[0-9a-f]{64}")
+
+
+class First(NamedTuple):
+    """The first line of a file of the log."""
+
+    number: int
+    day: str  # of its time, in UTC: "2026-11-21"
+    previous: str | None  # name of the file that it continues
+    head: str  # of that file; "" where this is the first one
+
+
+class CheckedFile(NamedTuple):
+    """A file of the log whose chain is whole."""
+
+    first: First | None  # None without lines
+    num_lines: int
+    head: str  # sha256 of the last line; "" without lines
+    num_bytes: int  # of whole lines
+    num_bytes_first: int  # of the first line
+    damaged: bytes  # what follows them: a half-written line, most often b""
+
+    @property
+    def last_number(self):
+        """Number of the last line; lines are numbered over all files."""
+        return self.first.number + self.num_lines - 1 if self.first else 0
+
+
+def chained(head, body):
+    """The sha256 of a line: `head` of the line before, `body` without the seal."""
+    return hashlib.sha256(head.encode() + body).hexdigest()
+
+
+def check_file(path, see=lambda line, head: None):
+    """Checks the chain of one file of a log, which may be in use.
+
+    Args:
+        path: The file.
+        see: Called with the bytes and the sha256 of every whole line.
+
+    Returns:
+        CheckedFile.
+
+    Raises:
+        InputError: a line is not what was written.
+        OSError: the file cannot be read.
+    """
+    first, last, num_lines, num_bytes, num_bytes_first = None, "", 0, 0, 0
+    damaged = b""
+    with open(path, "rb") as file:
+        for line in file:
+            if first is None:
+                first = _first(line)
+                last, num_bytes_first = first.head, len(line)
+            now = chained(last, line[:-SEAL_LENGTH])
+            if line[-SEAL_LENGTH:] != SEAL % now.encode():
+                damaged = line + file.read()
+                break
+            last, num_lines, num_bytes = now, num_lines + 1, num_bytes + len(line)
+            see(line, now)
+    if damaged and not _is_half_written(damaged):
+        raise InputError(
+            f"{path}: line {num_lines + 1} breaks the chain: it, or what stood "
+            "before it, was changed, removed or moved. Expected the log as it "
+            "was written. Move it to another name, as evidence; the next start "
+            "then begins a new one."
+        )
+    if not num_lines:
+        first, last, num_bytes_first = None, "", 0
+    return CheckedFile(first, num_lines, last, num_bytes, num_bytes_first, damaged)
+
+
+def _first(line):
+    """What the first line of a file says; whether it is whole shows in its seal."""
+    try:
+        fields = json.loads(line)
+        number, day = int(fields["number"]), str(fields["time"])[:10]
+        if fields["kind"] != "continued":
+            return First(number, day, None, "")
+        head = HASH.fullmatch(fields["head"])[0]
+        return First(number, day, str(fields["file"]), head)
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return First(1, "", None, "")
+
+
+def _is_half_written(rest):
+    """True where a kill or a power cut explains the rest of a log.
+
+    That is a last line without its end, or, as some file systems leave it, one
+    whose blocks never reached the disk and read as zeros.
+    """
+    lines = rest.split(b"\n")
+    return len(lines) == 1 or (len(lines) == 2 and not lines[1] and b"\0" in rest)

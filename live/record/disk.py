@@ -1,0 +1,55 @@
+"""Files that one process writes and that last through a power cut."""
+
+import fcntl
+import os
+
+from goodparts.command import InputError
+
+
+def write_through(file, content):
+    """Brings bytes to the disk; returns when they are there."""
+    while content:
+        content = content[os.write(file, content) :]
+    os.fsync(file)
+
+
+def open_locked(path):
+    """Opens a file for appending, made where missing, that this process alone writes.
+
+    Raises:
+        InputError: If another process writes it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        raise InputError(
+            f"{path} is being written by another process. Stop that, or give this "
+            "one another log."
+        ) from None
+    sync_folder(path)
+    return file
+
+
+def set_aside(path, damaged):
+    """Writes the damaged end of a log beside it; returns where."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    with open(aside, "xb") as file:
+        file.write(damaged)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(aside)
+    return aside
+
+
+def sync_folder(path):
+    """Makes the name of a new file last through a power cut."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,125 @@
+"""The files of an event log: the one that is written, and those that it continues."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from goodparts.command import InputError
+from live.record.chain import check_file
+
+NAME = "log.jsonl"
+SEGMENT = re.compile(r"(.+)-([0-9]+)-[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class Checked(NamedTuple):
+    """A log whose chain is whole, over all of its files that are there."""
+
+    num_lines: int
+    head: str  # sha256 of the last line; "" without lines
+    damaged: bytes  # what follows it: a half-written line, most often b""
+    files: list  # paths, the oldest first
+    missing: list  # names of files that others continue and that are not there
+
+
+def segment_path(path, number, day):
+    """Where the file `path` goes when it is complete.
+
+    Example:
+        >>> segment_path(Path("live/log.jsonl"), 17, "2026-11-21").name
+        'log-17-2026-11-21.jsonl'
+    """
+    return path.with_name(f"{path.stem}-{number}-{day}{path.suffix}")
+
+
+def segments(path):
+    """The complete files of the log at `path`: number of the first line -> path."""
+    found = {}
+    for other in path.parent.glob(f"*{path.suffix}"):
+        match = SEGMENT.fullmatch(other.stem)
+        if match and match[1] == path.stem:
+            found[int(match[2])] = other
+    return dict(sorted(found.items()))
+
+
+def verify(path, head=None, see=lambda line, head: None):
+    """Checks the chain of a log, which may be in use, back over all of its files.
+
+    Args:
+        path: The folder of a log.jsonl, a log, or a complete file of one: then that
+            file and what it continues.
+        head: A head noted earlier, which must still be in the chain.
+        see: Called with the bytes and the sha256 of every line, the oldest first.
+
+    Returns:
+        Checked.
+
+    Raises:
+        InputError: a line is not what was written, a file is not what the next one
+            continues, or `head` is not there.
+        OSError: a file cannot be read.
+    """
+    files = _files(Path(path))
+    num_lines, missing, before, found = 0, [], None, head is None
+
+    def look(line, now):
+        nonlocal found
+        found = found or now == head
+        see(line, now)
+
+    for file in files:
+        checked = check_file(file, look)
+        if checked.damaged and file != files[-1]:
+            raise InputError(
+                f"{file}: line {checked.last_number + 1} is half-written, but the log "
+                "goes on in another file: it was cut. Look for it in a copy."
+            )
+        if checked.first is None:
+            continue
+        num_lines += checked.num_lines
+        found = found or bool(checked.first.previous and checked.first.head == head)
+        if not _follows(file, checked, before):
+            missing.append(checked.first.previous)
+        before = file, checked
+    if missing and _files(Path(path)) != files:  # continued while it was read
+        return verify(path, head, see)
+    if not found:
+        where = f", or stood in {' or '.join(missing)}" if missing else ""
+        raise InputError(
+            f"{path}: none of its {num_lines} lines has the sha256 {head}: lines "
+            f"were cut off, or the log was written anew{where}. Look for it in a copy."
+        )
+    last_head = before[1].head if before else ""
+    return Checked(num_lines, last_head, checked.damaged, files, missing)
+
+
+def _files(path):
+    """The files of the log up to `path`, the oldest first; at least one."""
+    path = path / NAME if path.is_dir() else path
+    match = SEGMENT.fullmatch(path.stem)
+    if match and path.exists():
+        complete = list(segments(path.with_stem(match[1])).values())
+        return complete[: complete.index(path) + 1]
+    complete = list(segments(path).values()) if path.parent.is_dir() else []
+    if complete and not path.exists():  # killed between two renames
+        return complete
+    return [*complete, path]
+
+
+def _follows(file, checked, before):
+    """Whether a file has all before it; `before` is the (path, CheckedFile) found."""
+    first = checked.first
+    if first.previous is None and before is None:
+        return True
+    if first.previous is None:
+        raise InputError(
+            f"{file} begins a log of its own, but {before[0].name} lies beside it. "
+            "Expected what continues it: move one of them to another folder."
+        )
+    if before is None or before[0].name != first.previous:
+        return False
+    if (before[1].head, before[1].last_number) != (first.head, first.number - 1):
+        raise InputError(
+            f"{before[0]}: its last line is not the one that {file.name} continues: "
+            "lines were cut off or written anew. Look for it in a copy."
+        )
+    return True
