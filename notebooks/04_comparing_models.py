@@ -98,7 +98,7 @@ if rivals:
         [rival["name"] for rival in rivals],
         [rival["difference"] for rival in rivals],
         [points(rival["difference"]) for rival in rivals],
-        [OTHER if rival["outcome"] == "open" else DEFECT for rival in rivals],
+        [OTHER if rival["outcome"] in ("open", "same") else DEFECT for rival in rivals],
     )
     axes.axvline(0, color=INK, linewidth=1)
     metric = METRICS[rivals[0]["metric"]].title

@@ -98,11 +98,11 @@ def _sureness(result):
         return ["That it is the best of these is clear on test."]
     tied = [rival["name"] for rival in result["rivals"] if rival["is_tied"]]
     if tied:
-        return [f"On validate {listed(tied)} did equally well: any of these will do."]
+        return [f"On validate {listed(tied)} did equally well."]
     simpler = [
         rival["name"]
         for rival in result["rivals"]
-        if rival["outcome"] == "open" and "members" not in rival["run"].config
+        if rival["outcome"] in ("open", "same") and "members" not in rival["run"].config
     ]
     if "members" in result["leader"].config and simpler:
         return [

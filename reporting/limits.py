@@ -34,7 +34,7 @@ def _about_winner(runs, result):
     if not result["is_ranked"]:
         yield f"Which of the runs is the best: {result['text']}"
         return
-    unclear = [rival for rival in result["rivals"] if rival["outcome"] != "better"]
+    unclear = [x for x in result["rivals"] if x["outcome"] not in ("better", "same")]
     if len(runs) > 1 and unclear:
         names = listed([result["name"], *(rival["name"] for rival in unclear)])
         yield (

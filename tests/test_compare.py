@@ -143,7 +143,7 @@ def test_a_clear_winner_and_a_detector_beside_it(dataset, make_run):
     found = verdict(runs)
     outcomes = {rival["name"]: rival["outcome"] for rival in found["rivals"]}
     assert found["name"] == "strong"
-    assert outcomes == {"weak": "better", "memory": "open"}
+    assert outcomes == {"weak": "better", "memory": "same"}
     assert found["rivals"][1]["metric"] == "auroc"
 
 
@@ -268,3 +268,13 @@ def test_duration():
         "12 min 5 s",
         "3 h 20 min",
     ]
+
+
+def test_runs_that_answer_alike_are_called_the_same(dataset, make_run):
+    runs = [make_run(dataset, name, wrong=["good/032"]) for name in ("bovw", "twin")]
+    found = verdict(runs)
+    assert [rival["outcome"] for rival in found["rivals"]] == ["same"]
+    assert "bovw and twin give the same answers on test" in found["text"]
+    assert "did equally well" in advice(found)
+    detectors = [make_run(dataset, name, detector=True) for name in ("a", "b")]
+    assert verdict(detectors)["rivals"][0]["outcome"] == "same"

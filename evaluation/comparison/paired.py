@@ -35,9 +35,10 @@ def paired_difference(run_a, run_b, *, metric="macro_f1", num_rivals=1):
             that all of them together hold with 95 % (Bonferroni).
 
     Returns:
-        `{"value", "low", "high", "num_groups_apart"}`: the difference a - b with its
-        interval, None where it has no value, and on how many test groups the two
-        answer differently (for AUROC: the groups of the rarer kind).
+        `{"value", "low", "high", "num_groups_apart", "is_same"}`: the difference a - b
+        with its interval, None where it has no value, on how many test groups the two
+        answer differently (for AUROC: the groups of the rarer kind), and whether they
+        answer alike on every image.
 
     Raises:
         InputError: If the test samples differ, or a run has no classes.
@@ -52,6 +53,7 @@ def paired_difference(run_a, run_b, *, metric="macro_f1", num_rivals=1):
     return {
         **paired_interval(values_a - values_b, num_rivals=num_rivals),
         "num_groups_apart": _groups_apart(judged_a, judged_b, metric),
+        "is_same": _is_same(judged_a, judged_b, metric),
     }
 
 
@@ -64,6 +66,14 @@ def _groups_apart(judged_a, judged_b, metric):
     else:
         first, second = judged_a.rejected, judged_b.rejected
     return judged_a.groups_of(np.asarray(first) != np.asarray(second))
+
+
+def _is_same(judged_a, judged_b, metric):
+    """Whether the classes are the same, or of scores the order of the images."""
+    if METRICS[metric].output == "classes":
+        return bool((judged_a.table["predicted"] == judged_b.table["predicted"]).all())
+    orders = (np.unique(x.scores, return_inverse=True)[1] for x in (judged_a, judged_b))
+    return bool(np.array_equal(*orders))
 
 
 def groups_needed(num_rivals):
@@ -88,7 +98,8 @@ def verdict(runs):
     Returns:
         A dict: `leader` (a run), `name`, `is_ranked`, `rivals` (each `run`, `name`,
         `metric`, `difference`, `is_thin`, `is_tied` on validate, and `outcome`:
-        "better", "worse" or "open", seen from the leader), `is_clear` and `text`.
+        "better", "worse", "same" (the same answers on test) or "open", seen from the
+        leader), `is_clear` and `text`.
     """
     leader, *others = ranked(runs)
     name, *other_names = display_names([leader, *others])
@@ -99,6 +110,7 @@ def verdict(runs):
             leader, run, metric=metric, num_rivals=len(others)
         )
         is_thin = difference["num_groups_apart"] < groups_needed(len(others))
+        outcome = "open" if is_thin else _outcome(difference, metric)
         rivals.append(
             {
                 "run": run,
@@ -107,7 +119,7 @@ def verdict(runs):
                 "difference": difference,
                 "is_thin": is_thin,
                 "is_tied": value_of(run, metric) == value_of(leader, metric),
-                "outcome": "open" if is_thin else _outcome(difference, metric),
+                "outcome": "same" if difference["is_same"] else outcome,
             }
         )
     return {
@@ -123,10 +135,13 @@ def verdict(runs):
 def _verdict_text(name, rivals):
     if not rivals:
         return f"{name} is the only run, so there is nothing to compare it with."
-    groups = {"open": [], "better": [], "worse": []}
+    groups = {"same": [], "open": [], "better": [], "worse": []}
     for rival in rivals:
         groups[rival["outcome"]].append(rival)
     sentences = []
+    if groups["same"]:
+        names = listed([name, *(rival["name"] for rival in groups["same"])])
+        sentences.append(f"{names} give the same answers on test.")
     if groups["open"]:
         names = listed([name, *(rival["name"] for rival in groups["open"])])
         against = ""
