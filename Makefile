@@ -44,6 +44,8 @@ bench: setup ## speed and quality figures into benchmarks/results
 	@$(PIPENV) run python3 benchmarks/thresholds.py
 	@$(PIPENV) run python3 benchmarks/open_set.py
 	@$(PIPENV) run python3 benchmarks/event_log.py
+	@$(PIPENV) run python3 benchmarks/alarms.py
+	@$(PIPENV) run python3 benchmarks/connections.py
 	@$(PIPENV) run python3 benchmarks/live_runner.py --work runs/.live
 	@$(PIPENV) run python3 benchmarks/strange_scenes.py --work runs/.live
 	@$(PIPENV) run python3 benchmarks/live_faults.py --work runs/.live

@@ -30,6 +30,8 @@ FIGURES = {  # script -> what of them it writes
     "ensembles": "ensembles_parts ensembles_reference ensembles_speed",
     "promises": "decisions",
     "thresholds": "thresholds",
+    "alarms": "alarms",
+    "connections": "connections",
     "open_set": "open_set",
     "event_log": "event_log",
     "live_runner": "live_throughput live_runtime live_events live_latency",
