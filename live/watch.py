@@ -151,14 +151,14 @@ def watch(
             inspection.wait()
         counts = inspection.measures.counts()
         counts["unreadable"] = capture.status()["num_bad"]
-        _say(", ".join(f"{count} {name}" for name, count in counts.items()))
-        _say(str(out))
-        if opened.left_out:
-            counted = (f"{count} {kind}" for kind, count in opened.left_out.items())
-            _say(f"files left out since they are no images: {', '.join(counted)}")
-        if opened.ends:
-            _check_judged(counts, inspection.first_refusal, out)
-        return counts
+    _say(", ".join(f"{count} {name}" for name, count in counts.items()))
+    if opened.left_out:
+        counted = (f"{count} {kind}" for kind, count in opened.left_out.items())
+        _say(f"files left out since they are no images: {', '.join(counted)}")
+    _say(str(out))
+    if opened.ends:
+        _check_judged(counts, inspection.first_refusal, out)
+    return counts
 
 
 def _check_judged(counts, refusal, out):

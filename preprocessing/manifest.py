@@ -192,7 +192,11 @@ def read_dataset(folder, *, check_files=False):
 def _check_info(info, path):
     """Raises InputError unless dataset.json has what every command needs."""
     info = info if isinstance(info, dict) else {}
-    wrong = [key for key, kind in INFO.items() if not isinstance(info.get(key), kind)]
+    wrong = [
+        key
+        for key, kind in INFO.items()
+        if key not in info or not isinstance(info[key], kind)
+    ]
     if wrong:
         reason = f"lacks {', '.join(wrong)}"
     elif info["normal_class"] not in [None, *info["classes"]]:

@@ -47,7 +47,7 @@ HAS = {
     "tiny_clips": {"score", "clips"},
 }
 LEARNS = {"small_cnn", "bovw", *TINY}  # the others are not trained long enough here
-LARGE = {"inceptionresnetv2", "efficientnetv2s"}  # a minute each on two cores
+LARGE = {"resnet50", "inceptionresnetv2", "efficientnetv2s"}  # a minute each, or half
 SHOWN = ("bovw", *TINY)  # one of each kind of output, fast
 
 

@@ -266,7 +266,7 @@ def test_names_are_checked_first(runs, bundles, tmp_path):
         export(runs["bovw"], tmp_path / "b")
     with pytest.raises(InputError, match="exists already"):
         export(runs["bovw"], bundles["bovw"])
-    with pytest.raises(InputError, match="for one network"):
+    with pytest.raises(InputError, match="for one classification network"):
         export_keras(runs["bovw"], tmp_path / "b", name="litert")
 
 

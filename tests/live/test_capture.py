@@ -193,7 +193,7 @@ def test_mistake_is_raised_by_start(tmp_path):
 
 
 def test_fault_of_the_thread_reaches_the_caller(folder, monkeypatch):
-    monkeypatch.setattr("live.camera.sources.read_image", lambda path: 1 / 0)
+    monkeypatch.setattr("live.camera.sources.read_image", lambda *_: 1 / 0)
     with Capture(folder) as capture, pytest.raises(ZeroDivisionError):
         capture.next(PATIENCE)
 

@@ -86,7 +86,7 @@ def test_file_that_grows_is_not_read_at_once(source, monkeypatch):
     put(source, "part.bmp")
     looked = []
     monkeypatch.setattr(
-        hot_folder, "read_image", lambda path: looked.append(path) or image(1)
+        hot_folder, "read_image", lambda path, _: looked.append(path) or image(1)
     )
     for size in range(5):
         with open(source.path / "part.bmp", "ab") as file:
