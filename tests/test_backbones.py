@@ -28,7 +28,15 @@ PREPROCESS = {
 NETWORKS = {}
 
 
-@pytest.fixture(params=sorted(BACKBONES))
+LARGE = {"inceptionresnetv2", "efficientnetv2s"}
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else [])
+        for name in sorted(BACKBONES)
+    ]
+)
 def name(request):
     return request.param
 
