@@ -1,6 +1,6 @@
 """What the default threshold costs against the best one of the same scores.
 
-    python3 benchmarks/thresholds.py                 drawn scores, ten minutes
+    python3 benchmarks/thresholds.py                 drawn scores, some minutes
     python3 benchmarks/thresholds.py RUN [RUN ...]   scores of runs, two minutes each
 
 The threshold is chosen on 1,000 small calibrations drawn anew. Its error is the mean of
@@ -19,7 +19,7 @@ from goodparts.command import progress, run_command
 
 NUM_TRIALS = sized(1000, 3)
 POPULATION = sized(100_000, 2000)
-SIZES = [(10, 5), (20, 20), (50, 20), (99, 50), (100, 50), (300, 50)]  # good, defective
+SIZES = [(10, 5), (20, 20), (99, 50), (300, 50)]  # good, defective
 
 
 def casting(random, count):
