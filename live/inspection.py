@@ -18,6 +18,8 @@ NEXT_FRAME_S = 0.2  # how long a frame is waited for before commands are looked 
 SCORE_EVERY_S = 0.1  # of the timeline, the highest score in between
 NUM_SCORES = 600
 RAISES = ("alarm", "attention")  # changes that something is to be done for
+STOPS = ("alarm", "storm", "again")  # changes that stop the line
+LOST = ("connecting", "reconnecting", "frozen", "still")  # states of the capture
 
 
 class Seen(NamedTuple):
@@ -76,6 +78,7 @@ class Inspection:
         self.measures = Measures()
         self._region = None
         self._frames = deque(maxlen=inspector.num_frames)
+        self._num_unjudged = 0  # since the last verdict
         self.is_on, self._ends = True, ends or threading.Event()
         self._commands = queue.SimpleQueue()
         self.seen, self._breaks = None, None
@@ -147,11 +150,13 @@ class Inspection:
         except ValueError as error:  # an answer that is NaN or infinity
             self._refuse(frame, str(error))
             return
-        self.refusal = None
+        self.refusal, self._num_unjudged = None, 0
         self.seen = Seen(frame, verdict, box)
         latency = time.monotonic() - frame.captured_at
         self.measures.add(verdict.decision, latency)
-        if self.verdicts:
+        self._note_score(frame, verdict)
+        self._raise_alarms(frame, verdict)
+        if self.verdicts:  # last: a file that stands there is not inspected again
             self.verdicts.add(
                 frame.name or self.source,
                 frame.number,
@@ -160,8 +165,6 @@ class Inspection:
                 score=verdict.defect_score,
                 predicted=verdict.predicted,
             )
-        self._note_score(frame, verdict)
-        self._raise_alarms(frame, verdict)
 
     def _clip_with(self, crop):
         """The crop, or for a model of clips the last ones up to it."""
@@ -177,6 +180,16 @@ class Inspection:
         self.alarm.gap()
         self._frames.clear()
 
+    def _pass_over(self, num_frames):
+        """Frames that could not be judged: of a few, the run of defects goes on.
+
+        A camera that damages every fourth frame would otherwise never alarm.
+        """
+        self._num_unjudged += num_frames
+        self._frames.clear()
+        if self._num_unjudged > self.alarm.rule.num_frames:
+            self._gap()
+
     def _refuse(self, frame, problem):
         """A frame that does not fit is not judged.
 
@@ -188,7 +201,7 @@ class Inspection:
             raise InputError(problem)
         if self.refusal is None:
             self.folder.log("frames refused", problem=problem)
-            self._gap()
+        self._pass_over(1)
         self.refusal, self.seen = problem, Seen(frame, None, None)
         self.first_refusal = self.first_refusal or problem
         self.measures.add("refused")
@@ -226,9 +239,11 @@ class Inspection:
         message = {"id": name, "source": self.source, **change}
         message["bundle"] = self.inspector.name
         message["bundle_sha256"] = self.inspector.sha256
-        if change["event_kind"] == "alarm" and change["kind"] in RAISES:
+        if change["event_kind"] == "alarm" and change["kind"] in STOPS:
             for outbox in self.stop_outboxes:
                 outbox.send(message)
+        if change["kind"] == "again":
+            return
         change = dict(change)
         if change["kind"] in RAISES and image is not None:
             change["thumbnail_sha256"] = self.folder.thumbnail(change["event"], image)
@@ -238,14 +253,22 @@ class Inspection:
             outbox.send({**message, **change, "log_sha256": written.get("sha256")})
 
     def _notice_capture(self):
-        """Writes down when the stream is lost or back; a break joins no two runs."""
+        """Writes down when the stream is lost or back; a loss joins no two runs.
+
+        Of a recording the state is some frames ahead of what is judged: its end is no
+        loss.
+        """
         status = self.capture.status()
         state, before = status["state"], self._breaks
         self._breaks = state, status["num_reconnects"], status["num_bad"]
         if self._breaks == before:
             return
         if before is not None:
-            self._gap()
+            is_lost = before[0] in LOST or state in LOST
+            if before[1] != self._breaks[1] or (state != before[0] and is_lost):
+                self._gap()
+            elif self._breaks[2] > before[2]:
+                self._pass_over(self._breaks[2] - before[2])
         if state != "ended" and (before is None or before[0] != state):
             error = None if state == "running" else status["last_error"]
             self.folder.log("camera", state=state, error=error)

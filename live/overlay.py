@@ -11,6 +11,7 @@ from goodparts.command import InputError, reason
 
 OUTLINE = (255, 255, 255), (0, 0, 0)  # white on black shows on every part
 QUALITY = 85
+LONGEST_SIDE = 16_000  # pixels of a JPEG, which has 65,535 at most
 STALE_S = 2.0  # an older picture is no live view
 
 
@@ -44,7 +45,11 @@ def marked(seen, map_range):
 
 
 def as_jpeg(image):
-    """The bytes of a JPEG of uint8 RGB."""
+    """The bytes of a JPEG of uint8 RGB, reduced where it is too large for one."""
+    scale = LONGEST_SIDE / max(image.shape[:2])
+    if scale < 1:
+        height, width = (max(1, round(scale * side)) for side in image.shape[:2])
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
     found = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
     return found[1].tobytes()

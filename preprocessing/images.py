@@ -19,7 +19,7 @@ IMAGE_SUFFIXES = frozenset(
     ".tif .tiff .webp .avif .avifs .gif .ppm .pgm .pbm .pnm .tga .pcx .ras .sgi "
     ".qoi".split()
 )
-UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+UNREADABLE = Exception  # of a damaged file a decoder may raise anything
 
 
 def image_threads():

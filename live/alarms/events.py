@@ -54,8 +54,8 @@ class Alarm:
     the newest, which then ends when STORM_S have passed without.
 
     `update`, `acknowledge` return changes: dicts with "kind" ("alarm", "attention",
-    "storm", "ended" or "acknowledged"), "at", "event" (its id), "event_kind", and the
-    other fields of Event as they then are.
+    "storm", "again" for each further alarm of it, "ended" or "acknowledged"), "at",
+    "event" (its id), "event_kind", and the other fields of Event as they then are.
 
     Args:
         rule: Rule of `parse_rule`.
@@ -228,27 +228,29 @@ class Alarm:
         self._collect(self._defects)
         self._raised.append(at)
         self._end_state = 0
-        return [self._change("storm", at)] if is_first else []
+        return [self._change("storm" if is_first else "again", at)]
 
     def _go_on(self, at, decision, seen, raised, over):
         """Goes on collecting for an event; ends it when it is over."""
         attention = self.event.kind == "attention"
         if decision == "reject" or (attention and decision != "accept"):
             self._collect([seen])
+        changes = []
         if self.event.num_alarms > 1:
             if raised:
                 self._set(num_alarms=self.event.num_alarms + 1)
                 self._raised.append(at)
+                changes.append(self._change("again", at))
             over = over and self._age(self._raised[-1], at) >= STORM_S
         if not over and not (attention and raised):
-            return []
+            return changes
         self._set(ended=_iso(at))
         change = self._change("ended", at)
         if over:
             self.gap()
         if attention:
             self.event = None
-        return [change]
+        return [*changes, change]
 
     def _open(self, kind, at, frames):
         self._num_events += 1

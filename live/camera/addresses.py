@@ -8,7 +8,7 @@ from goodparts.command import InputError
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 LOGIN = re.compile(r"(\w+://)(?:\S*@)?([^\s?]*)(\?\S*)?")
 PASSWORD = re.compile(r"(?i)((?:pass\w*?|pwd|psw|token|secret)=)[^\s&/;?]+")
-WRITTEN = {"#": "%23", "/": "%2F", "?": "%3F"}  # in a user name or password
+WRITTEN = {"#": "%23", "/": "%2F", "?": "%3F", " ": "%20"}  # in a user name or password
 HOW_TO_WRITE = "in a password, write # as %23, / as %2F and ? as %3F"
 
 
@@ -22,6 +22,11 @@ def without_secrets(text):
         lambda found: found[1] + found[2] + ("?..." if found[3] else ""), text
     )
     return PASSWORD.sub(r"\1...", text)
+
+
+def shown_source(text):
+    """The name of a source without secrets: a blank in an address ends no password."""
+    return without_secrets(re.sub(r"\s", "%20", text) if "://" in text else text)
 
 
 def camera_url(text, expected):
@@ -44,7 +49,7 @@ def camera_url(text, expected):
         is_whole = False
     if not is_whole:
         hint = f" In it, {HOW_TO_WRITE}." if "@" in text else ""
-        name = without_secrets(re.sub(r"\s", "%20", text))
+        name = shown_source(text)
         raise InputError(f"--source {name} is no camera address.{hint} {expected}")
     return url
 
@@ -55,6 +60,6 @@ def _with_login_written(text):
     login, at, place = rest.rpartition("@")
     host = re.split(r"[/?#]", login)[0]  # by the rules of URLs
     _, colon, port = host.partition(":")
-    if "#" in login or ("@" not in host and colon and not port.isdecimal()):
+    if set("# ") & set(login) or ("@" not in host and colon and not port.isdecimal()):
         login = "".join(WRITTEN.get(sign, sign) for sign in login)
     return scheme + slashes + login + at + place

@@ -15,7 +15,7 @@ import numpy as np
 from goodparts.command import InputError
 from goodparts.files import natural_key
 from goodparts.secret_text import secret_text
-from live.camera.addresses import camera_url, without_secrets
+from live.camera.addresses import camera_url, shown_source, without_secrets
 from live.camera.decoding import decode, hear_of_lost_packets, reason
 from live.camera.hot_folder import HotFolder
 from live.camera.received import Picture, Received, Source, SourceLost
@@ -53,7 +53,7 @@ def open_source(text, *, read_timeout=5.0, follow=False, judged=None, bit_depth=
     """
     hear_of_lost_packets()
     text = str(text)
-    name = without_secrets(text)
+    name = shown_source(text)
     if follow:
         folder = _hot_folder(text, name, judged, bit_depth)
         return Source(name, False, folder.receive, left_out=folder.left_out)

@@ -76,17 +76,29 @@ class Verdicts:
         """When the files of a folder were judged last, in ns since 1970, by name."""
         folder, found, is_inside = os.path.abspath(folder), {}, {}
         with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
-            for row in csv.DictReader(file):
-                parent, name = os.path.split(row["path"])
+            for line in file:
+                path, judged_at = _read(line)
+                parent, name = os.path.split(path)
                 if parent not in is_inside:
                     is_inside[parent] = os.path.abspath(parent) == folder
-                if is_inside[parent] and row["time"]:
-                    judged_at = datetime.fromisoformat(row["time"]).timestamp()
+                if is_inside[parent] and judged_at is not None:
                     found[name] = int(judged_at * NS_PER_S)
         return found
 
     def close(self):
         self._file.close()
+
+
+def _read(line):
+    """Path and time of a line; ("", None) of one that was cut off or edited."""
+    try:
+        (row,) = csv.reader([line], strict=True)
+        path, *_, time = row
+        judged_at = datetime.fromisoformat(time)
+        is_whole = len(row) == len(COLUMNS) and judged_at.tzinfo is not None
+        return (path, judged_at.timestamp()) if is_whole else ("", None)
+    except (ValueError, csv.Error, OverflowError):
+        return "", None
 
 
 def _line(values):

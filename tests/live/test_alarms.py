@@ -306,6 +306,7 @@ def test_a_storm_is_one_event_with_a_count():
     found = feed(alarm, "bbgg" * 14)
     assert [kind for _, kind, _ in found].count("alarm") == 10
     assert [frame for frame, kind, _ in found if kind == "storm"] == [41]
+    assert [frame for frame, kind, _ in found if kind == "again"] == [45, 49, 53]
     assert alarm.event.num_alarms == 5 and alarm.event.ended is None
     waiting = alarm.waiting
     assert len(waiting) == 10
@@ -371,6 +372,9 @@ def test_every_event_is_opened_once_and_ended_after_it(frames, rule):
                 state = "open"
             elif kind == "storm":
                 assert state == "ended"
+                state = "open"
+            elif kind == "again":
+                assert state in ("open", "ended")
                 state = "open"
             else:
                 assert state == "open"

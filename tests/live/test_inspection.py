@@ -313,12 +313,13 @@ def test_ids_go_on_in_the_next_run(inspect):
     assert ids == ["0003", "0002", "0001"]
 
 
-def test_damage_in_the_stream_joins_no_two_runs(inspect):
+@pytest.mark.parametrize(("num_bad", "alarms"), [(1, 1), (3, 1), (4, 0)])
+def test_a_run_goes_on_over_little_damage_and_not_over_much(inspect, num_bad, alarms):
     capture = []
 
     def look(seen):
         if seen.frame.number == 1:
-            capture[0].num_bad += 1
+            capture[0].num_bad += num_bad
 
     original = FakeCapture.__init__
 
@@ -329,7 +330,42 @@ def test_damage_in_the_stream_joins_no_two_runs(inspect):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FakeCapture, "__init__", init)
         _, _, lines = inspect([BAD] * 4, look=look)
-    assert "alarm" not in kinds(lines)
+    assert kinds(lines).count("alarm") == alarms
+
+
+def test_defects_between_frames_that_are_refused_alarm(inspect):
+    script = [GOOD] + [(60, 40), BAD, SIZE, BAD] * 3
+    _, (_, stop), lines = inspect(script, roi="10,10,20,20")
+    assert kinds(lines).count("alarm") == len(stop.sent) == 1
+
+
+def test_defects_at_the_end_of_a_recording_alarm(inspect):
+    """The capture reads some frames ahead and is at its end before they are judged."""
+    script = [GOOD, BAD, BAD, lambda: None, "ended", BAD]
+    _, (_, stop), lines = inspect(script)
+    assert kinds(lines).count("alarm") == len(stop.sent) == 1
+
+
+def test_every_alarm_of_a_storm_stops_the_line(inspect):
+    script = [BAD, GOOD] * 14
+    inspection, (hook, stop), lines = inspect(script, rule="1")
+    assert len(stop.sent) == 14
+    assert kinds(lines).count("alarm") == 10 and kinds(lines).count("storm") == 1
+    assert "again" not in kinds(lines)
+    assert inspection.alarm.event.num_alarms == 5
+
+
+def test_a_verdict_is_written_after_its_alarm(inspect, tmp_path):
+    """A restart leaves out what stands in the table: its alarm must be told by then."""
+    seen = []
+
+    class Table:
+        def add(self, name, number, decision, **more):
+            log = (tmp_path / "live" / "log.jsonl").read_text()
+            seen.append((decision, '"kind": "alarm"' in log))
+
+    inspect([GOOD, BAD, GOOD], rule="1", verdicts=Table())
+    assert seen == [("accept", False), ("reject", True), ("accept", True)]
 
 
 def test_an_answer_that_is_no_number_is_no_verdict(inspect):

@@ -14,7 +14,7 @@ import stream_server as server
 from PIL import Image
 
 from goodparts.command import InputError
-from live.camera.addresses import without_secrets
+from live.camera.addresses import camera_url, without_secrets
 from live.camera.lost_frames import FrameNumbers, StreamClock
 from live.camera.pixels import is_same_picture, to_rgb
 from live.camera.received import SourceLost
@@ -124,6 +124,16 @@ def test_mistakes_are_told_at_once(tmp_path):
 )
 def test_no_secret_is_shown(text, shown):
     assert without_secrets(text) == shown
+
+
+def test_a_blank_in_a_password_is_written_and_shows_nothing():
+    url = camera_url("rtsp://admin:my secretpw@127.0.0.1:9/line", "")
+    assert url == "rtsp://admin:my%20secretpw@127.0.0.1:9/line"
+    opened = open_source("rtsp://admin:my secretpw@127.0.0.1:9/line")
+    assert opened.name == "rtsp://127.0.0.1:9/line"
+    with pytest.raises(InputError) as error:
+        open_source("rtsp://admin:my secretpw@127.0.0.1:9/line", follow=True)
+    assert "secret" not in str(error.value)
 
 
 @pytest.mark.parametrize(

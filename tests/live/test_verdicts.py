@@ -87,3 +87,23 @@ def test_files_of_the_folder_are_known_by_any_name_of_it(tmp_path, monkeypatch):
     verdicts.close()
     assert sorted(found) == ["a.png", "b.png"]
     assert abs(found["a.png"] - before) < 10**10
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{folder}/b.png,0,accept,,0.1,good,2026-11-25T1",
+        "{folder}/b.png,0,accept,,0.1,good,2026-13-01T00:00:00+00:00",
+        "{folder}/b.png,0,accept,,0.1,good,2026-11-25T10:00:00",
+        '"{folder}/b,x.png,0,accept',
+        "b" * 200_000,
+    ],
+)
+def test_lines_that_were_cut_or_edited_are_passed_over(tmp_path, line):
+    verdicts = Verdicts(tmp_path / "verdicts.csv")
+    verdicts.add(str(tmp_path / "a.png"), 0, "accept", score=0.1, predicted="good")
+    with open(tmp_path / "verdicts.csv", "a") as file:
+        file.write(line.format(folder=tmp_path) + "\n")
+    verdicts.add(str(tmp_path / "c.png"), 1, "accept", score=0.1, predicted="good")
+    assert set(verdicts.judged_in(tmp_path)) == {"a.png", "c.png"}
+    verdicts.close()

@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from goodparts.command import InputError
+from preprocessing import images
 from preprocessing.images import (
     image_size,
     read_image,
@@ -95,3 +96,16 @@ def test_a_photograph_is_no_mask_but_soft_edges_are(tmp_path):
     soft = cv2.GaussianBlur(mask, (3, 3), 0)
     write_image(tmp_path / "soft.jpg", soft)
     assert 350 < read_mask(tmp_path / "soft.jpg").sum() < 450  # 20 x 20 pixels
+
+
+@pytest.mark.parametrize("fault", [IndexError, RuntimeError, KeyError, MemoryError])
+def test_a_decoder_that_raises_anything_means_unreadable(tmp_path, monkeypatch, fault):
+    write_image(tmp_path / "1.png", np.zeros((4, 4, 3), np.uint8))
+
+    def fail(*arguments, **options):
+        raise fault("inside of a decoder")
+
+    monkeypatch.setattr(images.Image, "open", fail)
+    monkeypatch.setattr(images.cv2, "imdecode", fail)
+    with pytest.raises(InputError, match="1.png"):
+        read_image(tmp_path / "1.png")
