@@ -104,10 +104,10 @@ class View:
 
     def health(self):
         """Whether frames come, are judged and written down; and the facts behind it."""
-        watched, problem = (
-            self.inspection,
-            self.inspection.folder.log_state()["problem"],
-        )
+        watched = self.inspection
+        problem = watched.folder.log_state()["problem"]
+        if watched.verdicts is not None:
+            problem = problem or watched.verdicts.problem
         seen, age = watched.seen, None
         if seen is not None:
             age = round(time.monotonic() - seen.frame.captured_at, 1)

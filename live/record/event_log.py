@@ -298,6 +298,12 @@ def main():
     if checked.head:
         print(f"Head: {checked.head}. Note it elsewhere; give it as --head later.")
     print(recorded.check(checked.files[-1].parent), flush=True)
+    if checked.untied:
+        names = ", ".join(path.name for path in checked.untied)
+        raise InputError(
+            f"{names}: whole, but a file after them is missing, so nothing ties them "
+            "to the log: they may have been written anew. Put the missing file back."
+        )
 
 
 if __name__ == "__main__":

@@ -17,16 +17,20 @@ class RecordedFiles:
 
     def __init__(self):
         self._hashes = {}  # "events/<id>.jpg" or "clips/<id>.mp4" -> sha256
+        self._twice = []  # files that two lines name with different content
 
     def see(self, line, head):
         """Takes note of a line; `line` is its bytes."""
         if b'"thumbnail_sha256": "' in line or b'"clip_sha256": "' in line:
             line = json.loads(line)
             if "event" in line and line.get("thumbnail_sha256"):
-                name = f"events/{line['event']}.jpg"
-                self._hashes[name] = line["thumbnail_sha256"]
+                self._add(f"events/{line['event']}.jpg", line["thumbnail_sha256"])
             elif line["kind"] == "clip":
-                self._hashes[line["file"]] = line["clip_sha256"]
+                self._add(line["file"], line["clip_sha256"])
+
+    def _add(self, name, sha256):
+        if self._hashes.setdefault(name, sha256) != sha256:
+            self._twice.append(name)
 
     def check(self, folder):
         """What became of the files, as a sentence.
@@ -34,8 +38,15 @@ class RecordedFiles:
         Those of the oldest events are deleted as new ones come; that is no mistake.
 
         Raises:
-            InputError: If a file is not what the log says.
+            InputError: If a file is not what the log says, or two lines of the log
+                say different things of it.
         """
+        if self._twice:
+            raise InputError(
+                f"{folder}: two lines of the log name {self._twice[0]} with different "
+                "content: the later one was added to hide a change. Keep both as "
+                "evidence."
+            )
         there = {
             f"{kind}/{path.name}": path
             for kind, ending in (("events", "jpg"), ("clips", "mp4"))

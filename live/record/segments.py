@@ -19,6 +19,7 @@ class Checked(NamedTuple):
     damaged: bytes  # what follows it: a half-written line, most often b""
     files: list  # paths, the oldest first
     missing: list  # names of files that others continue and that are not there
+    untied: list  # paths before one that is missing: whole, but tied to nothing
 
 
 def segment_path(path, number, day):
@@ -32,12 +33,23 @@ def segment_path(path, number, day):
 
 
 def segments(path):
-    """The complete files of the log at `path`: number of the first line -> path."""
+    """The complete files of the log at `path`: number of the first line -> path.
+
+    Raises:
+        InputError: If two have the same number.
+    """
     found = {}
     for other in path.parent.glob(f"*{path.suffix}"):
         match = SEGMENT.fullmatch(other.stem)
         if match and match[1] == path.stem:
-            found[int(match[2])] = other
+            number = int(match[2])
+            if number in found:
+                raise InputError(
+                    f"{found[number].name} and {other.name} in {path.parent} begin "
+                    "with the same line: one of them is no file of this log. Move it "
+                    "elsewhere, as evidence."
+                )
+            found[number] = other
     return dict(sorted(found.items()))
 
 
@@ -60,6 +72,7 @@ def verify(path, head=None, see=lambda line, head: None):
     """
     files = _files(Path(path))
     num_lines, missing, before, found = 0, [], None, head is None
+    seen, untied = [], []
 
     def look(line, now):
         nonlocal found
@@ -79,6 +92,8 @@ def verify(path, head=None, see=lambda line, head: None):
         found = found or bool(checked.first.previous and checked.first.head == head)
         if not _follows(file, checked, before):
             missing.append(checked.first.previous)
+            untied = list(seen)
+        seen.append(file)
         before = file, checked
     if missing and _files(Path(path)) != files:  # continued while it was read
         return verify(path, head, see)
@@ -89,7 +104,7 @@ def verify(path, head=None, see=lambda line, head: None):
             f"were cut off, or the log was written anew{where}. Look for it in a copy."
         )
     last_head = before[1].head if before else ""
-    return Checked(num_lines, last_head, checked.damaged, files, missing)
+    return Checked(num_lines, last_head, checked.damaged, files, missing, untied)
 
 
 def _files(path):

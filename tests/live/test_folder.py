@@ -164,3 +164,14 @@ def test_a_head_that_is_none_is_refused_in_one_line(tmp_path, head):
     assert status == 2 and printed == ""
     assert "--head must be 64 hexadecimal digits" in complaint
     assert complaint.count("\n") == 1
+
+
+def test_a_later_line_hides_no_change_of_a_file(tmp_path):
+    folder = Folder(tmp_path, bundle_sha256="b")
+    for sha256 in ("1" * 64, "2" * 64):
+        folder.log("clip", file="clips/a.mp4", bytes=1, clip_sha256=sha256)
+    folder.close()
+    recorded = RecordedFiles()
+    verify(tmp_path, see=recorded.see)
+    with pytest.raises(InputError, match="two lines of the log name clips/a.mp4"):
+        recorded.check(tmp_path)

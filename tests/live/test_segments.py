@@ -134,9 +134,25 @@ def test_a_missing_file_in_the_middle_hides_no_fault_before_it(path):
     write(path, 20)
     first, second, *_ = files_of(path)
     second.unlink()
-    assert verify(path).missing == [second.name]
+    checked = verify(path)
+    assert checked.missing == [second.name] and checked.untied == [first]
     first.write_bytes(first.read_bytes().replace(b'"n1"', b'"n9"'))
     with pytest.raises(InputError, match=f"{first.name}: line 2 breaks"):
+        verify(path)
+
+
+def test_a_missing_oldest_file_unties_nothing(path):
+    write(path, 20)
+    files_of(path)[0].unlink()
+    assert verify(path).untied == []
+
+
+def test_two_files_of_one_number_are_an_error(path):
+    write(path, 20)
+    first = files_of(path)[0]
+    forged = first.with_name(first.name[:-16] + "2031-01-01.jsonl")
+    forged.write_bytes(first.read_bytes())
+    with pytest.raises(InputError, match="begin with the same line"):
         verify(path)
 
 
