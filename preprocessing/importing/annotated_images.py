@@ -40,6 +40,7 @@ class _Annotated(NamedTuple):
     remarks: list
     reject: str = ""
     is_turn_unclear: bool = False
+    denied: tuple = ()
 
 
 def read_annotated(folder, files, layout, normal_class):
@@ -164,6 +165,7 @@ def _join(folder, source, claims, layout):
         problems += [text for text in each.problems if text not in problems]
         remarks += [text for text in each.remarks if text not in remarks]
         flags |= set(each.flags)
+    denied = tuple(sorted({name for each in annotations for name in each.denied}))
     reject = next((each.conflict for each in annotations if each.conflict), "")
     if len(claims) > 1 and not reject:
         text, reject = _twice(claims, layout)
@@ -172,7 +174,14 @@ def _join(folder, source, claims, layout):
         size, orientation = image_frame(folder / source)
     except InputError:
         return _Annotated(
-            source, None, instances, tuple(flags), problems, remarks, reject
+            source,
+            None,
+            instances,
+            tuple(flags),
+            problems,
+            remarks,
+            reject,
+            denied=denied,
         )
     if any(each.is_relative for each in annotations):
         instances = [scaled(each, size) for each in instances]
@@ -201,6 +210,7 @@ def _join(folder, source, claims, layout):
         list(dict.fromkeys(remarks)),
         reject,
         is_unclear,
+        denied,
     )
 
 
@@ -209,7 +219,7 @@ def _twice(claims, layout):
     files = sorted({claim.file for claim in claims})
     where = " and ".join(files[:3]) if len(files) > 1 else f"{files[0]}, twice"
     contents = [
-        (each.instances, each.flags, each.problems)
+        (each.instances, each.flags, each.problems, each.denied)
         for each in (claim.annotation for claim in claims)
     ]
     if all(content == contents[0] for content in contents):
@@ -260,6 +270,7 @@ def _label(folder, source, annotated, doubts, normal_name, outline, counts):
         annotated.problems,
         normal_name=normal_name,
         outline=outline,
+        denied=annotated.denied,
     )
     label, reason = verdict.label, verdict.reason
     if label == normal_name:

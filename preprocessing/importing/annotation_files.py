@@ -41,6 +41,7 @@ class Annotation(NamedTuple):
         conflict: Why it cannot be known which image or label is meant; or empty.
         names_no_image: Whether the file has shapes of an image it does not name.
         is_relative: Whether coordinates are shares of width and height.
+        denied: The labels that the whole image is said not to have.
     """
 
     image: str
@@ -52,6 +53,7 @@ class Annotation(NamedTuple):
     conflict: str = ""
     names_no_image: bool = False
     is_relative: bool = False
+    denied: tuple = ()
 
     @property
     def says_something(self):
@@ -66,7 +68,7 @@ def read_labelme(path):
         return []
     size = read_size(content.get("imageHeight"), content.get("imageWidth"))
     shapes = read_shapes(content.get("shapes", []), _labelme_shape, "shape")
-    flags, problems = _labelme_flags(content.get("flags"))
+    flags, denied, problems = _labelme_flags(content.get("flags"))
     name = content.get("imagePath")
     name = name if isinstance(name, str) else ""
     return [
@@ -77,6 +79,7 @@ def read_labelme(path):
             shapes.problems + problems,
             shapes.remarks,
             flags,
+            denied=denied,
         )
     ]
 
@@ -94,21 +97,23 @@ def read_voc(path):
 
 
 def _labelme_flags(flags):
-    """The names of the true flags, and a list of what cannot be understood."""
+    """The names of the true and of the false flags, and what cannot be understood."""
     if flags in (None, {}, []):
-        return (), []
+        return (), (), []
     if not isinstance(flags, dict):
-        return (), ["its flags are not names with true or false"]
-    found, problems = [], []
+        return (), (), ["its flags are not names with true or false"]
+    found, denied, problems = [], [], []
     for name, value in flags.items():
         try:
             if not isinstance(value, list | dict) and value in _TRUE:
                 found.append(clean_label(name))
             elif isinstance(value, list | dict) or value not in _FALSE:
                 problems.append(f"flag {name!r} is neither true nor false: {value!r}")
+            else:
+                denied.append(name.strip())
         except ValueError as error:
             problems.append(f"flag {name!r}: {error}")
-    return tuple(sorted(found)), problems
+    return tuple(sorted(found)), tuple(sorted(denied)), problems
 
 
 def _labelme_shape(shape):

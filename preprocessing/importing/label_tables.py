@@ -162,9 +162,9 @@ def _label_column(header, rows, path, *, is_sure):
     binary = [column for column in others if _is_binary(rows, column)]
     if len(binary) > 1 and found[0] in binary:
         raise ValueError(
-            f"its columns {', '.join(header[i] for i in binary)} are of 0 and 1, so one "
-            "of them alone is no label; write the label of each image in one column "
-            "named label"
+            f"its columns {', '.join(header[i] for i in binary)} are of 0 and 1, and "
+            "one of them alone is no label; write the label of each image in one "
+            "column named label"
         )
     return found[0]
 

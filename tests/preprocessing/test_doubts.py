@@ -52,6 +52,9 @@ def test_a_true_flag_is_a_label(parts):
         ([], ["hole"], "not names with true or false"),
         ([], {"hole": [1]}, "neither true nor false"),
         ([shape(kind="point", points=[[3, 3]])], {"good": True}, "label is unknown"),
+        ([], {"good": False}, "flag 'good' is false, but no defect is named"),
+        ([], {"OK": "false", "hole": False}, "flag 'OK' is false"),
+        ([shape("ok")], {"good": False}, "flag 'good' is false"),
     ],
 )
 def test_flags_that_decide_nothing(parts, shapes, flags, reason):
@@ -62,6 +65,25 @@ def test_flags_that_decide_nothing(parts, shapes, flags, reason):
 
     assert labels(source) == {"2.png": "hole", "3.png": "good"}
     assert reason in reasons(source)["1.png"]
+
+
+def test_flags_of_defects_that_are_false_say_good(parts):
+    write_labelme(parts / "1.json", "1.png", flags={"hole": False, "dent": False})
+    write_labelme(parts / "2.json", "2.png", shape("hole"), flags={"good": False})
+
+    source = read_source(parts)
+
+    assert labels(source) == {"1.png": "good", "2.png": "hole", "3.png": "good"}
+    assert source.rejected == []
+
+
+def test_a_flag_of_the_given_good_class_that_is_false(parts):
+    write_labelme(parts / "1.json", "1.png", flags={"cap": False})
+    write_labelme(parts / "2.json", "2.png", shape("hole"))
+
+    source = read_source(parts, normal_name="cap")
+
+    assert labels(source) == {"2.png": "hole", "3.png": "cap"}
 
 
 def test_flags_that_agree_with_the_shapes(parts):

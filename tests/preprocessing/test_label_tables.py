@@ -53,7 +53,7 @@ def test_columns_of_0_and_1_are_no_label_each(parts):
     table = "file,good,defect,dent\n0.png,1,0,0\n1.png,0,1,0\n2.png,0,0,1\n"
     (parts / "labels.csv").write_text(table)
 
-    with pytest.raises(InputError, match="good, defect, dent are of 0 and 1"):
+    with pytest.raises(InputError, match="good, defect, dent are of 0 and 1, and"):
         read_source(parts)
 
 
