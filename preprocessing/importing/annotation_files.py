@@ -23,7 +23,14 @@ from preprocessing.importing.shapes import (
     outline_shape,
     read_shapes,
 )
+from preprocessing.importing.unread_keys import unread_keys
+from preprocessing.normal_names import is_normal_name
 
+_LABELME_KEYS = frozenset(
+    "version flags shapes imagePath imageData imageHeight imageWidth text "
+    "description".split()
+)
+_VOC_KEYS = frozenset("folder filename path source size segmented owner object".split())
 _TRUE, _FALSE = (True, 1, "true", "True"), (False, 0, None, "", "false", "False")
 
 
@@ -69,6 +76,7 @@ def read_labelme(path):
     size = read_size(content.get("imageHeight"), content.get("imageWidth"))
     shapes = read_shapes(content.get("shapes", []), _labelme_shape, "shape")
     flags, denied, problems = _labelme_flags(content.get("flags"))
+    problems += unread_keys(content, _LABELME_KEYS)
     name = content.get("imagePath")
     name = name if isinstance(name, str) else ""
     return [
@@ -93,6 +101,10 @@ def read_voc(path):
     shapes = read_shapes(root.findall("object"), _voc_shape, "object")
     if len(list(root.iter("bndbox"))) > len(root.findall("object/bndbox")):
         shapes.problems.append("a bndbox stands in no object")
+    content = {
+        each.tag: dict.fromkeys(e.tag for e in each) or each.text for each in root
+    }
+    shapes.problems.extend(unread_keys(content, _VOC_KEYS))
     return [Annotation((root.findtext("filename") or "").strip(), size, *shapes)]
 
 
@@ -117,6 +129,13 @@ def _labelme_flags(flags):
 
 
 def _labelme_shape(shape):
+    if is_normal_name(str(shape["label"])):
+        flags, _, problems = _labelme_flags(shape.get("flags"))
+        others = [flag for flag in flags if not is_normal_name(flag)]
+        if others or problems:
+            raise ValueError(
+                f"{shape['label']!r} has the flag {(others + problems)[0]}"
+            )
     kind = shape.get("shape_type") or "polygon"
     if kind == "mask":
         return _labelme_mask(shape)
@@ -180,16 +199,32 @@ def is_labelme(content):
 
 
 def read_json_file(path):
-    """The content of a JSON file; ValueError where it is none."""
+    """The content of a JSON file; ValueError where it is none or has a key twice."""
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(path.read_bytes(), object_pairs_hook=_unique_keys)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
 
 
+def _unique_keys(pairs):
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        for key, value in pairs:
+            if value != content[key]:
+                raise ValueError(f"{key!r} is there twice, and not alike")
+    return content
+
+
 def read_xml_file(path):
-    """The root of an XML file; ValueError where it is none."""
+    """The root of an XML file, its tags without namespaces and in lower case.
+
+    Raises:
+        ValueError: If it is none.
+    """
     try:
-        return ElementTree.fromstring(path.read_bytes())
+        root = ElementTree.fromstring(path.read_bytes())
     except (ElementTree.ParseError, LookupError) as error:
         raise ValueError(str(error)) from error
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2].lower()
+    return root

@@ -1,5 +1,7 @@
 """An image whose annotation was not understood whole is not good."""
 
+import json
+
 import pytest
 from import_helpers import (
     BOX,
@@ -178,6 +180,108 @@ def test_a_json_nested_without_end_is_named(parts):
 
     assert labels(source) == {"2.png": "hole", "3.png": "good"}
     assert "nested too deep" in reasons(source)["1.json"]
+
+
+# Structure that is not known
+
+
+VOC = "<annotation><filename>1.png</filename>{}</annotation>"
+VOC_BOX = "<bndbox>" + "".join(
+    f"<{name}>{value}</{name}>"
+    for name, value in [("xmin", 9), ("ymin", 9), ("xmax", 30), ("ymax", 30)]
+)
+VOC_OBJECT = f"<object><name>hole</name>{VOC_BOX}</bndbox></object>"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"label": "scratch"}, "'label', which is not read: 'scratch'"),
+        ({"objects": [shape("scratch")]}, "'objects', which is not read"),
+        ({"bilder": [shape("scratch")]}, "'bilder', which is not read"),
+        (
+            {"shapes": [shape("ok", flags={"scratch": True})]},
+            "'ok' has the flag scratch",
+        ),
+        ({"shapes": [shape("ok", flags={"scratch": "x"})]}, "'ok' has the flag"),
+    ],
+)
+def test_keys_of_labelme_that_may_name_a_defect(parts, content, said):
+    write_json(parts / "1.json", {"shapes": [], "imagePath": "1.png", **content})
+    write_labelme(parts / "2.json", "2.png", shape("hole"))
+
+    source = read_source(parts)
+
+    assert labels(source) == {"2.png": "hole", "3.png": "good"}
+    assert said in reasons(source)["1.png"]
+
+
+def test_keys_of_labelme_that_name_none(parts):
+    more = {"label": "good", "objects": [], "metadata": {"a": 1}, "zoom": 3}
+    content = {"shapes": [], "imagePath": "1.png", "text": "x", **more}
+    write_json(parts / "1.json", content)
+    write_labelme(parts / "2.json", "2.png", shape("hole", flags={"difficult": True}))
+
+    source = read_source(parts)
+
+    assert labels(source) == {"1.png": "good", "2.png": "hole", "3.png": "good"}
+    assert source.rejected == []
+
+
+def test_a_key_that_is_there_twice(parts):
+    shapes = json.dumps([shape("scratch")])
+    text = f'{{"imagePath": "1.png", "shapes": {shapes}, "shapes": []}}'
+    (parts / "1.json").write_text(text)
+    (parts / "3.json").write_text('{"imagePath": "3.png", "shapes": [], "shapes": []}')
+    write_labelme(parts / "2.json", "2.png", shape("hole"))
+
+    source = read_source(parts)
+
+    assert labels(source) == {"2.png": "hole", "3.png": "good"}
+    assert "'shapes' is there twice" in reasons(source)["1.json"]
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        (VOC_OBJECT.replace("object>", "Object>"), "hole"),
+        (VOC_OBJECT.replace("<object>", '<object xmlns="http://x">'), "hole"),
+        ("<objects><object><box2d>1</box2d></object></objects>", None),
+        ("<label>scratch</label>", None),
+        ("<label>good</label><size><width>64</width></size><seen>yes</seen>", "good"),
+    ],
+)
+def test_tags_of_voc_that_may_mark_a_defect(parts, more, found):
+    (parts / "1.xml").write_text(VOC.format(more))
+    (parts / "2.xml").write_text(VOC.format(VOC_OBJECT).replace("1.png", "2.png"))
+
+    source = read_source(parts)
+
+    assert labels(source).get("1.png") == found
+    assert labels(source)["2.png"] == "hole"
+    assert ("which is not read" in reasons(source).get("1.png", "")) == (found is None)
+
+
+@pytest.mark.parametrize(
+    ("entry", "is_good"),
+    [
+        ({"category_ids": [1]}, False),
+        ({"category_id": 9}, False),
+        ({"tags": ["hole"]}, False),
+        ({"category_ids": [2], "tags": [None], "extra": {"name": "a"}}, True),
+        ({"num_annotations": 0, "category_ids": []}, True),
+    ],
+)
+def test_labels_of_coco_images(parts, entry, is_good):
+    content = coco(NAMES, [(2, 1, BOX)], ("hole", "good"))
+    content["images"][0] |= entry
+    write_json(parts / "a.json", content)
+
+    source = read_source(parts)
+
+    assert labels(source).get("1.png") == ("good" if is_good else None)
+    assert labels(source)["2.png"] == "hole"
+    assert ("which is not read" in reasons(source).get("1.png", "")) != is_good
 
 
 # Keys
