@@ -29,19 +29,20 @@ def find_table(folder, files):
     Raises:
         InputError: If there are several.
     """
-    stems = _names_of_images(files)
-    found = []
-    for file in files:
-        if file.lower().endswith((".csv", ".tsv")):
-            header, rows = _read(folder / file)
-            if _path_columns(header, rows, stems):
-                found.append(file)
+    found = find_tables(folder, files)
     if len(found) > 1:
         raise InputError(
             f"{folder} has several tables that name its images: {', '.join(found)}. "
             "Leave one of them there."
         )
     return found[0] if found else None
+
+
+def find_tables(folder, files):
+    """The names of all tables whose rows name images."""
+    stems = _names_of_images(files)
+    tables = [file for file in files if file.lower().endswith((".csv", ".tsv"))]
+    return [file for file in tables if _path_columns(*_read(folder / file), stems)]
 
 
 def read_table(folder, file, files):

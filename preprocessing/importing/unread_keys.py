@@ -28,7 +28,7 @@ def unread_keys(content, known):
         for key, value in content.items()
         if key not in known
         and str(key).casefold() not in _HARMLESS
-        and _says_something(value)
+        and says_something(value)
         and (_is_label_key(str(key)) or _is_nested(value))
     ]
 
@@ -43,9 +43,10 @@ def _is_nested(value):
     return any(isinstance(each, dict | list) for each in inner)
 
 
-def _says_something(value):
+def says_something(value):
+    """Whether a value is more than empty, zero, false or the name of a good part."""
     if isinstance(value, list):
-        return any(map(_says_something, value))
+        return any(map(says_something, value))
     if isinstance(value, str):
         return bool(value.strip()) and not is_normal_name(value.strip())
     return bool(value)

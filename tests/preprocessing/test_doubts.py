@@ -508,3 +508,80 @@ def test_folders_and_shapes_that_contradict(tmp_path):
     assert labels(source) == {"good/2.png": "good", "hole/3.png": "hole"}
     assert "folder of good parts, but 'hole'" in reasons(source)["good/1.png"]
     assert "nothing is marked" in reasons(source)["hole/4.png"]
+
+
+# Other sources
+
+
+MARKS = {"a": [BOX]}
+TABLE = "file,label\n1.png,{}\n2.png,hole\n3.png,good\n"
+
+
+@pytest.fixture(params=["labelme", "coco", "no annotation of them"])
+def annotated(parts, request):
+    """Three images, in the second of which a hole is marked."""
+    if request.param == "coco":
+        write_json(parts / "a.json", coco(NAMES, [(2, 1, BOX)]))
+    else:
+        write_labelme(parts / "2.json", "2.png", shape("hole"))
+        for stem in "13" if request.param == "labelme" else "":
+            write_labelme(parts / f"{stem}.json", f"{stem}.png")
+    return parts
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("labels.csv", TABLE.format("dent")),
+        ("via.json", json.dumps({"x": {"filename": "1.png", "regions": [MARKS]}})),
+        ("all.json", json.dumps({"1.png": "dent", "2.png": "hole", "3.png": None})),
+        ("all.json", json.dumps([{"file": "b/1.png", "tags": ["dent"]}])),
+        ("all.jsonl", '{"file": "1.png", "label": "dent"}\n{"file": "3.png"}\n'),
+        ("cvat.xml", '<all><image name="1.png"><box label="dent"/></image></all>'),
+    ],
+)
+def test_another_source_that_names_a_defect_makes_doubt(annotated, name, content):
+    (annotated / name).write_text(content)
+
+    source = read_source(annotated)
+
+    assert labels(source) == {"2.png": "hole", "3.png": "good"}
+    assert name in reasons(source)["1.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("labels.csv", TABLE.format("good")),
+        ("labels.csv", "file,seconds,line\n1.png,2.5,1\n2.png,2.5,1\n"),
+        ("split.json", json.dumps({"train": NAMES, "test": []})),
+        ("all.json", json.dumps({"1.png": "ok", "3.png": []})),
+        ("all.json", json.dumps([{"file": "1.png", "width": 64, "label": ""}])),
+    ],
+)
+def test_another_source_that_names_none_makes_no_doubt(annotated, name, content):
+    (annotated / name).write_text(content)
+
+    assert labels(read_source(annotated)) == {
+        "1.png": "good",
+        "2.png": "hole",
+        "3.png": "good",
+    }
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"images": [{"id": 1',
+        json.dumps({"annotations": [{"image_id": 1, "bbox": [1, 1, 9, 9]}]}),
+        json.dumps([{"image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9]}]),
+    ],
+)
+def test_a_second_coco_file_that_cannot_be_read_makes_doubt(parts, content):
+    write_json(parts / "a.json", coco(NAMES, [(2, 1, BOX)]))
+    (parts / "b.json").write_text(content)
+
+    source = read_source(parts)
+
+    assert labels(source) == {"2.png": "hole"}
+    assert "b.json" in reasons(source)["1.png"]
