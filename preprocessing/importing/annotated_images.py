@@ -172,7 +172,7 @@ def _masks_that_are_named(claims, masks):
     for claim in claims:
         name = claim.annotation.image.replace("\\", "/")
         if name and posixpath.splitext(name)[1]:
-            found |= set(index.direct(claim.file, name))
+            found |= set(index.direct(claim.file, name)[0])
     return found
 
 

@@ -7,8 +7,9 @@ from preprocessing.normal_names import is_normal_name
 _LABEL_WORDS = frozenset(
     "label labels class classes category categories tag tags defect defects anomaly "
     "anomalies fault faults object objects annotation annotations shape shapes region "
-    "regions box boxes polygon polygons mark marks attribute attributes result verdict "
-    "status quality grade".split()
+    "regions box boxes bbox bboxes bndbox segmentation segmentations roi rois outline "
+    "outlines polygon polygons mark marks attribute attributes result verdict status "
+    "quality grade".split()
 )
 _HARMLESS = frozenset("extra metadata meta events otherdata license".split())
 

@@ -585,3 +585,74 @@ def test_a_second_coco_file_that_cannot_be_read_makes_doubt(parts, content):
 
     assert labels(source) == {"2.png": "hole"}
     assert "b.json" in reasons(source)["1.png"]
+
+
+# Names of several folders, and twins
+
+
+@pytest.mark.parametrize("marked", [[1], [1, 2, 3]])
+def test_images_of_two_folders_of_which_neither_is_there(tmp_path, marked):
+    names = ["lineB/1.png", "lineA/2.png", "lineA/3.png"]
+    for name in names:
+        picture(tmp_path / "images" / name.split("/")[1])
+    marks = [(number, 1, BOX) for number in marked]
+    write_json(tmp_path / "a.json", coco(names, marks))
+
+    with pytest.raises(InputError, match="no certain match.*several such folders"):
+        read_source(tmp_path)
+
+
+def test_images_of_one_folder_that_is_not_there_get_one_remark(tmp_path):
+    for name in NAMES:
+        picture(tmp_path / "images" / name)
+    names = [f"/home/me/{name}" for name in NAMES]
+    write_json(tmp_path / "a.json", coco(names, [(2, 1, BOX)]))
+
+    source = read_source(tmp_path)
+
+    assert [*labels(source).values()] == ["good", "hole", "good"]
+    assert reasons(source) == {
+        "a.json": "names images in '/home/me'; taken for those in 'images'"
+    }
+
+
+def test_a_folder_that_is_there_is_not_that_of_others(tmp_path):
+    for name in NAMES:
+        picture(tmp_path / "images" / name)
+    names = ["images/1.png", "old/2.png", "images/3.png"]
+    write_json(tmp_path / "a.json", coco(names, [(1, 1, BOX), (2, 1, BOX)]))
+
+    source = read_source(tmp_path)
+
+    assert labels(source) == {"images/1.png": "hole", "images/3.png": "good"}
+    assert "not certain" in reasons(source)["images/2.png"]
+
+
+TWINS = [("1.png", "1.PNG"), ("\u00fc1.png", "u\u03081.png")]
+
+
+@pytest.mark.parametrize("twins", [*TWINS, *(pair[::-1] for pair in TWINS)])
+def test_an_exact_spelling_wins(tmp_path, twins):
+    for name in (*twins, "2.png"):
+        picture(tmp_path / name)
+    if len({path.name for path in tmp_path.iterdir()}) < 3:
+        pytest.skip("the disk does not tell the names apart")
+    write_json(tmp_path / "a.json", coco([*twins, "2.png"], [(1, 1, BOX)]))
+
+    assert labels(read_source(tmp_path)) == {
+        twins[0]: "hole",
+        twins[1]: "good",
+        "2.png": "good",
+    }
+
+
+def test_a_spelling_that_fits_twins_decides_nothing(tmp_path):
+    for name in ("1.png", "1.PNG", "2.png"):
+        picture(tmp_path / name)
+    names = ["1.Png", "2.png"]
+    write_json(tmp_path / "a.json", coco(names, [(1, 1, BOX), (2, 1, BOX)]))
+
+    source = read_source(tmp_path)
+
+    assert labels(source) == {"2.png": "hole"}
+    assert "not certain" in reasons(source)["1.PNG"]
