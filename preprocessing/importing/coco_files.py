@@ -61,11 +61,11 @@ def read_coco(path):
 
     found = []
     for entry in entries:
-        shapes = read_shapes(of_image.get(entry.key, []), convert, "annotation")
+        its = of_image.get(entry.key, [])
+        shapes = read_shapes(its, convert, "annotation")
         shapes.problems.extend(entry.problems)
-        found.append(
-            Annotation(entry.name, entry.size, *shapes, conflict=entry.conflict)
-        )
+        size = _size_of_runs(its, entry.size)
+        found.append(Annotation(entry.name, size, *shapes, conflict=entry.conflict))
     known = {entry.key for entry in entries}
     for key in [key for key in of_image if key not in known] + unnamed:
         shapes = read_shapes(of_image.get(key, []), convert, "annotation")
@@ -159,6 +159,19 @@ def _remarks_on_ids(images, items):
             "are read"
         )
     return remarks
+
+
+def _size_of_runs(items, size):
+    """The `(height, width)` of run lengths that are not of the given size, or that."""
+    for item in items:
+        outline = item.get("segmentation") if isinstance(item, dict) else None
+        runs = outline.get("size") if isinstance(outline, dict) else None
+        of_runs = (
+            read_size(*runs) if isinstance(runs, list) and len(runs) == 2 else None
+        )
+        if of_runs and of_runs != size:
+            return of_runs
+    return size
 
 
 def _coco_shape(item, categories):

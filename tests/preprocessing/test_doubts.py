@@ -127,6 +127,22 @@ def test_coco_box_stands_in_for_a_broken_outline(parts, outline, polygons, said)
     assert bool(said) == ("1.png" in reasons(source))
 
 
+@pytest.mark.parametrize("more", [{}, BOX])
+@pytest.mark.parametrize("size", [None, 64])
+def test_an_image_with_coco_runs_of_another_size_is_left_out(parts, size, more):
+    runs = {"size": [32, 32], "counts": [100, 20, 32 * 32 - 120]}
+    annotation = (1, 1, {**more, "segmentation": runs})
+    content = coco(NAMES, [annotation, (2, 1, BOX)])
+    for image in content["images"] if size else ():
+        image |= {"width": size, "height": size}
+    write_json(parts / "a.json", content)
+
+    source = read_source(parts)
+
+    assert labels(source) == {"2.png": "hole", "3.png": "good"}
+    assert "annotated at 32 x 32" in reasons(source)["1.png"]
+
+
 @pytest.mark.parametrize("box", [[1, 1, 0, 5], [1, 1, -4, 5], [1, 1], None, ["a"] * 4])
 def test_coco_box_that_is_broken_is_no_good_part(parts, box):
     write_json(parts / "a.json", coco(NAMES, [(1, 1, {"bbox": box}), (2, 1, BOX)]))
