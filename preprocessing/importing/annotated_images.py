@@ -12,9 +12,10 @@ from preprocessing.importing.coco_files import read_coco
 from preprocessing.importing.doubts import Doubts, Read
 from preprocessing.importing.found_image import Found, Rejected, SourceImage
 from preprocessing.importing.image_label import decide, find_outline
-from preprocessing.importing.label_tables import find_table, read_table
+from preprocessing.importing.label_tables import find_table, find_tables, read_table
 from preprocessing.importing.mask_names import split_masks
 from preprocessing.importing.matching import Claim, ImageIndex, match
+from preprocessing.importing.other_sources import Others, find_mentions, hold_against
 from preprocessing.importing.shapes import scaled
 from preprocessing.importing.turned import SIDEWAYS, remark_unclear, turn_instances
 from preprocessing.importing.yolo_files import find_yolo, read_yolo
@@ -40,6 +41,7 @@ class _Annotated(NamedTuple):
     remarks: list
     reject: str = ""
     is_turn_unclear: bool = False
+    denied: tuple = ()
 
 
 def read_annotated(folder, files, layout, normal_class):
@@ -64,7 +66,7 @@ def read_annotated(folder, files, layout, normal_class):
     """
     normal_name = normal_class or "good"
     pictures, masks = split_masks([name for name in files if is_image(name)])
-    read = _read_files(folder, files, layout)
+    read = _read_files(_readers(folder, files, layout))
     named = _masks_that_are_named(read.claims, masks)
     images = sorted([*pictures, *named])
     matches = match(read.claims, images, by_own_name=layout in _BY_OWN_NAME)
@@ -83,7 +85,7 @@ def read_annotated(folder, files, layout, normal_class):
         for source, claims in matches.claims.items()
     }
     outline = _outline(folder, annotated, normal_class, normal_name)
-    others = _read_other_kinds(folder, files, images, read)
+    others = _read_others(folder, files, images, read, normal_name)
     doubts = Doubts(files, images, layout, read, matches, normal_name, others)
     kept, counts = [], defaultdict(int)
     for source in images:
@@ -118,9 +120,9 @@ def _readers(folder, files, layout):
     return {file: lambda file: reader(folder / file) for file in named}
 
 
-def _read_files(folder, files, layout):
+def _read_files(readers):
     read = Read([], set(), {})
-    for file, reader in _readers(folder, files, layout).items():
+    for file, reader in readers.items():
         try:
             annotations = reader(file)
         except (ValueError, OSError) as error:
@@ -133,15 +135,34 @@ def _read_files(folder, files, layout):
     return read
 
 
-def _read_other_kinds(folder, files, images, read):
-    """What annotation files of other layouts speak of, as {image: file}."""
+def _read_others(folder, files, images, read, normal_name):
+    """What files beside those of the layout say, as `Others`."""
     left = [name for name in files if name not in read.used]
-    spoken = {}
-    for layout in annotation_layouts(folder, left):
-        other = _read_files(folder, left, layout)
-        matches = match(other.claims, images, by_own_name=layout in _BY_OWN_NAME)
-        spoken |= {image: claims[0].file for image, claims in matches.claims.items()}
-    return spoken
+    readers = {kind: _readers(folder, left, kind) for kind in _kinds(folder, left)}
+    tables = [name for name in find_tables(folder, files) if name in left]
+    for table in tables:
+        readers[table] = {table: lambda file: read_table(folder, file, files)}
+    others, known = Others({}, {}, ""), set()
+    for kind, of_kind in readers.items():
+        other = _read_files(of_kind)
+        known |= other.used
+        matches = match(other.claims, images, by_own_name=kind in _BY_OWN_NAME)
+        for image, claims in matches.claims.items():
+            file, names_defect = hold_against(claims, normal_name) or ("", False)
+            if file:
+                others.spoken[image] = file
+            if names_defect:
+                others.against[image] = f"{file} names a defect in it"
+    unknown = [name for name in left if name not in known]
+    mentions, by_id = find_mentions(folder, unknown, images)
+    for image, file in mentions.items():
+        others.against.setdefault(image, f"{file}, which is not read, speaks of it")
+    return others._replace(by_id=by_id)
+
+
+def _kinds(folder, files):
+    texts, names = find_yolo(folder, files)
+    return [*annotation_layouts(folder, files), *["yolo"] * bool(texts and names)]
 
 
 def _masks_that_are_named(claims, masks):
@@ -151,7 +172,7 @@ def _masks_that_are_named(claims, masks):
     for claim in claims:
         name = claim.annotation.image.replace("\\", "/")
         if name and posixpath.splitext(name)[1]:
-            found |= set(index.direct(claim.file, name))
+            found |= set(index.direct(claim.file, name)[0])
     return found
 
 
@@ -164,6 +185,7 @@ def _join(folder, source, claims, layout):
         problems += [text for text in each.problems if text not in problems]
         remarks += [text for text in each.remarks if text not in remarks]
         flags |= set(each.flags)
+    denied = tuple(sorted({name for each in annotations for name in each.denied}))
     reject = next((each.conflict for each in annotations if each.conflict), "")
     if len(claims) > 1 and not reject:
         text, reject = _twice(claims, layout)
@@ -172,7 +194,14 @@ def _join(folder, source, claims, layout):
         size, orientation = image_frame(folder / source)
     except InputError:
         return _Annotated(
-            source, None, instances, tuple(flags), problems, remarks, reject
+            source,
+            None,
+            instances,
+            tuple(flags),
+            problems,
+            remarks,
+            reject,
+            denied=denied,
         )
     if any(each.is_relative for each in annotations):
         instances = [scaled(each, size) for each in instances]
@@ -201,6 +230,7 @@ def _join(folder, source, claims, layout):
         list(dict.fromkeys(remarks)),
         reject,
         is_unclear,
+        denied,
     )
 
 
@@ -209,7 +239,7 @@ def _twice(claims, layout):
     files = sorted({claim.file for claim in claims})
     where = " and ".join(files[:3]) if len(files) > 1 else f"{files[0]}, twice"
     contents = [
-        (each.instances, each.flags, each.problems)
+        (each.instances, each.flags, each.problems, each.denied)
         for each in (claim.annotation for claim in claims)
     ]
     if all(content == contents[0] for content in contents):
@@ -260,6 +290,7 @@ def _label(folder, source, annotated, doubts, normal_name, outline, counts):
         annotated.problems,
         normal_name=normal_name,
         outline=outline,
+        denied=annotated.denied,
     )
     label, reason = verdict.label, verdict.reason
     if label == normal_name:

@@ -23,7 +23,14 @@ from preprocessing.importing.shapes import (
     outline_shape,
     read_shapes,
 )
+from preprocessing.importing.unread_keys import unread_keys
+from preprocessing.normal_names import is_normal_name
 
+_LABELME_KEYS = frozenset(
+    "version flags shapes imagePath imageData imageHeight imageWidth text "
+    "description".split()
+)
+_VOC_KEYS = frozenset("folder filename path source size segmented owner object".split())
 _TRUE, _FALSE = (True, 1, "true", "True"), (False, 0, None, "", "false", "False")
 
 
@@ -41,6 +48,7 @@ class Annotation(NamedTuple):
         conflict: Why it cannot be known which image or label is meant; or empty.
         names_no_image: Whether the file has shapes of an image it does not name.
         is_relative: Whether coordinates are shares of width and height.
+        denied: The labels that the whole image is said not to have.
     """
 
     image: str
@@ -52,6 +60,7 @@ class Annotation(NamedTuple):
     conflict: str = ""
     names_no_image: bool = False
     is_relative: bool = False
+    denied: tuple = ()
 
     @property
     def says_something(self):
@@ -66,7 +75,8 @@ def read_labelme(path):
         return []
     size = read_size(content.get("imageHeight"), content.get("imageWidth"))
     shapes = read_shapes(content.get("shapes", []), _labelme_shape, "shape")
-    flags, problems = _labelme_flags(content.get("flags"))
+    flags, denied, problems = _labelme_flags(content.get("flags"))
+    problems += unread_keys(content, _LABELME_KEYS)
     name = content.get("imagePath")
     name = name if isinstance(name, str) else ""
     return [
@@ -77,6 +87,7 @@ def read_labelme(path):
             shapes.problems + problems,
             shapes.remarks,
             flags,
+            denied=denied,
         )
     ]
 
@@ -90,28 +101,41 @@ def read_voc(path):
     shapes = read_shapes(root.findall("object"), _voc_shape, "object")
     if len(list(root.iter("bndbox"))) > len(root.findall("object/bndbox")):
         shapes.problems.append("a bndbox stands in no object")
+    content = {
+        each.tag: dict.fromkeys(e.tag for e in each) or each.text for each in root
+    }
+    shapes.problems.extend(unread_keys(content, _VOC_KEYS))
     return [Annotation((root.findtext("filename") or "").strip(), size, *shapes)]
 
 
 def _labelme_flags(flags):
-    """The names of the true flags, and a list of what cannot be understood."""
+    """The names of the true and of the false flags, and what cannot be understood."""
     if flags in (None, {}, []):
-        return (), []
+        return (), (), []
     if not isinstance(flags, dict):
-        return (), ["its flags are not names with true or false"]
-    found, problems = [], []
+        return (), (), ["its flags are not names with true or false"]
+    found, denied, problems = [], [], []
     for name, value in flags.items():
         try:
             if not isinstance(value, list | dict) and value in _TRUE:
                 found.append(clean_label(name))
             elif isinstance(value, list | dict) or value not in _FALSE:
                 problems.append(f"flag {name!r} is neither true nor false: {value!r}")
+            else:
+                denied.append(name.strip())
         except ValueError as error:
             problems.append(f"flag {name!r}: {error}")
-    return tuple(sorted(found)), problems
+    return tuple(sorted(found)), tuple(sorted(denied)), problems
 
 
 def _labelme_shape(shape):
+    if is_normal_name(str(shape["label"])):
+        flags, _, problems = _labelme_flags(shape.get("flags"))
+        others = [flag for flag in flags if not is_normal_name(flag)]
+        if others or problems:
+            raise ValueError(
+                f"{shape['label']!r} has the flag {(others + problems)[0]}"
+            )
     kind = shape.get("shape_type") or "polygon"
     if kind == "mask":
         return _labelme_mask(shape)
@@ -175,16 +199,32 @@ def is_labelme(content):
 
 
 def read_json_file(path):
-    """The content of a JSON file; ValueError where it is none."""
+    """The content of a JSON file; ValueError where it is none or has a key twice."""
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(path.read_bytes(), object_pairs_hook=_unique_keys)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
 
 
+def _unique_keys(pairs):
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        for key, value in pairs:
+            if value != content[key]:
+                raise ValueError(f"{key!r} is there twice, and not alike")
+    return content
+
+
 def read_xml_file(path):
-    """The root of an XML file; ValueError where it is none."""
+    """The root of an XML file, its tags without namespaces and in lower case.
+
+    Raises:
+        ValueError: If it is none.
+    """
     try:
-        return ElementTree.fromstring(path.read_bytes())
+        root = ElementTree.fromstring(path.read_bytes())
     except (ElementTree.ParseError, LookupError) as error:
         raise ValueError(str(error)) from error
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2].lower()
+    return root

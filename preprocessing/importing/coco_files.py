@@ -16,16 +16,22 @@ from preprocessing.importing.shapes import (
     outline_shape,
     read_shapes,
 )
+from preprocessing.importing.unread_keys import unread_keys
 from preprocessing.instances import decode_mask
+
+_IMAGE_KEYS = frozenset(
+    "id file_name width height license flickr_url coco_url date_captured".split()
+)
 
 
 class _Entry(NamedTuple):
-    """An image of the file: its id as a key, name and size, and its conflict."""
+    """An image of the file: its id as a key, name, size, conflict and unread labels."""
 
     key: str
     name: str
     size: tuple | None
     conflict: str
+    problems: list
 
 
 def read_coco(path):
@@ -44,7 +50,7 @@ def read_coco(path):
     if not isinstance(images, list) or not isinstance(items, list):
         raise ValueError("is no complete COCO file: images and annotations are lists")
     categories = _read_categories(content.get("categories"))
-    entries, unnamed = _read_entries(images)
+    entries, unnamed = _read_entries(images, categories)
     of_image = defaultdict(list)
     for item in items:
         of_image[_item_key(item, "image_id")].append(item)
@@ -55,10 +61,11 @@ def read_coco(path):
 
     found = []
     for entry in entries:
-        shapes = read_shapes(of_image.get(entry.key, []), convert, "annotation")
-        found.append(
-            Annotation(entry.name, entry.size, *shapes, conflict=entry.conflict)
-        )
+        its = of_image.get(entry.key, [])
+        shapes = read_shapes(its, convert, "annotation")
+        shapes.problems.extend(entry.problems)
+        size = _size_of_runs(its, entry.size)
+        found.append(Annotation(entry.name, size, *shapes, conflict=entry.conflict))
     known = {entry.key for entry in entries}
     for key in [key for key in of_image if key not in known] + unnamed:
         shapes = read_shapes(of_image.get(key, []), convert, "annotation")
@@ -89,9 +96,9 @@ def _item_key(item, name):
     return id_key(item.get(name)) if isinstance(item, dict) else None
 
 
-def _read_entries(images):
+def _read_entries(images, categories):
     """The images of the file, and the keys of those that have no name."""
-    names, sizes, unnamed = defaultdict(list), {}, []
+    names, sizes, unnamed, problems = defaultdict(list), {}, [], defaultdict(list)
     for item in images:
         key = _item_key(item, "id")
         name = item.get("file_name") if isinstance(item, dict) else None
@@ -101,13 +108,27 @@ def _read_entries(images):
         if name not in names[key]:
             names[key].append(name)
         sizes[key, name] = read_size(item.get("height"), item.get("width"))
+        problems[key, name] += unread_keys(_named(item, categories), _IMAGE_KEYS)
     entries = []
     for key, found in names.items():
         conflict = ""
         if len(found) > 1:
             conflict = f"image id {key} stands for {' and '.join(found[:3])}"
-        entries += [_Entry(key, name, sizes[key, name], conflict) for name in found]
+        entries += [
+            _Entry(key, name, sizes[key, name], conflict, problems[key, name])
+            for name in found
+        ]
     return entries, [key for key in unnamed if key not in names]
+
+
+def _named(item, categories):
+    """The entry of an image, its ids of categories replaced by their names."""
+    content = dict(item)
+    for key in content.keys() & {"category_id", "category_ids"}:
+        ids = content[key] if isinstance(content[key], list) else [content[key]]
+        names = [categories.get(id_key(each), [each]) for each in ids]
+        content[key] = [name for found in names for name in found]
+    return content
 
 
 def _read_categories(items):
@@ -138,6 +159,19 @@ def _remarks_on_ids(images, items):
             "are read"
         )
     return remarks
+
+
+def _size_of_runs(items, size):
+    """The `(height, width)` of run lengths that are not of the given size, or that."""
+    for item in items:
+        outline = item.get("segmentation") if isinstance(item, dict) else None
+        runs = outline.get("size") if isinstance(outline, dict) else None
+        of_runs = (
+            read_size(*runs) if isinstance(runs, list) and len(runs) == 2 else None
+        )
+        if of_runs and of_runs != size:
+            return of_runs
+    return size
 
 
 def _coco_shape(item, categories):

@@ -29,7 +29,11 @@ class Doubts:
                 self._of.setdefault(image, f"its annotation file {file} cannot be read")
         self._unclaimed = {
             image: f"no annotation that is read speaks of it, but {file} does"
-            for image, file in others.items()
+            for image, file in others.spoken.items()
+        }
+        self._against = {
+            image: f"nothing is marked in it, but {reason}"
+            for image, reason in others.against.items()
         }
         self._unclaimed |= self._of | _side_files(files, read, index)
         self._listed, self._all = {}, ""
@@ -54,6 +58,15 @@ class Doubts:
             self._all = self._all or (
                 f"no annotation speaks of it, but {stray[0]} cannot be read"
             )
+        self._any = ""
+        if layout == "coco" and (read.unreadable or others.by_id):
+            broken = next(iter(read.unreadable), None)
+            self._any = (
+                f"nothing is marked in it, but {broken} cannot be read"
+                if broken
+                else f"nothing is marked in it, but {others.by_id}, which is not read, "
+                "has annotations of images by their ids"
+            )
         self._claims = matches.claims
         lists_good = any(
             not any(claim.annotation.says_something for claim in claims)
@@ -71,12 +84,13 @@ class Doubts:
             return "lies in a folder of a defect class, but nothing is marked in it"
         if source in self._claims:
             files = [claim.file for claim in self._claims[source]]
-            return next((self._listed[f] for f in files if f in self._listed), "")
+            listed = next((self._listed[f] for f in files if f in self._listed), "")
+            return listed or self._against.get(source) or self._any
         if source in self._unclaimed:
             return self._unclaimed[source]
         if self._is_complete:
             return "no annotation speaks of it, though good images have one too"
-        return self._all
+        return self._against.get(source) or self._all or self._any
 
 
 def _side_files(files, read, index):

@@ -29,7 +29,7 @@ class Verdict(NamedTuple):
     kinds: tuple = ()
 
 
-def decide(instances, flags, problems, *, normal_name, outline):
+def decide(instances, flags, problems, *, normal_name, outline, denied=()):
     """Says what an image is by its instances and the flags of the whole image.
 
     A shape of the normal class, or round the part, never outweighs a defect. What
@@ -41,6 +41,7 @@ def decide(instances, flags, problems, *, normal_name, outline):
         problems: What of its annotations cannot be used.
         normal_name: The class of good parts.
         outline: The label that lies on all images, and gives way to others; or None.
+        denied: Labels that the whole image is said not to have.
     """
     marked = [each for each in instances if not is_normal(each["label"], normal_name)]
     defects = [each for each in marked if each["label"] != outline] or marked
@@ -61,6 +62,9 @@ def decide(instances, flags, problems, *, normal_name, outline):
             "",
             "none of its annotations of a defect can be used, so its label is unknown",
         )
+    not_good = [label for label in denied if is_normal(label, normal_name)]
+    if not_good:
+        return Verdict("", f"its flag {not_good[0]!r} is false, but no defect is named")
     return Verdict(normal_name)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from pathlib import PurePosixPath
 
 from goodparts.command import InputError
@@ -13,6 +14,12 @@ _LABELS = frozenset(
     "label labels class classes class_name classname category target defect "
     "defect_type type quality status result verdict grade annotation tag".split()
 )
+_PATHS = frozenset(
+    "file files filename filepath image images imagename img picture photo path name "
+    "id datei dateiname bild".split()
+)
+_BINARY = frozenset({"", "0", "1", "0.0", "1.0", "true", "false"})
+_UNKNOWN = frozenset("nan na n/a #n/a <na> null ? - --".split())  # no label
 _MIN_NAMED = 0.5  # of the rows, that name an image in the column of paths
 
 
@@ -22,19 +29,20 @@ def find_table(folder, files):
     Raises:
         InputError: If there are several.
     """
-    stems = _names_of_images(files)
-    found = []
-    for file in files:
-        if file.lower().endswith((".csv", ".tsv")):
-            header, rows = _read(folder / file)
-            if _path_column(header, rows, stems) is not None:
-                found.append(file)
+    found = find_tables(folder, files)
     if len(found) > 1:
         raise InputError(
             f"{folder} has several tables that name its images: {', '.join(found)}. "
             "Leave one of them there."
         )
     return found[0] if found else None
+
+
+def find_tables(folder, files):
+    """The names of all tables whose rows name images."""
+    stems = _names_of_images(files)
+    tables = [file for file in files if file.lower().endswith((".csv", ".tsv"))]
+    return [file for file in tables if _path_columns(*_read(folder / file), stems)]
 
 
 def read_table(folder, file, files):
@@ -44,14 +52,14 @@ def read_table(folder, file, files):
         A list of `Annotation`, whose flag is the label.
 
     Raises:
-        ValueError: If the column with the labels is not to be found.
+        ValueError: If the column with the images or with the labels is uncertain.
     """
     header, rows = _read(folder / file)
     path = _path_column(header, rows, _names_of_images(files))
     if path is None:
         raise ValueError("no column names the images")
     named = any(is_image(row[path].strip()) for row in rows if len(row) > path)
-    label = _label_column(header, path, is_sure=named)
+    label = _label_column(header, rows, path, is_sure=named)
     if is_image(header[path]):  # there is no header
         rows = [header, *rows]
     found = []
@@ -59,11 +67,17 @@ def read_table(folder, file, files):
         image = row[path].strip() if len(row) > path else ""
         value = row[label].strip() if len(row) > label else ""
         try:
-            flags, problems = (clean_label(value),), []
+            flags, problems = (_read_label(value),), []
         except ValueError as error:
             flags, problems = (), [f"its row in {file} has no label: {error}"]
         found.append(Annotation(image, None, [], problems, [], flags))
     return found
+
+
+def _read_label(value):
+    if value.casefold() in _UNKNOWN:
+        raise ValueError(f"{value!r} stands for none")
+    return clean_label(value)
 
 
 def _read(path):
@@ -87,18 +101,54 @@ def _names_of_images(files):
     }
 
 
+def _path_columns(header, rows, names):
+    """The columns that name images in most of the rows.
+
+    Where one has file names with a suffix, numbers and bare stems do not count: an
+    index names images too, but not those of its rows.
+    """
+    columns = [
+        [row[column].strip().replace("\\", "/") for row in rows if len(row) > column]
+        for column in range(len(header))
+    ]
+    files = [sum(map(is_image, values)) >= _MIN_NAMED * len(rows) for values in columns]
+    found = []
+    for column, values in enumerate(columns):
+        paths = map(PurePosixPath, values)
+        named = sum(not names.isdisjoint(_spellings(path)) for path in paths)
+        if (
+            rows
+            and named >= _MIN_NAMED * len(rows)
+            and (files[column] or not any(files))
+        ):
+            found.append(column)
+    return found
+
+
+def _spellings(path):
+    """The names by which a path may be that of an image: with its suffix or without."""
+    name = path.name.casefold()
+    return {name, path.stem.casefold()} if is_image(name) else {name}
+
+
 def _path_column(header, rows, names):
-    """The first column that names images in most of the rows, or None."""
-    shares = []
-    for column in range(len(header)):
-        values = [row[column].replace("\\", "/") for row in rows if len(row) > column]
-        named = [PurePosixPath(value).name.casefold() in names for value in values]
-        shares.append(sum(named) / len(rows) if rows else 0)
-    best = max(shares, default=0)
-    return shares.index(best) if best >= _MIN_NAMED else None
+    """The column that names the images: the only one, or the only one called so."""
+    found = _path_columns(header, rows, names)
+    named = [column for column in found if _is_named_path(header[column])]
+    if len(found) > 1 and len(named) != 1:
+        raise ValueError(
+            f"which column names the images? {' and '.join(header[i] for i in found)} "
+            "do; name one of them file, or leave one of them there"
+        )
+    return (named if len(found) > 1 else found or [None])[0]
 
 
-def _label_column(header, path, *, is_sure):
+def _is_named_path(name):
+    words = set(re.findall(r"[^\W_]+", name.casefold()))
+    return bool(words - {"id"}) and words <= _PATHS
+
+
+def _label_column(header, rows, path, *, is_sure):
     """The column named as one of labels; or the only other one beside file names."""
     named = [name.strip().casefold().replace(" ", "_") for name in header]
     others = [column for column in range(len(header)) if column != path]
@@ -110,4 +160,16 @@ def _label_column(header, path, *, is_sure):
             f"which column has the labels? It has {', '.join(header)}; leave one named "
             "label beside the one with the images"
         )
+    binary = [column for column in others if _is_binary(rows, column)]
+    if len(binary) > 1 and found[0] in binary:
+        raise ValueError(
+            f"its columns {', '.join(header[i] for i in binary)} are of 0 and 1, and "
+            "one of them alone is no label; write the label of each image in one "
+            "column named label"
+        )
     return found[0]
+
+
+def _is_binary(rows, column):
+    values = {row[column].strip().casefold() for row in rows if len(row) > column}
+    return bool(values - {""}) and values <= _BINARY

@@ -51,19 +51,26 @@ def match(claims, images, *, by_own_name):
     """
     index = ImageIndex(images)
     matches = Matches(defaultdict(list), {}, [], [])
-    lenient = defaultdict(list)
+    lenient, folders, taken = defaultdict(list), _Folders(), []
     for claim in claims:
         name = claim.annotation.image.replace("\\", "/")
-        direct = (
-            [] if claim.annotation.names_no_image else index.direct(claim.file, name)
-        )
+        direct, is_moved = [], False
+        if not claim.annotation.names_no_image:
+            direct, is_moved = index.direct(claim.file, name)
         if len(direct) == 1:
-            matches.claims[direct[0]].append(claim)
+            taken.append((claim, direct[0], is_moved))
+            folders.add(claim.file, name, direct[0], is_moved=is_moved)
         elif direct:
             _leave_open(matches, claim, direct)
         else:
             found = _by_name(index, claim, name, by_own_name)
             lenient[found[0] if len(found) == 1 else None].append((claim, found))
+    for claim, image, is_moved in taken:
+        if is_moved and folders.are_mixed(claim.file, image):
+            _leave_open(matches, claim, [image], "; it names several such folders")
+        else:
+            matches.claims[image].append(claim)
+    matches.rejected.extend(folders.remarks())
     for image, candidates in lenient.items():
         _take_lenient(matches, image, candidates)
     if by_own_name:
@@ -96,10 +103,11 @@ def _take_lenient(matches, image, candidates):
             matches.rejected.append(Rejected(claim.file, reason))
 
 
-def _leave_open(matches, claim, found):
+def _leave_open(matches, claim, found, why=""):
     """Notes a claim that may be of several images, or is one of several of an image."""
     may_be = " or ".join(found[:3]) + (" or others" if len(found) > 3 else "")
     reason = f"names the image {claim.annotation.image!r}: no certain match, {may_be}"
+    reason += why
     matches.orphans.append(claim)
     matches.rejected.append(Rejected(claim.file, reason))
     for image in found if claim.annotation.says_something else ():
@@ -117,16 +125,43 @@ def _doubt_own_names(matches, index, claims):
                 matches.doubts.setdefault(image, doubt)
 
 
+class _Folders:
+    """Which folders files name, and in which ones their images are."""
+
+    def __init__(self):
+        self._named = defaultdict(set)
+        self._moved = {}
+
+    def add(self, file, name, image, *, is_moved):
+        place = file, posixpath.dirname(image)
+        named = posixpath.dirname(name)
+        if is_moved and named in self._named[place]:
+            self._moved[place] = named  # the second: it is a file of many images
+        self._named[place].add(named)
+
+    def are_mixed(self, file, image):
+        """Whether the folder of the image stands for several that the file names."""
+        return len(self._named[file, posixpath.dirname(image)]) > 1
+
+    def remarks(self):
+        return [
+            Rejected(file, f"names images in {named!r}; taken for those in {folder!r}")
+            for (file, folder), named in self._moved.items()
+            if len(self._named[file, folder]) == 1
+        ]
+
+
 class ImageIndex:
     """Images by path, by name and by stem."""
 
     def __init__(self, images):
-        self._by_path = {}
+        self._images = set(images)
+        self._by_path = defaultdict(list)
         self._by_bare_path = defaultdict(list)
         self._by_name, self._by_stem = defaultdict(list), defaultdict(list)
         for image in images:
             key = _key(image)
-            self._by_path[key] = image
+            self._by_path[key].append(image)
             self._by_bare_path[posixpath.splitext(key)[0]].append(image)
             name = posixpath.basename(key).casefold()
             self._by_name[name].append(image)
@@ -137,12 +172,15 @@ class ImageIndex:
 
         Or, as the folders are often those of another computer, of that name beside it,
         or in a folder `images` or `JPEGImages` in or beside its folder.
+
+        Returns:
+            The images, and whether they are in another folder than the named one.
         """
         for candidate in filter(None, (name, posixpath.basename(name))):
             found = self._near(file, candidate, self._at)
             if found:
-                return found
-        return []
+                return found, candidate != name
+        return [], False
 
     def lenient(self, file, name, *, by_own_name):
         """The images that may be meant: by other folder, ending or the file's stem."""
@@ -181,9 +219,12 @@ class ImageIndex:
         return list(dict.fromkeys(near))
 
     def _at(self, path):
-        image = self._by_path.get(_key(path))
-        if image:
-            return [image]
+        path = posixpath.normpath(path)
+        if path in self._images:
+            return [path]
+        found = self._by_path.get(_key(path), [])
+        if found:
+            return found
         # A name without an ending is that of an image with any.
         bare = self._bare(path)
         return bare if len(bare) == 1 else []

@@ -1,9 +1,11 @@
 """Instances from the text files of YOLO, with the names of data.yaml or classes.txt."""
 
 import posixpath
-import re
 from pathlib import PurePosixPath
 
+import yaml
+
+from goodparts.command import InputError
 from preprocessing.images import is_image
 from preprocessing.importing.annotation_files import Annotation
 from preprocessing.importing.shapes import box_shape, outline_shape, read_shapes
@@ -98,9 +100,7 @@ def _read_names(folder, files):
     for file in files:
         name = PurePosixPath(file).name.lower()
         if name in _NAME_FILES or name.endswith(".names"):
-            lines = _text(folder / file).splitlines()
-            listed = [line.strip() for line in lines if line.strip()]
-            found.append(dict(enumerate(listed)))
+            found.append(_listed_names(file, _text(folder / file)))
         elif name.endswith((".yaml", ".yml")):
             names = _yaml_names(_text(folder / file))
             found += [names] if names else []
@@ -114,24 +114,47 @@ def _text(path):
         return ""
 
 
+def _listed_names(file, text):
+    """The names of a list, one in a line, by their number.
+
+    Raises:
+        InputError: If a line is empty or a comment, so that numbers are not certain.
+    """
+    lines = [line.strip() for line in text.strip().splitlines()]
+    for number, line in enumerate(lines, 1):
+        if not line or line.startswith("#"):
+            raise InputError(
+                f"Line {number} of {file} has no class name, so the numbers of the "
+                "others are not certain. Leave only names there, one in a line."
+            )
+    return dict(enumerate(lines))
+
+
+class _Loader(yaml.BaseLoader):
+    """Reads all values as text, and no key twice."""
+
+    def construct_mapping(self, node, deep=False):
+        content = super().construct_mapping(node, deep)
+        if len(content) < len(node.value):
+            raise yaml.YAMLError("a key is there twice")
+        return content
+
+
 def _yaml_names(text):
-    """`names` of a data.yaml: a list in brackets, or rows of `- name` or `0: name`."""
-    inline = re.search(r"^names\s*:\s*([\[{])([^\]}]*)[\]}]", text, re.MULTILINE)
-    if inline:
-        items = re.findall(r"'[^']*'|\"[^\"]*\"|[^,]+", inline[2])
-        items = [item.strip() for item in items if item.strip()]
-    else:
-        block = re.search(
-            r"^names\s*:\s*(?:#.*)?\n((?:[ \t]*(?:- |\d+\s*:).*\n?|\s*\n)+)",
-            text,
-            re.MULTILINE,
-        )
-        items = block[1].splitlines() if block else []
-        items = [item.strip().removeprefix("- ").strip() for item in items]
-        items = [item for item in items if item]
-    names = {}
-    for place, item in enumerate(items):
-        numbered = re.fullmatch(r"(\d+)\s*:\s*(.+)", item)
-        number, name = (int(numbered[1]), numbered[2]) if numbered else (place, item)
-        names[number] = re.sub(r"\s+#.*$", "", name).strip().strip("'\"")
-    return names
+    """`names` of a data.yaml, a list or {number: name}; none where it is broken."""
+    try:
+        content = yaml.load(text, _Loader)
+    except (yaml.YAMLError, RecursionError):
+        return {}
+    names = content.get("names") if isinstance(content, dict) else None
+    if isinstance(names, list):
+        names = dict(enumerate(names))
+    if not isinstance(names, dict):
+        return {}
+    usable = all(
+        isinstance(name, str) and name.strip() and str(number).isdecimal()
+        for number, name in names.items()
+    )
+    return (
+        {int(number): name.strip() for number, name in names.items()} if usable else {}
+    )

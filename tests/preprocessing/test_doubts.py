@@ -1,5 +1,7 @@
 """An image whose annotation was not understood whole is not good."""
 
+import json
+
 import pytest
 from import_helpers import (
     BOX,
@@ -52,6 +54,9 @@ def test_a_true_flag_is_a_label(parts):
         ([], ["hole"], "not names with true or false"),
         ([], {"hole": [1]}, "neither true nor false"),
         ([shape(kind="point", points=[[3, 3]])], {"good": True}, "label is unknown"),
+        ([], {"good": False}, "flag 'good' is false, but no defect is named"),
+        ([], {"OK": "false", "hole": False}, "flag 'OK' is false"),
+        ([shape("ok")], {"good": False}, "flag 'good' is false"),
     ],
 )
 def test_flags_that_decide_nothing(parts, shapes, flags, reason):
@@ -62,6 +67,25 @@ def test_flags_that_decide_nothing(parts, shapes, flags, reason):
 
     assert labels(source) == {"2.png": "hole", "3.png": "good"}
     assert reason in reasons(source)["1.png"]
+
+
+def test_flags_of_defects_that_are_false_say_good(parts):
+    write_labelme(parts / "1.json", "1.png", flags={"hole": False, "dent": False})
+    write_labelme(parts / "2.json", "2.png", shape("hole"), flags={"good": False})
+
+    source = read_source(parts)
+
+    assert labels(source) == {"1.png": "good", "2.png": "hole", "3.png": "good"}
+    assert source.rejected == []
+
+
+def test_a_flag_of_the_given_good_class_that_is_false(parts):
+    write_labelme(parts / "1.json", "1.png", flags={"cap": False})
+    write_labelme(parts / "2.json", "2.png", shape("hole"))
+
+    source = read_source(parts, normal_name="cap")
+
+    assert labels(source) == {"2.png": "hole", "3.png": "cap"}
 
 
 def test_flags_that_agree_with_the_shapes(parts):
@@ -101,6 +125,22 @@ def test_coco_box_stands_in_for_a_broken_outline(parts, outline, polygons, said)
     assert found["bbox"] == [10, 20, 20, 20] and found["polygons"] == polygons
     assert said in reasons(source).get("1.png", "")
     assert bool(said) == ("1.png" in reasons(source))
+
+
+@pytest.mark.parametrize("more", [{}, BOX])
+@pytest.mark.parametrize("size", [None, 64])
+def test_an_image_with_coco_runs_of_another_size_is_left_out(parts, size, more):
+    runs = {"size": [32, 32], "counts": [100, 20, 32 * 32 - 120]}
+    annotation = (1, 1, {**more, "segmentation": runs})
+    content = coco(NAMES, [annotation, (2, 1, BOX)])
+    for image in content["images"] if size else ():
+        image |= {"width": size, "height": size}
+    write_json(parts / "a.json", content)
+
+    source = read_source(parts)
+
+    assert labels(source) == {"2.png": "hole", "3.png": "good"}
+    assert "annotated at 32 x 32" in reasons(source)["1.png"]
 
 
 @pytest.mark.parametrize("box", [[1, 1, 0, 5], [1, 1, -4, 5], [1, 1], None, ["a"] * 4])
@@ -156,6 +196,108 @@ def test_a_json_nested_without_end_is_named(parts):
 
     assert labels(source) == {"2.png": "hole", "3.png": "good"}
     assert "nested too deep" in reasons(source)["1.json"]
+
+
+# Structure that is not known
+
+
+VOC = "<annotation><filename>1.png</filename>{}</annotation>"
+VOC_BOX = "<bndbox>" + "".join(
+    f"<{name}>{value}</{name}>"
+    for name, value in [("xmin", 9), ("ymin", 9), ("xmax", 30), ("ymax", 30)]
+)
+VOC_OBJECT = f"<object><name>hole</name>{VOC_BOX}</bndbox></object>"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"label": "scratch"}, "'label', which is not read: 'scratch'"),
+        ({"objects": [shape("scratch")]}, "'objects', which is not read"),
+        ({"bilder": [shape("scratch")]}, "'bilder', which is not read"),
+        (
+            {"shapes": [shape("ok", flags={"scratch": True})]},
+            "'ok' has the flag scratch",
+        ),
+        ({"shapes": [shape("ok", flags={"scratch": "x"})]}, "'ok' has the flag"),
+    ],
+)
+def test_keys_of_labelme_that_may_name_a_defect(parts, content, said):
+    write_json(parts / "1.json", {"shapes": [], "imagePath": "1.png", **content})
+    write_labelme(parts / "2.json", "2.png", shape("hole"))
+
+    source = read_source(parts)
+
+    assert labels(source) == {"2.png": "hole", "3.png": "good"}
+    assert said in reasons(source)["1.png"]
+
+
+def test_keys_of_labelme_that_name_none(parts):
+    more = {"label": "good", "objects": [], "metadata": {"a": 1}, "zoom": 3}
+    content = {"shapes": [], "imagePath": "1.png", "text": "x", **more}
+    write_json(parts / "1.json", content)
+    write_labelme(parts / "2.json", "2.png", shape("hole", flags={"difficult": True}))
+
+    source = read_source(parts)
+
+    assert labels(source) == {"1.png": "good", "2.png": "hole", "3.png": "good"}
+    assert source.rejected == []
+
+
+def test_a_key_that_is_there_twice(parts):
+    shapes = json.dumps([shape("scratch")])
+    text = f'{{"imagePath": "1.png", "shapes": {shapes}, "shapes": []}}'
+    (parts / "1.json").write_text(text)
+    (parts / "3.json").write_text('{"imagePath": "3.png", "shapes": [], "shapes": []}')
+    write_labelme(parts / "2.json", "2.png", shape("hole"))
+
+    source = read_source(parts)
+
+    assert labels(source) == {"2.png": "hole", "3.png": "good"}
+    assert "'shapes' is there twice" in reasons(source)["1.json"]
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        (VOC_OBJECT.replace("object>", "Object>"), "hole"),
+        (VOC_OBJECT.replace("<object>", '<object xmlns="http://x">'), "hole"),
+        ("<objects><object><box2d>1</box2d></object></objects>", None),
+        ("<label>scratch</label>", None),
+        ("<label>good</label><size><width>64</width></size><seen>yes</seen>", "good"),
+    ],
+)
+def test_tags_of_voc_that_may_mark_a_defect(parts, more, found):
+    (parts / "1.xml").write_text(VOC.format(more))
+    (parts / "2.xml").write_text(VOC.format(VOC_OBJECT).replace("1.png", "2.png"))
+
+    source = read_source(parts)
+
+    assert labels(source).get("1.png") == found
+    assert labels(source)["2.png"] == "hole"
+    assert ("which is not read" in reasons(source).get("1.png", "")) == (found is None)
+
+
+@pytest.mark.parametrize(
+    ("entry", "is_good"),
+    [
+        ({"category_ids": [1]}, False),
+        ({"category_id": 9}, False),
+        ({"tags": ["hole"]}, False),
+        ({"category_ids": [2], "tags": [None], "extra": {"name": "a"}}, True),
+        ({"num_annotations": 0, "category_ids": []}, True),
+    ],
+)
+def test_labels_of_coco_images(parts, entry, is_good):
+    content = coco(NAMES, [(2, 1, BOX)], ("hole", "good"))
+    content["images"][0] |= entry
+    write_json(parts / "a.json", content)
+
+    source = read_source(parts)
+
+    assert labels(source).get("1.png") == ("good" if is_good else None)
+    assert labels(source)["2.png"] == "hole"
+    assert ("which is not read" in reasons(source).get("1.png", "")) != is_good
 
 
 # Keys
@@ -382,3 +524,151 @@ def test_folders_and_shapes_that_contradict(tmp_path):
     assert labels(source) == {"good/2.png": "good", "hole/3.png": "hole"}
     assert "folder of good parts, but 'hole'" in reasons(source)["good/1.png"]
     assert "nothing is marked" in reasons(source)["hole/4.png"]
+
+
+# Other sources
+
+
+MARKS = {"a": [BOX]}
+TABLE = "file,label\n1.png,{}\n2.png,hole\n3.png,good\n"
+
+
+@pytest.fixture(params=["labelme", "coco", "no annotation of them"])
+def annotated(parts, request):
+    """Three images, in the second of which a hole is marked."""
+    if request.param == "coco":
+        write_json(parts / "a.json", coco(NAMES, [(2, 1, BOX)]))
+    else:
+        write_labelme(parts / "2.json", "2.png", shape("hole"))
+        for stem in "13" if request.param == "labelme" else "":
+            write_labelme(parts / f"{stem}.json", f"{stem}.png")
+    return parts
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("labels.csv", TABLE.format("dent")),
+        ("via.json", json.dumps({"x": {"filename": "1.png", "regions": [MARKS]}})),
+        ("all.json", json.dumps({"1.png": "dent", "2.png": "hole", "3.png": None})),
+        ("all.json", json.dumps([{"file": "b/1.png", "tags": ["dent"]}])),
+        ("all.jsonl", '{"file": "1.png", "label": "dent"}\n{"file": "3.png"}\n'),
+        ("cvat.xml", '<all><image name="1.png"><box label="dent"/></image></all>'),
+    ],
+)
+def test_another_source_that_names_a_defect_makes_doubt(annotated, name, content):
+    (annotated / name).write_text(content)
+
+    source = read_source(annotated)
+
+    assert labels(source) == {"2.png": "hole", "3.png": "good"}
+    assert name in reasons(source)["1.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("labels.csv", TABLE.format("good")),
+        ("labels.csv", "file,seconds,line\n1.png,2.5,1\n2.png,2.5,1\n"),
+        ("split.json", json.dumps({"train": NAMES, "test": []})),
+        ("all.json", json.dumps({"1.png": "ok", "3.png": []})),
+        ("all.json", json.dumps([{"file": "1.png", "width": 64, "label": ""}])),
+    ],
+)
+def test_another_source_that_names_none_makes_no_doubt(annotated, name, content):
+    (annotated / name).write_text(content)
+
+    assert labels(read_source(annotated)) == {
+        "1.png": "good",
+        "2.png": "hole",
+        "3.png": "good",
+    }
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"images": [{"id": 1',
+        json.dumps({"annotations": [{"image_id": 1, "bbox": [1, 1, 9, 9]}]}),
+        json.dumps([{"image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9]}]),
+    ],
+)
+def test_a_second_coco_file_that_cannot_be_read_makes_doubt(parts, content):
+    write_json(parts / "a.json", coco(NAMES, [(2, 1, BOX)]))
+    (parts / "b.json").write_text(content)
+
+    source = read_source(parts)
+
+    assert labels(source) == {"2.png": "hole"}
+    assert "b.json" in reasons(source)["1.png"]
+
+
+# Names of several folders, and twins
+
+
+@pytest.mark.parametrize("marked", [[1], [1, 2, 3]])
+def test_images_of_two_folders_of_which_neither_is_there(tmp_path, marked):
+    names = ["lineB/1.png", "lineA/2.png", "lineA/3.png"]
+    for name in names:
+        picture(tmp_path / "images" / name.split("/")[1])
+    marks = [(number, 1, BOX) for number in marked]
+    write_json(tmp_path / "a.json", coco(names, marks))
+
+    with pytest.raises(InputError, match="no certain match.*several such folders"):
+        read_source(tmp_path)
+
+
+def test_images_of_one_folder_that_is_not_there_get_one_remark(tmp_path):
+    for name in NAMES:
+        picture(tmp_path / "images" / name)
+    names = [f"/home/me/{name}" for name in NAMES]
+    write_json(tmp_path / "a.json", coco(names, [(2, 1, BOX)]))
+
+    source = read_source(tmp_path)
+
+    assert [*labels(source).values()] == ["good", "hole", "good"]
+    assert reasons(source) == {
+        "a.json": "names images in '/home/me'; taken for those in 'images'"
+    }
+
+
+def test_a_folder_that_is_there_is_not_that_of_others(tmp_path):
+    for name in NAMES:
+        picture(tmp_path / "images" / name)
+    names = ["images/1.png", "old/2.png", "images/3.png"]
+    write_json(tmp_path / "a.json", coco(names, [(1, 1, BOX), (2, 1, BOX)]))
+
+    source = read_source(tmp_path)
+
+    assert labels(source) == {"images/1.png": "hole", "images/3.png": "good"}
+    assert "not certain" in reasons(source)["images/2.png"]
+
+
+TWINS = [("1.png", "1.PNG"), ("\u00fc1.png", "u\u03081.png")]
+
+
+@pytest.mark.parametrize("twins", [*TWINS, *(pair[::-1] for pair in TWINS)])
+def test_an_exact_spelling_wins(tmp_path, twins):
+    for name in (*twins, "2.png"):
+        picture(tmp_path / name)
+    if len({path.name for path in tmp_path.iterdir()}) < 3:
+        pytest.skip("the disk does not tell the names apart")
+    write_json(tmp_path / "a.json", coco([*twins, "2.png"], [(1, 1, BOX)]))
+
+    assert labels(read_source(tmp_path)) == {
+        twins[0]: "hole",
+        twins[1]: "good",
+        "2.png": "good",
+    }
+
+
+def test_a_spelling_that_fits_twins_decides_nothing(tmp_path):
+    for name in ("1.png", "1.PNG", "2.png"):
+        picture(tmp_path / name)
+    names = ["1.Png", "2.png"]
+    write_json(tmp_path / "a.json", coco(names, [(1, 1, BOX), (2, 1, BOX)]))
+
+    source = read_source(tmp_path)
+
+    assert labels(source) == {"2.png": "hole"}
+    assert "not certain" in reasons(source)["1.PNG"]

@@ -198,6 +198,44 @@ def test_yolo_boxes_and_outlines(tmp_path, names):
     assert outline["polygons"] == [pytest.approx([6.4, 6.4, 32, 6.4, 32, 32])]
 
 
+@pytest.mark.parametrize(
+    ("names", "second"),
+    [
+        ("names: ['good', 'type #1']\n", "type #1"),
+        ('names: ["good","hole [big]"]\n', "hole [big]"),
+        ("names: ['good', 'operator''s hole']\n", "operator's hole"),
+        ("names:\n  0: good # all\n  1: no\n", "no"),
+        ("names: [\n  good,\n  'a, b',\n]\n", "a, b"),
+    ],
+)
+def test_yolo_names_are_read_as_yaml(tmp_path, names, second):
+    write_yolo(tmp_path, {"1": "1 0.5 0.5 0.1 0.1\n", "2": ""}, names=names)
+
+    assert [*labels(read_source(tmp_path)).values()] == [second, "good"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["names: [a, b\n", "names: {0: a, 0: b}\n", "names: [a, [b]]\n", "names: a\n"],
+)
+def test_yolo_names_that_are_broken_are_none(tmp_path, names):
+    write_yolo(tmp_path, {"1": "0 0.5 0.5 0.1 0.1\n"}, names=names)
+
+    with pytest.raises(InputError, match="no names of their classes"):
+        read_source(tmp_path, layout="yolo")
+
+
+@pytest.mark.parametrize("names", ["# mine\ngood\nhole\n", "good\n\nhole\n"])
+def test_yolo_names_with_a_line_that_has_none_are_refused(tmp_path, names):
+    write_yolo(tmp_path, {"1": "1 0.5 0.5 0.1 0.1\n"}, names="")
+    (tmp_path / "classes.txt").write_text(names)
+
+    with pytest.raises(InputError, match="Line [12] of classes.txt has no class name"):
+        read_source(tmp_path)
+    (tmp_path / "classes.txt").write_text("good\nhole\n\n")
+    assert [*labels(read_source(tmp_path)).values()] == ["hole"]
+
+
 def test_yolo_that_is_not_understood_is_not_good(tmp_path):
     box = "0.5 0.5 0.1 0.1"
     rows = {

@@ -135,3 +135,20 @@ good_crack pass_fail failed bad okra imperfect bypass non_ok OK_NOK ng free_defe
 def test_names_of_good_parts_go_by_whole_words():
     assert [name for name in GOOD if not is_normal_name(name)] == []
     assert [name for name in NOT_GOOD if is_normal_name(name)] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["good?", "OK?", "!good", "≠ok", "ok ✗", "good ❌", "0 ok", "ok_0", "good=0", "ok0"]
+    + ["pass 50%", "~ok", "ok*", "-good", "ok / nok", "o\u0336k\u0336", "<good", "ok-"],
+)
+def test_a_name_with_a_doubt_in_it_is_not_that_of_good_parts(name):
+    assert not is_normal_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ok (1)", "01 - good", "cam_0_good", "good + ok", "OK 10", "good_1", "[ok]"],
+)
+def test_signs_and_numbers_that_only_part_words(name):
+    assert is_normal_name(name)

@@ -1,0 +1,126 @@
+"""What the files beside those of a layout say of its images: they may name defects."""
+
+import json
+import posixpath
+import unicodedata
+from collections import defaultdict
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from preprocessing.images import is_image
+from preprocessing.importing.annotation_files import read_json_file, read_xml_file
+from preprocessing.importing.image_label import is_normal
+from preprocessing.importing.unread_keys import says_something, unread_keys
+
+_LINES = (".jsonl", ".ndjson")
+
+
+class Others(NamedTuple):
+    """What other sources say.
+
+    Attributes:
+        spoken: Dict of image -> the file of another layout that speaks of it, other
+            than as good.
+        against: Dict of image -> why it may have a defect, by another source.
+        by_id: A file with annotations of images by a number alone, or "".
+    """
+
+    spoken: dict
+    against: dict
+    by_id: str
+
+
+def hold_against(claims, normal_name):
+    """What the claims of other layouts on an image say: `(file, names_a_defect)`.
+
+    None where they say that it is good.
+    """
+    for claim in claims:
+        annotation = claim.annotation
+        bad = [flag for flag in annotation.flags if not is_normal(flag, normal_name)]
+        marked = [
+            each
+            for each in annotation.instances
+            if not is_normal(each["label"], normal_name)
+        ]
+        if bad or marked or annotation.problems or annotation.conflict:
+            return claim.file, True
+    if all(claim.annotation.flags for claim in claims):
+        return None
+    return claims[0].file, False
+
+
+def find_mentions(folder, names, images):
+    """Finds the images of which files of an unknown form say something.
+
+    Args:
+        folder: The source folder.
+        names: Names of files that no reader knows.
+        images: Names of the images.
+
+    Returns:
+        Dict of image -> file, and the first file that names images by a number, or "".
+    """
+    by_name = defaultdict(list)
+    for image in images:
+        by_name[_base(image)].append(image)
+    found, by_id = {}, ""
+    for name in names:
+        for group in _groups(_read(folder, name)):
+            for image in _mentioned(group, by_name):
+                found.setdefault(image, name)
+            if group.get("image_id") is not None and unread_keys(group, {"image_id"}):
+                by_id = by_id or name
+    return found, by_id
+
+
+def _read(folder, name):
+    """The content of a file as lists, dicts and values; None where it has none."""
+    suffix = PurePosixPath(name).suffix.lower()
+    try:
+        if suffix == ".json":
+            return read_json_file(folder / name)
+        if suffix == ".xml":
+            return _as_dict(read_xml_file(folder / name))
+        if suffix in _LINES:
+            lines = (folder / name).read_text("utf-8-sig").splitlines()
+            return [json.loads(line) for line in lines if line.strip()]
+    except (ValueError, OSError, RecursionError):
+        return None
+    return None
+
+
+def _as_dict(element):
+    """An XML element: attributes, and the lists of what its children hold."""
+    content = dict(element.attrib)
+    for child in element:
+        inner = _as_dict(child) if len(child) or child.attrib else child.text
+        content.setdefault(f"{child.tag}", []).append(inner)
+    return content
+
+
+def _groups(content):
+    """All dicts in it, however deep."""
+    left = [content]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            yield each
+        if isinstance(each, dict | list):
+            left += each.values() if isinstance(each, dict) else each
+
+
+def _mentioned(group, by_name):
+    """The images that a dict names, and of which it says something."""
+    for key, value in group.items():
+        if is_image(key) and says_something(value):
+            yield from by_name.get(_base(key), ())
+        for text in value if isinstance(value, list) and len(value) == 1 else [value]:
+            if isinstance(text, str) and is_image(text) and _base(text) in by_name:
+                if unread_keys(group, {key}):
+                    yield from by_name[_base(text)]
+
+
+def _base(name):
+    base = posixpath.basename(name.replace("\\", "/"))
+    return unicodedata.normalize("NFC", base).casefold()
