@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from goodparts.command import InputError
 from preprocessing.images import is_image, looks_like_mask
 from preprocessing.importing.found_image import Found, Rejected, SourceImage
-from preprocessing.importing.mask_names import split_masks
+from preprocessing.importing.mask_names import mask_key, split_masks
 
 _LOOKED_AT = 5  # files of a folder, before all of them are
 
@@ -60,7 +60,7 @@ def masks_by_look(folder, files):
         try:
             is_mask = looks_like_mask(folder / name)
         except InputError:
-            continue
+            is_mask = mask_key(name)[1]
         if is_mask:
             found[name] = twin
     return found

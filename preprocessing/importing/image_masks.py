@@ -163,7 +163,7 @@ def _add_mask(folder, image, masks):
         try:
             mask_size = image_size(folder / mask)
         except InputError as error:
-            if not image.label:
+            if not image.label or is_normal_name(image.label):
                 reason = f"good or defect is unknown: {error}"
                 return None, [Rejected(image.source, reason)]
             reason = f"the image is kept without its mask: {error}"
