@@ -75,6 +75,19 @@ def find_bit_depth(found):
         return max(progress(steps, "finding the bit depth", len(found)), default=8)
 
 
+def note_on_depths(images, normal_class):
+    """Says where files of good parts have other bit depths than those of defects."""
+    depths = {True: set(), False: set()}
+    for image in images:
+        depths[image.found.label == normal_class].add(bool(image.bit_depth))
+    if not depths[True] or not depths[False] or depths[True] == depths[False]:
+        return []
+    return [
+        "warning: good and defective parts have files of different bit depths, which "
+        "may tell them apart: take them with the same settings of the camera"
+    ]
+
+
 def check_images(found, bit_depth=8):
     """Reads every image once; sets aside what cannot be used.
 

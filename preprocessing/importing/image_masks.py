@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from pathlib import PurePosixPath
 
 from goodparts.command import InputError
-from preprocessing.images import image_size, image_threads, is_image
+from preprocessing.images import image_frame, image_size, image_threads, is_image
 from preprocessing.importing.class_folders import masks_by_look
 from preprocessing.importing.found_image import Found, Rejected, SourceImage
 from preprocessing.importing.mask_doubts import find_mask_doubts
@@ -22,6 +22,7 @@ from preprocessing.importing.mask_values import (
     mask_kind,
     read_masks,
 )
+from preprocessing.importing.turned import is_mask_unclear, remark_unclear
 from preprocessing.normal_names import is_normal_name
 
 ONLY_IGNORED = f"its mask marks only what does not count (value {IGNORE})"
@@ -149,7 +150,20 @@ def _add_masks(folder, images, masks):
                 image, problems = _add_mask(folder, image, masks_of[key])
             joined += [image] if image else []
             rejected += problems
+    turned = [image.source for image in joined if _is_turn_unclear(image)]
+    rejected += remark_unclear(sorted(turned), "masks")
     return _set_ignored(joined), rejected
+
+
+def _is_turn_unclear(image):
+    if not image.mask_paths:
+        return False
+    try:
+        frame = image_frame(image.path)
+        turned = [image_frame(path)[1] > 1 for path in image.mask_paths]
+    except InputError:
+        return False
+    return is_mask_unclear(*frame) and not all(turned)
 
 
 def _add_mask(folder, image, masks):

@@ -106,6 +106,19 @@ def test_a_hot_pixel_darkens_no_image(tmp_path, bits):
     assert f'good/1.png,"has 3 values above {bits} bits, up to 65535' in said
 
 
+def test_good_parts_of_another_depth_than_defects_get_a_warning(tmp_path):
+    for seed in range(12):
+        label, bits = ("good", 8) if seed % 2 else ("hole", 12)
+        path = tmp_path / f"p/{label}/{seed}.png"
+        write_deep(path, part(seed), bits)
+        if bits == 8:
+            cv2.imwrite(str(path), part(seed))
+
+    dataset, _ = create_folders(tmp_path / "p", out=tmp_path / "out")
+
+    assert any("different bit depths" in note for note in dataset.info["notes"])
+
+
 def test_bright_regions_and_near_depths_are_no_hot_pixels():
     dark = np.full((64, 64), 900, np.int64)
     dark[0, 0] = 4000  # 12 bits beside 10

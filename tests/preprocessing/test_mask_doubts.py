@@ -5,7 +5,9 @@ import unicodedata
 import numpy as np
 import pytest
 from import_helpers import labels, mask, picture, reasons
+from PIL import Image
 
+from goodparts.command import InputError
 from preprocessing.images import write_image
 from preprocessing.importing.layouts import read_source
 
@@ -138,3 +140,39 @@ def test_black_and_white_files_beside_their_image_are_masks(tmp_path):
     source = read_source(tmp_path)
 
     assert labels(source) == {"1.png": "defect", "2.png": "defect", "3.png": "good"}
+
+
+@pytest.mark.parametrize(
+    ("orientation", "size", "is_unclear"),
+    [
+        (6, (64, 64), True),
+        (3, (64, 32), True),
+        (6, (64, 32), False),
+        (1, (64, 64), False),
+    ],
+)
+def test_masks_of_images_turned_by_exif(tmp_path, orientation, size, is_unclear):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for stem in "12":
+        path = tmp_path / f"images/{stem}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", size).save(path, exif=exif)
+    mask(tmp_path / "masks/1.png", size=size if orientation == 6 else size[::-1])
+
+    source = read_source(tmp_path)
+
+    assert len(source.images) == 2
+    said = reasons(source).get("images/1.jpg", "")
+    assert ("whether its masks were drawn" in said) is is_unclear
+
+
+def test_a_mask_of_raw_pixels_is_refused_by_its_size(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (64, 32)).save(tmp_path / "images/1.jpg", exif=exif)
+    mask(tmp_path / "masks/1.png", size=(32, 64))
+
+    with pytest.raises(InputError, match="one of them is wrong"):
+        read_source(tmp_path)
