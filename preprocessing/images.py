@@ -12,6 +12,7 @@ from goodparts.command import InputError, reason
 from goodparts.files import write_bytes
 from goodparts.machine import num_cpus
 from preprocessing.bit_depth import deep_values, depth_of_image, is_too_deep
+from preprocessing.folder_walk import is_special
 from preprocessing.mask_pixels import mark_defects
 
 IMAGE_SUFFIXES = frozenset(
@@ -197,6 +198,8 @@ def _unreadable(name, error):
 
 
 def _read_bytes(path):
+    if is_special(path):
+        raise InputError(f"{path} is a pipe, socket or device; give an image file.")
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:

@@ -25,6 +25,7 @@ from preprocessing.importing.files_found import (
     describe_unused,
     find_start,
     list_files,
+    no_files,
     seen_unread,
 )
 from preprocessing.importing.image_masks import read_mvtec, read_pairs
@@ -98,7 +99,8 @@ def read_source(folder, *, layout=None, normal_name=None):
     found = _read(folder, files, layout, normal_name)
     ask_for_good_folder(folder, files, found, layout, normal_name)
     found = hold_against_others(folder, files, layout, found, normal_name or "good")
-    rejected = sorted([*found.rejected, *broken_files(folder, found.unused)])
+    rejected = [*found.rejected, *broken_files(folder, found.unused), *no_files(folder)]
+    rejected.sort()
     if not found.images:
         first = f" First: {rejected[0].path}: {rejected[0].reason}." if rejected else ""
         raise InputError(
