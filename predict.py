@@ -26,6 +26,7 @@ from evaluation.wording import counted
 from goodparts.command import InputError, command_parser, run_command
 from goodparts.files import file_hash, write_text
 from preprocessing.bit_depth import BIT_DEPTHS
+from preprocessing.folder_walk import walk
 from preprocessing.images import is_image, read_image, write_image
 
 
@@ -129,7 +130,7 @@ def is_bundle(path):
 
 
 def find_images(paths):
-    """The image files named, and those in the folders named.
+    """The image files named, and those in the folders named, links followed.
 
     Raises:
         InputError: If a path is missing or there is no image.
@@ -137,7 +138,7 @@ def find_images(paths):
     files = []
     for path in map(Path, paths):
         if path.is_dir():
-            files += sorted(file for file in path.rglob("*") if is_image(file))
+            files += sorted(path / name for name in walk(path) if is_image(name))
         elif path.exists():
             files.append(path)
         else:
@@ -150,11 +151,11 @@ def find_images(paths):
 def _note_others(paths):
     """Says how many files in the folders named are no images."""
     files = [
-        file
+        Path(name)
         for path in map(Path, paths)
         if path.is_dir()
-        for file in path.rglob("*")
-        if file.is_file() and not is_image(file) and not file.name.startswith(".")
+        for name in walk(path)
+        if not is_image(name)
     ]
     counts = Counter(file.suffix.lower() or "without a suffix" for file in files)
     if counts:
@@ -222,8 +223,8 @@ def main():
         from evaluation.run_folder import read_run
 
         run = read_run(arguments.model)
-        note = training_note(run, find_images(arguments.images))
-        if note:
+        files = find_images(arguments.images)
+        for note in filter(None, (run.threshold_note(), training_note(run, files))):
             print(f"note: {note}", file=sys.stderr)
     rows = []
     for row in predict(arguments.model, arguments.images, **options):

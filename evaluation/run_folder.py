@@ -27,6 +27,8 @@ from goodparts.machine import is_alive
 UNFINISHED = ".unfinished"  # the end of the name of a run that is being written
 NEEDED = ("config.json", "predictions.csv", "threshold.json", "metrics.json")
 
+BEYOND = 0.01  # of the span of the scores of validate: a threshold lies no farther out
+
 
 class Run:
     """A finished run folder; what is read from it is read once.
@@ -85,8 +87,37 @@ class Run:
 
     @property
     def threshold(self):
-        """None where no class is that of good parts."""
-        return self.threshold_record["value"]
+        """None where no class is that of good parts.
+
+        Raises:
+            InputError: If it is no finite number.
+        """
+        value = self.threshold_record["value"]
+        if value is None and "score" not in self.outputs:
+            return None
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not np.isfinite(value):
+            raise InputError(
+                f"{self.folder / 'threshold.json'} has the value {value!r}, which is "
+                "no finite number. Put back a copy, or train that run again."
+            )
+        return value
+
+    def threshold_note(self):
+        """Says that the threshold lies beyond all scores of `validate`; else empty."""
+        scores = self.split("validate")["defect_score"].dropna().to_numpy()
+        if self.threshold is None or not scores.size:
+            return ""
+        low, high = scores.min(), scores.max()
+        slack = BEYOND * (high - low) + 1e-6 * max(1.0, abs(low), abs(high))
+        if low - slack <= self.threshold <= high + slack:
+            return ""
+        does = "accepts" if self.threshold > high else "rejects"
+        return (
+            f"the threshold {self.threshold:.4g} of {self.name} {does} every part: "
+            f"the scores of validate reach from {low:.4g} to {high:.4g}. Was "
+            "threshold.json changed?"
+        )
 
     def judged(self, split):
         """The `Judged` of a split, without what masks and instances tell."""

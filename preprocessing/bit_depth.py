@@ -7,12 +7,36 @@ import numpy as np
 from PIL import Image, ImageOps
 
 BIT_DEPTHS = (8, 10, 12, 14, 16)
+HOT_BITS = 4  # more than the depth of the other pixels
+HOT_SHARE = 1e-4  # of the values of an image, at most
+MIN_HOT = 3  # values, one pixel of three colours: allowed in images of any size
 _SCALED = ("PPM", "JPEG2000")  # the file says its depth, and Pillow scales by it
 
 
 def depth_of(value):
     """The bit depth of a camera by the largest value in its images."""
     return next(depth for depth in BIT_DEPTHS if value < 1 << depth)
+
+
+def depth_of_image(values):
+    """The bit depth of an image, hot pixels aside.
+
+    A few values that need HOT_BITS more than all others are faults of the sensor.
+
+    Args:
+        values: Integers of any shape, see `deep_values`.
+    """
+    depth = depth_of(values.max(initial=0))
+    for lower in BIT_DEPTHS:
+        if lower + HOT_BITS <= depth and not is_too_deep(values, lower):
+            return lower
+    return depth
+
+
+def is_too_deep(values, bit_depth):
+    """Whether more values than those of a few hot pixels need a larger bit depth."""
+    allowed = max(MIN_HOT, int(HOT_SHARE * values.size))
+    return int((values >> bit_depth > 0).sum()) > allowed
 
 
 def is_deep(image):

@@ -31,9 +31,10 @@ from preprocessing.importing.checked_images import (
     add_paths,
     check_images,
     find_bit_depth,
+    note_on_depths,
     place_files,
 )
-from preprocessing.importing.good_alone import check_good_alone
+from preprocessing.importing.good_alone import check_good_alone, refuse_twins
 from preprocessing.importing.layouts import LAYOUTS, read_source
 from preprocessing.importing.left_out import describe_left_out, left_out
 from preprocessing.importing.mask_names import SPLIT_FOLDERS
@@ -117,7 +118,9 @@ def _choose_normal(source, found, table, rejected, normal_class, classes_only):
     if not classes_only:
         if len(classes) == 1:
             check_good_alone(source, found.layout, table, rejected, normal_class)
-        return find_normal_class(classes, normal_class)
+        normal_class = find_normal_class(classes, normal_class)
+        refuse_twins(source, classes, normal_class)
+        return normal_class
     if normal_class is not None:
         raise InputError("Give --normal-class or --classes-only, not both.")
     if len(classes) == 1:
@@ -155,7 +158,11 @@ def _split(source, found, images, table, rejected, normal_class, rule):
         "leak": round(leak, 4),
         "neighbour_guess": guess,
         "num_rejected": len(rejected),
-        "notes": [*found.notes, *_note_on_pooling(table, rule)],
+        "notes": [
+            *found.notes,
+            *_note_on_pooling(table, rule),
+            *note_on_depths(kept, normal_class),
+        ],
         "num_left_out": len(left_out(images, rejected)),
     }
     return table, kept, info

@@ -11,7 +11,8 @@ from PIL import Image, ImageOps
 from goodparts.command import InputError, reason
 from goodparts.files import write_bytes
 from goodparts.machine import num_cpus
-from preprocessing.bit_depth import deep_values
+from preprocessing.bit_depth import deep_values, depth_of_image, is_too_deep
+from preprocessing.folder_walk import is_special
 from preprocessing.mask_pixels import mark_defects
 
 IMAGE_SUFFIXES = frozenset(
@@ -43,7 +44,8 @@ def read_image(path, bit_depth=None):
     Args:
         path: Of the file.
         bit_depth: How many bits the camera gave of an image whose file has more than
-            8; the upper 8 of them are kept. Other images need none.
+            8; the upper 8 of them are kept, and values of a few hot pixels above are
+            clipped. Other images need none.
 
     Raises:
         InputError: If the file is missing, empty, truncated or no image, or has more
@@ -69,12 +71,12 @@ def decode_image(content, name, bit_depth=None):
             "Convert it to 8 bits as the training images were, or give --bit-depth "
             "where there is one (dataset.json of the training images has it)."
         )
-    if values.max(initial=0) >> bit_depth:
+    if is_too_deep(values, bit_depth):
         raise InputError(
             f"{name} has values up to {values.max()}, which are more than {bit_depth} "
             "bits. Is it of another camera than the others?"
         )
-    return _as_rgb(values >> (bit_depth - 8))
+    return _as_rgb(np.minimum(values, (1 << bit_depth) - 1) >> (bit_depth - 8))
 
 
 def read_mask(path):
@@ -109,13 +111,24 @@ def read_mask_values(path):
 
 def looks_like_mask(path):
     """Whether an image file is black, or black and up to three levels or white."""
-    pixels = read_image(path, bit_depth=16)
+    pixels = _read_by_itself(path)
     grey = pixels.max(axis=2)
     levels = np.flatnonzero(np.bincount(grey.ravel()))
     if levels[0] > 16 or not (pixels.max(axis=2) == pixels.min(axis=2)).mean() > 0.9:
         return False
     ends = ((grey <= 16) | (grey >= 239)).mean()
     return len(levels) <= 4 or bool(ends > 0.98)
+
+
+def _read_by_itself(path):
+    """Reads an image, of more than 8 bits by the depth of its own values."""
+    content = _read_bytes(path)
+    try:
+        values = deep_values(content) if content else None
+    except UNREADABLE:
+        values = None
+    depth = None if values is None else depth_of_image(values)
+    return decode_image(content, path, depth)
 
 
 def image_size(path):
@@ -185,6 +198,8 @@ def _unreadable(name, error):
 
 
 def _read_bytes(path):
+    if is_special(path):
+        raise InputError(f"{path} is a pipe, socket or device; give an image file.")
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:

@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from evaluation.run_folder import Run, read_run
 from goodparts.command import InputError
 from goodparts.files import read_json, write_json
 from models import load_predictor
-from predict import predict, training_note
+from predict import find_images, predict, training_note
+from preprocessing.images import read_image
 
 ROOT = Path(__file__).parent.parent
 
@@ -33,6 +35,20 @@ def runs(washers, tmp_path_factory):
         for name in ("hard", "weighted", "logistic", "svm")
     }
     return members, combined
+
+
+def test_folders_behind_links_are_searched_and_pipes_are_not_opened(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/1.png").write_bytes(b"")
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    (folder / "loop").symlink_to(folder)
+    os.mkfifo(folder / "2.png")
+
+    assert find_images([folder]) == [folder / "linked/1.png"]
+    with pytest.raises(InputError, match="is a pipe"):
+        read_image(folder / "2.png")
 
 
 def test_verdicts_are_the_tables(runs, washers, part_folder):

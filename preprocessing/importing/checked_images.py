@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+from collections import defaultdict
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from PIL import Image
 
 from goodparts.command import InputError, progress, reason
 from goodparts.files import file_hash, natural_key
-from preprocessing.bit_depth import deep_values, depth_of, is_deep
+from preprocessing.bit_depth import deep_values, depth_of_image, is_deep
 from preprocessing.images import (
     UNREADABLE,
     decode_image,
@@ -25,6 +26,8 @@ from preprocessing.instances import draw_instances, mask_instances
 from preprocessing.manifest import COLUMNS, image_source
 from preprocessing.splitting.near_duplicates import Fingerprint, fingerprint
 
+INVERTED = 0.5  # of an image: a mask that marks more may be inverted
+
 
 class CheckedImage(NamedTuple):
     """An image that can be read.
@@ -37,6 +40,8 @@ class CheckedImage(NamedTuple):
         fingerprint: What near-duplicates are found by.
         bit_depth: Of the camera, where the file has more than 8 bits: the data set
             gets the upper 8 as a PNG. None where it gets the file as it is.
+        pixels_sha256: Of the pixels, whatever the format of the file.
+        remarks: What is to be said of it, though it is used.
     """
 
     found: SourceImage
@@ -45,6 +50,8 @@ class CheckedImage(NamedTuple):
     size: tuple
     fingerprint: Fingerprint
     bit_depth: int | None = None
+    pixels_sha256: str = ""
+    remarks: tuple = ()
 
     @property
     def instances(self):
@@ -58,13 +65,27 @@ class CheckedImage(NamedTuple):
 def find_bit_depth(found):
     """The bit depth of a data set by its largest value; 8 where all files have 8 bits.
 
+    A few hot pixels do not count, see `depth_of_image`.
+
     Args:
         found: List of `SourceImage`.
     """
     with image_threads() as pool:
-        steps = pool.map(lambda image: _largest_value(image.path), found)
-        largest = list(progress(steps, "finding the bit depth", len(found)))
-    return max((depth_of(value) for value in largest if value is not None), default=8)
+        steps = pool.map(lambda image: _own_depth(image.path), found)
+        return max(progress(steps, "finding the bit depth", len(found)), default=8)
+
+
+def note_on_depths(images, normal_class):
+    """Says where files of good parts have other bit depths than those of defects."""
+    depths = {True: set(), False: set()}
+    for image in images:
+        depths[image.found.label == normal_class].add(bool(image.bit_depth))
+    if not depths[True] or not depths[False] or depths[True] == depths[False]:
+        return []
+    return [
+        "warning: good and defective parts have files of different bit depths, which "
+        "may tell them apart: take them with the same settings of the camera"
+    ]
 
 
 def check_images(found, bit_depth=8):
@@ -85,13 +106,14 @@ def check_images(found, bit_depth=8):
         results = list(progress(steps, "reading", len(found)))
     rejected = [result for result in results if isinstance(result, Rejected)]
     readable = [result for result in results if isinstance(result, CheckedImage)]
-    by_content = {}
+    by_content, by_pixels = {}, defaultdict(set)
     for image in readable:
         by_content.setdefault(image.sha256, []).append(image)
+        by_pixels[image.pixels_sha256] |= {image.found.label}
     kept = []
     for image in readable:
         alike = by_content[image.sha256]
-        labels = sorted({other.found.label for other in alike})
+        labels = sorted(by_pixels[image.pixels_sha256])
         source = image.found.source
         if len(labels) > 1:
             reason = f"mislabelled: the same image has the labels {', '.join(labels)}"
@@ -101,6 +123,7 @@ def check_images(found, bit_depth=8):
             rejected.append(Rejected(source, reason))
         else:
             kept.append(image)
+            rejected += [Rejected(source, remark) for remark in image.remarks]
     return kept, rejected
 
 
@@ -179,28 +202,37 @@ def _place(path, target, link):
         shutil.copyfile(path, target)  # another file system
 
 
-def _largest_value(path):
-    """The largest value of an image of more than 8 bits, else None."""
+def _own_depth(path):
     try:
         with Image.open(path) as image:
             if not is_deep(image):
-                return None
-        return int(deep_values(path.read_bytes()).max(initial=0))
+                return 8
+        return depth_of_image(deep_values(path.read_bytes()))
     except UNREADABLE:
-        return None
+        return 8
 
 
 def _check(found, bit_depth):
     try:
         content = found.path.read_bytes()
         image = decode_image(content, found.source, bit_depth)
-        is_converted = deep_values(content) is not None
-        mask_sha256 = ""
+        values = deep_values(content)
+        is_converted = values is not None
+        mask_sha256, remarks = "", []
+        if is_converted and values.max(initial=0) >> bit_depth:
+            remarks.append(
+                f"has {(values >> bit_depth > 0).sum()} values above {bit_depth} bits, "
+                f"up to {values.max()}, which are clipped: hot pixels?"
+            )
         if found.mask_paths:
             mask = read_masks(found.mask_paths, found.mask_ignore)[0]
             if mask.shape != image.shape[:2]:
                 sizes = [f"{w}x{h}" for h, w in (mask.shape, image.shape[:2])]
                 raise InputError(f"mask is {sizes[0]}, image is {sizes[1]} pixels")
+            if mask.mean() > INVERTED:
+                remarks.append(
+                    f"its mask marks {mask.mean():.0%} of it as defect: is it inverted?"
+                )
             mask_sha256 = " ".join(map(file_hash, found.mask_paths))
             mask_sha256 += f" without {found.mask_ignore}" * bool(found.mask_ignore)
     except (InputError, OSError) as error:
@@ -215,6 +247,8 @@ def _check(found, bit_depth):
         size,
         fingerprint(image),
         bit_depth if is_converted else None,
+        hashlib.sha256(repr(size).encode() + image.tobytes()).hexdigest(),
+        tuple(remarks),
     )
 
 

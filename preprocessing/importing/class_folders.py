@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from goodparts.command import InputError
 from preprocessing.images import is_image, looks_like_mask
 from preprocessing.importing.found_image import Found, Rejected, SourceImage
-from preprocessing.importing.mask_names import split_masks
+from preprocessing.importing.mask_names import mask_key, split_masks
 
 _LOOKED_AT = 5  # files of a folder, before all of them are
 
@@ -38,7 +38,16 @@ def read_good_parts(folder, files, normal_name):
 
 
 def find_masks(folder, files):
-    """The files among the images that are masks by name and look, as {name: Rejected}.
+    """What is a mask by name and look among the images, as {name: Rejected}."""
+    reason = "looks like the mask of {}, so it is no image"
+    return {
+        name: Rejected(name, reason.format("/".join(twin)))
+        for name, twin in masks_by_look(folder, files).items()
+    }
+
+
+def masks_by_look(folder, files):
+    """The files among the images that are masks by name and look, as {name: twin}.
 
     Beside an image `1.jpg` these are files such as `1_label.bmp`, `1_x.png` or `1.bmp`
     that are black and white.
@@ -51,10 +60,9 @@ def find_masks(folder, files):
         try:
             is_mask = looks_like_mask(folder / name)
         except InputError:
-            continue
+            is_mask = mask_key(name)[1]
         if is_mask:
-            reason = f"looks like the mask of {'/'.join(twin)}, so it is no image"
-            found[name] = Rejected(name, reason)
+            found[name] = twin
     return found
 
 

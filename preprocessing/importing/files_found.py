@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 
 from goodparts.command import InputError, reason
+from preprocessing.folder_walk import is_hidden, special_files, walk
 from preprocessing.images import IMAGE_SUFFIXES, is_image
 from preprocessing.importing.annotation_files import read_json_file, read_xml_file
 from preprocessing.importing.found_image import Rejected
@@ -14,7 +15,6 @@ from preprocessing.normal_names import is_normal_name
 OTHER_TABLES = (".parquet", ".xlsx", ".xls", ".ods")  # not read
 _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz")
 _PARSERS = {".json": read_json_file, ".xml": read_xml_file}
-_SYSTEM = ("thumbs.db", "desktop.ini")
 
 
 def find_start(folder, normal_name=None):
@@ -33,7 +33,7 @@ def find_start(folder, normal_name=None):
     start = folder
     while True:
         with os.scandir(start) as entries:
-            seen = [entry for entry in entries if not _is_hidden(entry.name)]
+            seen = [entry for entry in entries if not is_hidden(entry.name)]
         inner = [entry for entry in seen if entry.is_dir()]
         has_more = any(
             is_image(entry.name)
@@ -54,7 +54,7 @@ def list_files(folder):
     Raises:
         InputError: If none is an image; the text says what is there.
     """
-    files = sorted(_walk(folder))
+    files = sorted(walk(folder))
     if not any(map(is_image, files)):
         suffixes = " ".join(sorted(IMAGE_SUFFIXES))
         counts = Counter(_suffix(name) for name in files)
@@ -64,6 +64,12 @@ def list_files(folder):
             seen += " Unpack archives first."
         raise InputError(f"{folder} has no images ({suffixes}). Check the path.{seen}")
     return files
+
+
+def no_files(folder):
+    """One `Rejected` for every pipe, socket or device, which is not opened."""
+    reason = "is no regular file (a pipe, socket or device)"
+    return [Rejected(name, reason) for name in special_files(folder)]
 
 
 def count_unused(names):
@@ -118,24 +124,6 @@ def seen_unread(folder, files):
     elif others:
         seen.append(f"{len(others)} .json or .xml files, first {others[0]}")
     return f" Seen, but not read: {'; '.join(seen)}." if seen else ""
-
-
-def _walk(folder, prefix="", parents=()):
-    here = os.path.realpath(folder)
-    if here in parents:  # a symbolic link to a folder above
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if _is_hidden(entry.name):
-                continue
-            if entry.is_dir():
-                yield from _walk(entry.path, f"{prefix}{entry.name}/", (*parents, here))
-            else:
-                yield prefix + entry.name
-
-
-def _is_hidden(name):
-    return name.startswith(".") or name == "__MACOSX" or name.lower() in _SYSTEM
 
 
 def _says_something(name, normal_name):

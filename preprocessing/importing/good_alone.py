@@ -1,4 +1,4 @@
-"""Sources with one class: whether it is that of the good parts, and meant so."""
+"""Whether the class of the good parts is meant to be what it is, alone or not."""
 
 import shlex
 from pathlib import PurePosixPath
@@ -46,6 +46,17 @@ def check_good_alone(source, layout, table, rejected, normal_class):
             f"other folders cannot, first {others[0].path}: {others[0].reason}. Fix "
             "them, or take them away if good parts alone are wanted."
         )
+
+
+def refuse_twins(source, classes, normal_class):
+    """Raises InputError where a class differs from that of good parts by case alone."""
+    for name in classes:
+        if name != normal_class and name.casefold() == normal_class.casefold():
+            raise InputError(
+                f"{source} has the classes {normal_class!r} and {name!r}: are both of "
+                "good parts? Give them one name, or names that differ by more than "
+                "their case."
+            )
 
 
 def _is_of_another_class(path, only):

@@ -1,21 +1,31 @@
 """Images with masks: the layouts of MVTec, and of images beside their masks."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import PurePosixPath
 
 from goodparts.command import InputError
-from preprocessing.images import image_size, image_threads, is_image
+from preprocessing.images import image_frame, image_size, image_threads, is_image
+from preprocessing.importing.class_folders import masks_by_look
 from preprocessing.importing.found_image import Found, Rejected, SourceImage
+from preprocessing.importing.mask_doubts import find_mask_doubts
 from preprocessing.importing.mask_names import (
     MASK_FOLDERS,
     SPLIT_FOLDERS,
     image_key,
     mask_key,
+    spellings,
     split_masks,
 )
-from preprocessing.importing.mask_values import IGNORE, mixes_ignore, read_masks
+from preprocessing.importing.mask_values import (
+    IGNORE,
+    has_ignored,
+    mask_kind,
+    read_masks,
+)
+from preprocessing.importing.turned import is_mask_unclear, remark_unclear
 from preprocessing.normal_names import is_normal_name
 
+ONLY_IGNORED = f"its mask marks only what does not count (value {IGNORE})"
 DEFECT_NAME = "defect"  # the class of what a mask marks, where nothing names it
 
 
@@ -37,18 +47,20 @@ def read_mvtec(folder, files, normal_name):
         else:
             rejected.append(Rejected(source, "lies in no class of train or test"))
     keys = {key: True for _, key in images}
+    spelled = spellings(keys)
     for mask, key in masks.items():
-        tested = image_key(("test", *key), keys)
-        trained = image_key(("train", *key), keys)
+        tested = image_key(("test", *key), keys, spelled)
+        trained = image_key(("train", *key), keys, spelled)
         masks[mask] = tested if tested in keys else trained
     places = {}  # of the images whose masks lie beside them
     for image, key in images:
         places[beside[0].get(image.source)] = key
     masks |= {mask: places.get(key, key) for mask, key in beside[1].items()}
     joined, problems = _add_masks(folder, images, masks)
-    kept, unlike = _hold_against_folders(joined, normal_name)
-    notes = _note_missing_masks(kept, normal_name)
     unused = [name for name in files if not is_image(name)]
+    doubts = find_mask_doubts(folder, images, masks, unused)
+    kept, unlike = _hold_against_folders(joined, normal_name, doubts)
+    notes = _note_missing_masks(kept, normal_name)
     return Found(kept, rejected + problems + unlike + notes, [], unused)
 
 
@@ -58,7 +70,7 @@ def read_pairs(folder, files, normal_name):
     The label is the class folder. Where there are none, or folders with marked and
     with empty masks show that they are no classes, it is what the mask shows.
     """
-    keys, masks = split_masks(filter(is_image, files))
+    keys, masks = _split_masks(folder, files)
     has_splits = all(
         len(key) > 1 and key[0].lower() in SPLIT_FOLDERS for key in keys.values()
     )
@@ -70,6 +82,8 @@ def read_pairs(folder, files, normal_name):
         image = SourceImage(folder / source, source, label, official_split=split)
         images.append((image, key))
     joined, problems = _add_masks(folder, images, masks)
+    unused = [name for name in files if not is_image(name)]
+    doubts = find_mask_doubts(folder, images, masks, unused)
     notes, unclear = [], []
     if any(image.label for image in joined):
         tops = _mixed_folders(joined, normal_name)
@@ -84,14 +98,25 @@ def read_pairs(folder, files, normal_name):
         labelled = [image for image in joined if image.label]
         strays = [image.source for image in joined if not image.label]
         unclear = [Rejected(source, "lies in no class folder") for source in strays]
-        labelled, unlike = _hold_against_folders(labelled, normal_name)
+        labelled, unlike = _hold_against_folders(labelled, normal_name, doubts)
         unclear += unlike
     else:
-        labelled, unclear, said = _label_by_masks(joined, normal_name)
+        labelled, unclear, said = _label_by_masks(joined, normal_name, doubts)
         notes += said
     missing = _note_missing_masks(labelled, normal_name)
-    unused = [name for name in files if not is_image(name)]
     return Found(labelled, problems + unclear + missing, notes, unused)
+
+
+def _split_masks(folder, files):
+    """As `split_masks`, and what is a mask by its look and bears an image's name."""
+    keys, masks = split_masks(filter(is_image, files))
+    counts = Counter(keys.values())
+    for name, twin in masks_by_look(folder, files).items():
+        key = mask_key("/".join(twin) + ".png")[0]
+        if name in keys and counts[key] > (keys[name] == key):
+            counts[keys.pop(name)] -= 1
+            masks[name] = key
+    return keys, masks
 
 
 def _add_masks(folder, images, masks):
@@ -125,7 +150,20 @@ def _add_masks(folder, images, masks):
                 image, problems = _add_mask(folder, image, masks_of[key])
             joined += [image] if image else []
             rejected += problems
+    turned = [image.source for image in joined if _is_turn_unclear(image)]
+    rejected += remark_unclear(sorted(turned), "masks")
     return _set_ignored(joined), rejected
+
+
+def _is_turn_unclear(image):
+    if not image.mask_paths:
+        return False
+    try:
+        frame = image_frame(image.path)
+        turned = [image_frame(path)[1] > 1 for path in image.mask_paths]
+    except InputError:
+        return False
+    return is_mask_unclear(*frame) and not all(turned)
 
 
 def _add_mask(folder, image, masks):
@@ -139,7 +177,7 @@ def _add_mask(folder, image, masks):
         try:
             mask_size = image_size(folder / mask)
         except InputError as error:
-            if not image.label:
+            if not image.label or is_normal_name(image.label):
                 reason = f"good or defect is unknown: {error}"
                 return None, [Rejected(image.source, reason)]
             reason = f"the image is kept without its mask: {error}"
@@ -159,7 +197,7 @@ def _set_ignored(images):
     """The images, told which value of their masks does not count."""
     paths = [path for image in images for path in image.mask_paths]
     with image_threads() as pool:
-        ignore = IGNORE if any(pool.map(mixes_ignore, paths)) else None
+        ignore = IGNORE if has_ignored(pool.map(mask_kind, paths)) else None
     return [image._replace(mask_ignore=ignore) for image in images]
 
 
@@ -174,7 +212,7 @@ def _seen(image):
     except InputError as error:
         return None, f"good or defect is unknown: {error}"
     if ignored.any() and not marked.any():
-        return None, f"its mask marks only what does not count (value {IGNORE})"
+        return None, ONLY_IGNORED
     return bool(marked.any()), ""
 
 
@@ -196,19 +234,34 @@ def _mixed_folders(images, normal_name):
     return sorted(labels) if len(mixed) * 2 >= len(marks) > 0 else []
 
 
-def _hold_against_folders(images, normal_name):
-    """Leaves out what lies in the folder of good parts and has a defect in its mask.
+def _hold_against_folders(images, normal_name, doubts):
+    """Leaves out what lies in the folder of good parts and may have a defect.
 
+    Its mask marks one, or only what does not count, or a mask of no image may be its.
     In a folder of defects an empty mask is only said.
     """
     masked = [image for image in images if image.mask_paths]
     wrong, said = set(), []
-    for image, (is_marked, _) in zip(masked, _look(masked), strict=True):
+    for image in images:
+        doubt = (
+            ""
+            if image.mask_paths or not _is_normal(image.label, normal_name)
+            else (doubts.of_good(image))
+        )
+        if doubt:
+            wrong.add(image.source)
+            said.append(Rejected(image.source, doubt))
+    for image, (is_marked, reason) in zip(masked, _look(masked), strict=True):
         is_good = _is_normal(image.label, normal_name)
         if is_good and is_marked:
             reason = "lies in the folder of good parts, but its mask marks a defect"
             wrong.add(image.source)
             said.append(Rejected(image.source, reason))
+        elif reason == ONLY_IGNORED:
+            if is_good:
+                wrong.add(image.source)
+            text = reason if is_good else f"{reason}; kept as {image.label}"
+            said.append(Rejected(image.source, text))
         elif not is_good and is_marked is False:
             reason = f"its mask is empty; the image is kept as {image.label}"
             said.append(Rejected(image.source, reason))
@@ -219,11 +272,12 @@ def _is_normal(label, normal_name):
     return label.casefold() == normal_name.casefold() or is_normal_name(label)
 
 
-def _label_by_masks(images, normal_name):
+def _label_by_masks(images, normal_name, doubts):
     """Labels images by what their masks mark.
 
     An image without a mask is normal, unless other normal images do have one (which
-    is black): then its mask is missing and the image is rejected.
+    is black): then its mask is missing and the image is rejected. So it is where a
+    mask without an image may be its.
     """
     labelled, without_mask, rejected = [], [], []
     for image, (is_marked, reason) in zip(images, _look(images), strict=True):
@@ -239,6 +293,9 @@ def _label_by_masks(images, normal_name):
         rejected += [Rejected(image.source, reason) for image in without_mask]
         return labelled, rejected, []
     notes = []
+    unclear = [(each, doubts.of_unlabelled(each.source)) for each in without_mask]
+    rejected += [Rejected(image.source, doubt) for image, doubt in unclear if doubt]
+    without_mask = [image for image, doubt in unclear if not doubt]
     if without_mask:
         notes = [f"images without a mask, taken for good: {len(without_mask)}"]
     return labelled + without_mask, rejected, notes

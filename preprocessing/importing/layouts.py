@@ -13,12 +13,19 @@ from preprocessing.images import is_image
 from preprocessing.importing.annotated_images import read_annotated
 from preprocessing.importing.annotation_kinds import annotation_layouts
 from preprocessing.importing.class_folders import read_class_folders, read_good_parts
+from preprocessing.importing.contradictions import (
+    ask_for_good_folder,
+    hold_against_others,
+    refuse_bad_folders,
+    refuse_inner_classes,
+)
 from preprocessing.importing.files_found import (
     broken_files,
     count_unused,
     describe_unused,
     find_start,
     list_files,
+    no_files,
     seen_unread,
 )
 from preprocessing.importing.image_masks import read_mvtec, read_pairs
@@ -88,9 +95,12 @@ def read_source(folder, *, layout=None, normal_name=None):
     folder = Path(find_start(folder, normal_name))
     files = list_files(folder)
     if layout is None:
-        layout = _find_layout(folder, files)
+        layout = _find_layout(folder, files, normal_name)
     found = _read(folder, files, layout, normal_name)
-    rejected = sorted([*found.rejected, *broken_files(folder, found.unused)])
+    ask_for_good_folder(folder, files, found, layout, normal_name)
+    found = hold_against_others(folder, files, layout, found, normal_name or "good")
+    rejected = [*found.rejected, *broken_files(folder, found.unused), *no_files(folder)]
+    rejected.sort()
     if not found.images:
         first = f" First: {rejected[0].path}: {rejected[0].reason}." if rejected else ""
         raise InputError(
@@ -114,11 +124,12 @@ def _read(folder, files, layout, normal_class):
     if layout == "image_mask_pairs":
         return read_pairs(folder, files, normal_name)
     if layout == GOOD_PARTS:
+        refuse_bad_folders(folder, files, normal_name)
         return read_good_parts(folder, files, normal_name)
     return read_annotated(folder, files, layout, normal_class)
 
 
-def _find_layout(folder, files):
+def _find_layout(folder, files, normal_class):
     paths = [PurePosixPath(name) for name in files if is_image(name)]
     tops = {path.parts[0].lower() for path in paths if len(path.parts) > 1}
     in_splits = tops <= SPLIT_FOLDERS.keys() | MASK_FOLDERS
@@ -146,6 +157,7 @@ def _find_layout(folder, files):
         return "image_mask_pairs"
     if tops and not in_splits and not any(map(is_role, tops)):
         _refuse_broken_annotations(folder, files)
+        refuse_inner_classes(folder, files, normal_class)
         return "class_folders"
     if find_table(folder, files):
         return "csv"

@@ -1,6 +1,7 @@
 """Which file is the mask of which image, by folder, ending or stem."""
 
 import re
+import unicodedata
 from collections import defaultdict
 from pathlib import PurePosixPath
 
@@ -56,8 +57,9 @@ def split_masks(sources):
         if key not in masks and 0 < len(pngs) < len(members):
             masks[key] = pngs
             images[key] = [name for name in members if name not in pngs]
+    spelled = spellings(images)
     for key in list(masks):
-        found = image_key(key, images)
+        found = image_key(key, images, spelled)
         if found != key:
             masks[found] = masks[found] + masks.pop(key)
     return _by_source(images), _by_source(masks)
@@ -77,17 +79,33 @@ def mask_key(source):
     return (*folders, stem), False
 
 
-def image_key(key, keys):
+def image_key(key, keys, spelled):
     """The key of the image that a mask of a key belongs to; its own if there is none.
 
     Args:
         key: Of the mask, which may have an ending, or lie in a folder of the image's
             stem.
         keys: Of all images.
+        spelled: `spellings(keys)`, for what is written in another case.
     """
     *folders, stem = key
     names = [key, *((*folders, twin) for twin in mask_twins(stem)), tuple(folders)]
-    return next((name for name in names if name and keys.get(name)), key)
+    for name in names:
+        if name and keys.get(name):
+            return name
+    return next((spelled[_fold(n)] for n in names if spelled.get(_fold(n))), key)
+
+
+def spellings(keys):
+    """Keys by how they read whatever their case and Unicode form; None for several."""
+    found = {}
+    for key in keys:
+        found[_fold(key)] = None if _fold(key) in found else key
+    return found
+
+
+def _fold(key):
+    return tuple(unicodedata.normalize("NFC", name).casefold() for name in key)
 
 
 def mask_twins(stem):
@@ -105,10 +123,12 @@ def is_role(folder):
 
 def _take_endings(images, masks):
     """Moves what has a mask's ending and a twin without it from images to masks."""
+    spelled = spellings(images)
     for key in list(images):
         for stem in mask_twins(key[-1]):
             twin = (*key[:-1], stem)
-            if images.get(twin):
+            twin = twin if images.get(twin) else spelled.get(_fold(twin))
+            if twin != key and images.get(twin):
                 masks[twin] += images.pop(key)
                 break
 

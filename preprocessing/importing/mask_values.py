@@ -6,6 +6,7 @@ from goodparts.command import InputError
 from preprocessing.images import read_mask_values
 
 IGNORE = 255  # beside class indices: pixels that do not count
+MAX_INDEX = 32  # of a class
 
 
 def read_masks(paths, ignore=None):
@@ -34,14 +35,37 @@ def read_masks(paths, ignore=None):
     return marked, ignored & ~marked
 
 
-def mixes_ignore(path):
-    """Whether a mask has small class indices and 255, which then does not count."""
+def has_ignored(kinds):
+    """Whether 255 does not count in a set of masks: some mix it with class indices.
+
+    One mask of many that are black and white may do so by a stray pixel: then 255 is
+    what all others say it is, the defect.
+
+    Args:
+        kinds: Of the masks, see `mask_kind`.
+    """
+    kinds = list(kinds)
+    indexed = kinds.count("indexed") + kinds.count("mixed")
+    return "mixed" in kinds and indexed >= kinds.count("white")
+
+
+def mask_kind(path):
+    """What the values of a mask are beside 0.
+
+    Returns:
+        `white` (255 alone), `indexed` (class indices), `mixed` (both) or None.
+    """
     try:
         values = read_mask_values(path)[1]
     except (InputError, OSError):
-        return False
+        return None
     if values is None:
-        return False
+        return None
     levels = np.unique(values)
-    rest = levels[(levels > 0) & (levels < IGNORE)]
-    return bool(levels[-1] == IGNORE and len(rest) and rest.max() <= 32)
+    levels = levels[levels > 0]
+    rest = levels[levels != IGNORE]
+    if not len(levels) or (len(rest) and rest.max() > MAX_INDEX):
+        return None
+    if not len(rest):
+        return "white"
+    return "mixed" if levels[-1] == IGNORE else "indexed"

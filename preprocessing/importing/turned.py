@@ -38,13 +38,18 @@ def _turned(instance, turn):
     return {**instance, "bbox": box, "polygons": polygons}
 
 
-def remark_unclear(sources):
+def is_mask_unclear(size, orientation):
+    """Whether a mask of this size may be of the raw pixels or of the turned picture."""
+    return orientation > 1 and (orientation not in SIDEWAYS or size[0] == size[1])
+
+
+def remark_unclear(sources, what="boxes"):
     """One remark on the images of which it cannot be told whether they were turned."""
     if not sources:
         return []
     others = f" (so are {len(sources) - 1} others)" if len(sources) > 1 else ""
     reason = (
-        f"is turned by EXIF{others}: whether its boxes were drawn on the turned "
+        f"is turned by EXIF{others}: whether its {what} were drawn on the turned "
         "picture cannot be told, they are kept as they are; look at them with "
         "pipenv run boxes"
     )

@@ -145,6 +145,24 @@ def test_a_damaged_file_is_one_line(dataset, make_run, name, content, said):
         print(again.metrics, again.threshold_record)
 
 
+@pytest.mark.parametrize("value", ["true", '"0.5"', "1e400", "NaN", "null", "[1]"])
+def test_a_threshold_that_is_no_number_is_one_line(dataset, make_run, value):
+    run = make_run(dataset, "bovw")
+    content = f'{{"value": {value}, "rule": "by hand"}}'
+    (run.folder / "threshold.json").write_text(content)
+    with pytest.raises(InputError, match="which is no finite number"):
+        print(read_run(run.folder).threshold)
+
+
+@pytest.mark.parametrize(("value", "does"), [(2, "accepts"), (-1.0, "rejects")])
+def test_a_threshold_beyond_all_scores_is_said(dataset, make_run, value, does):
+    run = make_run(dataset, "bovw")
+    assert run.threshold_note() == ""
+    record = {**run.threshold_record, "value": value}
+    write_json(run.folder / "threshold.json", record)
+    assert f"{does} every part" in read_run(run.folder).threshold_note()
+
+
 @pytest.mark.parametrize(
     "changed",
     [

@@ -10,9 +10,9 @@ from deployment.runtime import load_bundle
 from goodparts.command import InputError
 from live.camera.sources import open_source
 from predict import predict
-from preprocessing.bit_depth import deep_values, depth_of
+from preprocessing.bit_depth import deep_values, depth_of, depth_of_image
 from preprocessing.create_folders import create_folders, describe
-from preprocessing.images import read_image
+from preprocessing.images import looks_like_mask, read_image
 
 
 def part(seed):
@@ -78,6 +78,63 @@ def test_one_depth_for_all_images_and_8_bits_stay_as_they_are(tmp_path):
     assert rows.loc["good/0.jpg", "path"].endswith(".jpg")
     dark = read_image(dataset.folder / rows.loc["good/0.png", "path"])
     assert np.array_equal(dark, part(0) // 8)  # not stretched by itself
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+def test_a_hot_pixel_darkens_no_image(tmp_path, bits):
+    for seed in range(12):
+        write_deep(
+            tmp_path / f"p/{'good' if seed % 2 else 'hole'}/{seed}.png",
+            part(seed),
+            bits,
+        )
+    path = tmp_path / "p/good/1.png"
+    values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    values[3, 3] = 65535
+    cv2.imwrite(str(path), values)
+
+    dataset, _ = create_folders(tmp_path / "p", out=tmp_path / "out")
+
+    assert dataset.info["bit_depth"] == bits
+    rows = dataset.manifest.set_index("source")
+    expected = part(1)
+    expected[3, 3] = 255
+    assert np.array_equal(
+        read_image(dataset.folder / rows.loc["good/1.png", "path"]), expected
+    )
+    said = (dataset.folder / "rejected.csv").read_text()
+    assert f'good/1.png,"has 3 values above {bits} bits, up to 65535' in said
+
+
+def test_good_parts_of_another_depth_than_defects_get_a_warning(tmp_path):
+    for seed in range(12):
+        label, bits = ("good", 8) if seed % 2 else ("hole", 12)
+        path = tmp_path / f"p/{label}/{seed}.png"
+        write_deep(path, part(seed), bits)
+        if bits == 8:
+            cv2.imwrite(str(path), part(seed))
+
+    dataset, _ = create_folders(tmp_path / "p", out=tmp_path / "out")
+
+    assert any("different bit depths" in note for note in dataset.info["notes"])
+
+
+def test_bright_regions_and_near_depths_are_no_hot_pixels():
+    dark = np.full((64, 64), 900, np.int64)
+    dark[0, 0] = 4000  # 12 bits beside 10
+    assert depth_of_image(dark) == 12
+    dark[:4, :4] = 65535
+    assert depth_of_image(dark) == 16
+
+
+def test_images_of_10_bits_are_no_masks(tmp_path):
+    write_deep(tmp_path / "1.png", part(1), 10)
+    index = np.zeros((64, 64), np.uint16)
+    index[:9, :9] = 1
+    cv2.imwrite(str(tmp_path / "2.png"), index)
+
+    assert not looks_like_mask(tmp_path / "1.png")
+    assert looks_like_mask(tmp_path / "2.png")
 
 
 def test_a_deep_file_alone_is_refused(tmp_path):

@@ -316,6 +316,13 @@ def test_masks_without_their_images_are_only_remarks(tmp_path):
     assert dataset.classes == ["good"] and dataset.info["num_rejected"] == 1
 
 
+def test_classes_that_differ_by_case_alone_are_asked_about(tmp_path):
+    good_parts(tmp_path / "p", ["good/1.png", "good/2.png", "Good/3.png", "bad/4.png"])
+
+    with pytest.raises(InputError, match="classes 'good' and 'Good'"):
+        create_folders(tmp_path / "p", out=tmp_path / "d", normal_class="good")
+
+
 def test_natural_order_takes_every_name():
     ordered = ["", "٣", "9 a", "9 b", "10", "m9", "m10", "m²"]
     assert sorted(reversed(ordered), key=natural_key) == ordered

@@ -1,9 +1,11 @@
 """No file is left out in silence, and images begin where people have them."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
-from import_helpers import labels, picture, shape, write_json, write_labelme
+from import_helpers import labels, picture, reasons, shape, write_json, write_labelme
 from PIL import Image
 
 from goodparts.command import InputError
@@ -66,6 +68,19 @@ def test_other_files_are_counted_by_suffix(tmp_path):
     }
     assert "files that are not used: 5 (.heic 2, " in describe(dataset)
     assert dataset.info["num_rejected"] == 0
+
+
+def test_pipes_are_named_and_not_opened(tmp_path):
+    for label in ("good", "bad"):
+        picture(tmp_path / f"{label}/1.jpg")
+    for name in ("good/2.jpg", "good/1.json", "labels.csv"):
+        os.mkfifo(tmp_path / name)
+
+    source = read_source(tmp_path)
+
+    assert [*labels(source)] == ["bad/1.jpg", "good/1.jpg"]
+    assert reasons(source).keys() == {"good/2.jpg", "good/1.json", "labels.csv"}
+    assert "is no regular file" in reasons(source)["good/2.jpg"]
 
 
 def test_a_broken_json_is_named_in_any_layout(tmp_path):
