@@ -6,28 +6,21 @@ from typing import NamedTuple
 
 from goodparts.command import InputError
 from preprocessing.images import image_frame, is_image
-from preprocessing.importing.annotation_files import read_labelme, read_voc
-from preprocessing.importing.annotation_kinds import annotation_layouts
-from preprocessing.importing.coco_files import read_coco
-from preprocessing.importing.doubts import Doubts, Read
+from preprocessing.importing.annotation_readers import (
+    BY_OWN_NAME,
+    read_files,
+    readers,
+)
+from preprocessing.importing.doubts import Doubts
 from preprocessing.importing.found_image import Found, Rejected, SourceImage
 from preprocessing.importing.image_label import decide, find_outline
-from preprocessing.importing.label_tables import find_table, find_tables, read_table
 from preprocessing.importing.mask_names import split_masks
-from preprocessing.importing.matching import Claim, ImageIndex, match
-from preprocessing.importing.other_sources import Others, find_mentions, hold_against
+from preprocessing.importing.matching import ImageIndex, match
+from preprocessing.importing.other_sources import read_others
 from preprocessing.importing.shapes import scaled
 from preprocessing.importing.turned import SIDEWAYS, remark_unclear, turn_instances
-from preprocessing.importing.yolo_files import find_yolo, read_yolo
 from preprocessing.instances import clip_instances
 from preprocessing.normal_names import is_normal_name
-
-_FILES = {
-    "labelme": (read_labelme, ".json"),
-    "coco": (read_coco, ".json"),
-    "voc": (read_voc, ".xml"),
-}
-_BY_OWN_NAME = ("labelme", "voc", "yolo")  # a file speaks of the image of its name
 
 
 class _Annotated(NamedTuple):
@@ -66,10 +59,10 @@ def read_annotated(folder, files, layout, normal_class):
     """
     normal_name = normal_class or "good"
     pictures, masks = split_masks([name for name in files if is_image(name)])
-    read = _read_files(_readers(folder, files, layout))
+    read = read_files(readers(folder, files, layout))
     named = _masks_that_are_named(read.claims, masks)
     images = sorted([*pictures, *named])
-    matches = match(read.claims, images, by_own_name=layout in _BY_OWN_NAME)
+    matches = match(read.claims, images, by_own_name=layout in BY_OWN_NAME)
     rejected = [
         Rejected(file, f"cannot be read: {reason}")
         for file, reason in read.unreadable.items()
@@ -85,7 +78,7 @@ def read_annotated(folder, files, layout, normal_class):
         for source, claims in matches.claims.items()
     }
     outline = _outline(folder, annotated, normal_class, normal_name)
-    others = _read_others(folder, files, images, read, normal_name)
+    others = read_others(folder, files, images, read, normal_name)
     doubts = Doubts(files, images, layout, read, matches, normal_name, others)
     kept, counts = [], defaultdict(int)
     for source in images:
@@ -100,69 +93,6 @@ def read_annotated(folder, files, layout, normal_class):
     unused = [name for name in masks if name not in named]
     unused += [name for name in files if not is_image(name) and name not in read.used]
     return Found(kept, rejected, _notes(counts, outline), unused)
-
-
-def _readers(folder, files, layout):
-    """The files of a layout, each with the function that reads it."""
-    if layout == "yolo":
-        texts, names = find_yolo(folder, files)
-        if texts and not names:
-            raise InputError(
-                f"{folder} has YOLO labels ({texts[0]}), but no names of their "
-                "classes: add data.yaml, or classes.txt with a name in each line."
-            )
-        return {file: lambda file: read_yolo(folder, file, names) for file in texts}
-    if layout == "csv":
-        table = find_table(folder, files)
-        return {table: lambda file: read_table(folder, file, files)} if table else {}
-    reader, suffix = _FILES[layout]
-    named = [file for file in files if file.lower().endswith(suffix)]
-    return {file: lambda file: reader(folder / file) for file in named}
-
-
-def _read_files(readers):
-    read = Read([], set(), {})
-    for file, reader in readers.items():
-        try:
-            annotations = reader(file)
-        except (ValueError, OSError) as error:
-            read.unreadable[file] = str(error)
-            read.used.add(file)
-            continue
-        read.claims.extend(Claim(file, each) for each in annotations)
-        if annotations:
-            read.used.add(file)
-    return read
-
-
-def _read_others(folder, files, images, read, normal_name):
-    """What files beside those of the layout say, as `Others`."""
-    left = [name for name in files if name not in read.used]
-    readers = {kind: _readers(folder, left, kind) for kind in _kinds(folder, left)}
-    tables = [name for name in find_tables(folder, files) if name in left]
-    for table in tables:
-        readers[table] = {table: lambda file: read_table(folder, file, files)}
-    others, known = Others({}, {}, ""), set()
-    for kind, of_kind in readers.items():
-        other = _read_files(of_kind)
-        known |= other.used
-        matches = match(other.claims, images, by_own_name=kind in _BY_OWN_NAME)
-        for image, claims in matches.claims.items():
-            file, names_defect = hold_against(claims, normal_name) or ("", False)
-            if file:
-                others.spoken[image] = file
-            if names_defect:
-                others.against[image] = f"{file} names a defect in it"
-    unknown = [name for name in left if name not in known]
-    mentions, by_id = find_mentions(folder, unknown, images)
-    for image, file in mentions.items():
-        others.against.setdefault(image, f"{file}, which is not read, speaks of it")
-    return others._replace(by_id=by_id)
-
-
-def _kinds(folder, files):
-    texts, names = find_yolo(folder, files)
-    return [*annotation_layouts(folder, files), *["yolo"] * bool(texts and names)]
 
 
 def _masks_that_are_named(claims, masks):

@@ -9,7 +9,15 @@ from typing import NamedTuple
 
 from preprocessing.images import is_image
 from preprocessing.importing.annotation_files import read_json_file, read_xml_file
+from preprocessing.importing.annotation_readers import (
+    BY_OWN_NAME,
+    kinds,
+    read_files,
+    readers,
+)
 from preprocessing.importing.image_label import is_normal
+from preprocessing.importing.label_tables import find_tables, read_table
+from preprocessing.importing.matching import match
 from preprocessing.importing.unread_keys import says_something, unread_keys
 
 _LINES = (".jsonl", ".ndjson")
@@ -30,7 +38,32 @@ class Others(NamedTuple):
     by_id: str
 
 
-def hold_against(claims, normal_name):
+def read_others(folder, files, images, read, normal_name):
+    """What files beside those of the layout say, as `Others`."""
+    left = [name for name in files if name not in read.used]
+    of_kinds = {kind: readers(folder, left, kind) for kind in kinds(folder, left)}
+    tables = [name for name in find_tables(folder, files) if name in left]
+    for table in tables:
+        of_kinds[table] = {table: lambda file: read_table(folder, file, files)}
+    others, known = Others({}, {}, ""), set()
+    for kind, of_kind in of_kinds.items():
+        other = read_files(of_kind)
+        known |= other.used
+        matches = match(other.claims, images, by_own_name=kind in BY_OWN_NAME)
+        for image, claims in matches.claims.items():
+            file, names_defect = _hold_against(claims, normal_name) or ("", False)
+            if file:
+                others.spoken[image] = file
+            if names_defect:
+                others.against[image] = f"{file} names a defect in it"
+    unknown = [name for name in left if name not in known]
+    mentions, by_id = _find_mentions(folder, unknown, images)
+    for image, file in mentions.items():
+        others.against.setdefault(image, f"{file}, which is not read, speaks of it")
+    return others._replace(by_id=by_id)
+
+
+def _hold_against(claims, normal_name):
     """What the claims of other layouts on an image say: `(file, names_a_defect)`.
 
     None where they say that it is good.
@@ -50,7 +83,7 @@ def hold_against(claims, normal_name):
     return claims[0].file, False
 
 
-def find_mentions(folder, names, images):
+def _find_mentions(folder, names, images):
     """Finds the images of which files of an unknown form say something.
 
     Args:
