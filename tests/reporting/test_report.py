@@ -183,7 +183,7 @@ def test_what_cannot_be_concluded(make_dataset, make_run):
     data = make_dataset(name="weak", leak=0.02, grouping="chronological", groups=3)
     runs = [
         make_run(data, "a", notes=["ImageNet weights were not available."]),
-        make_run(data, "b"),
+        make_run(data, "b", wrong=["good/012"]),
     ]
     text = " ".join(cannot_conclude(runs, data.info, verdict(runs)))
     assert "Which of a and b is the best" in text
