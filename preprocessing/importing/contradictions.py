@@ -6,14 +6,12 @@ from pathlib import PurePosixPath
 
 from goodparts.command import InputError
 from preprocessing.images import is_image
-from preprocessing.importing.annotated_images import read_annotated
-from preprocessing.importing.annotation_kinds import annotation_layouts
+from preprocessing.importing.doubts import Read
 from preprocessing.importing.found_image import Rejected
 from preprocessing.importing.image_label import is_normal
-from preprocessing.importing.label_tables import find_table
 from preprocessing.importing.mask_names import SPLIT_FOLDERS, is_role, split_masks
 from preprocessing.importing.mask_values import read_masks
-from preprocessing.importing.yolo_files import find_yolo
+from preprocessing.importing.other_sources import read_others
 
 _BAD_WORDS = frozenset(
     "bad nok ng nio ko defect defects defective reject rejects rejected fail failed "
@@ -140,7 +138,13 @@ def hold_against_others(folder, files, layout, found, normal_name):
     masks = [name for name in files if is_image(name) and name not in images]
     doubts = _marked_by_masks(folder, [*good, *masks], good)
     if layout not in ("labelme", "coco", "voc", "yolo", "csv"):
-        doubts |= _named_elsewhere(folder, files, good, found.unused, normal_name)
+        nothing = Read([], set(), {})
+        others = read_others(folder, files, sorted(images), nothing, normal_name)
+        doubts |= {
+            source: f"is good by its folder or mask, but {others.against[source]}"
+            for source in good
+            if source in others.against
+        }
     kept = [image for image in found.images if image.source not in doubts]
     said = [Rejected(source, reason) for source, reason in doubts.items()]
     notes = [*found.notes]
@@ -171,37 +175,3 @@ def _marked_by_masks(folder, files, good):
             else:
                 doubts[source] = f"is good by its label, but its mask {mask} marks"
     return doubts
-
-
-def _named_elsewhere(folder, files, good, unused, normal_name):
-    """Good images in which annotation files or a table name a defect."""
-    doubts = {}
-    for layout in _unread_layouts(folder, files, unused):
-        try:
-            other = read_annotated(folder, files, layout, normal_name)
-        except InputError:
-            continue
-        for image in other.images:
-            if image.source in good and not is_normal(image.label, normal_name):
-                doubts[image.source] = (
-                    f"is good by its folder or mask, but its annotations ({layout}) "
-                    f"say {image.label!r}"
-                )
-        kept = {image.source for image in other.images}
-        for path, reason in other.rejected:
-            is_spoken_of = not reason.startswith("no annotation")
-            if path in good and path not in kept and is_spoken_of:
-                doubts[path] = reason
-    return doubts
-
-
-def _unread_layouts(folder, files, unused):
-    """The layouts of which there are files that were not read."""
-    found = [*annotation_layouts(folder, unused)]
-    texts, names = find_yolo(folder, files)
-    found += ["yolo"] * bool(texts and names)
-    try:
-        found += ["csv"] * bool(find_table(folder, files))
-    except InputError:
-        pass
-    return found

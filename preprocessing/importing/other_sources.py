@@ -51,11 +51,11 @@ def read_others(folder, files, images, read, normal_name):
         known |= other.used
         matches = match(other.claims, images, by_own_name=kind in BY_OWN_NAME)
         for image, claims in matches.claims.items():
-            file, names_defect = _hold_against(claims, normal_name) or ("", False)
+            file, said = _hold_against(claims, normal_name)
             if file:
                 others.spoken[image] = file
-            if names_defect:
-                others.against[image] = f"{file} names a defect in it"
+            if said:
+                others.against[image] = f"{file} names a defect in it: {said}"
     unknown = [name for name in left if name not in known]
     mentions, by_id = _find_mentions(folder, unknown, images)
     for image, file in mentions.items():
@@ -64,9 +64,9 @@ def read_others(folder, files, images, read, normal_name):
 
 
 def _hold_against(claims, normal_name):
-    """What the claims of other layouts on an image say: `(file, names_a_defect)`.
+    """The file that speaks of an image otherwise than as good, and what it says.
 
-    None where they say that it is good.
+    Two empty texts where it says good; a file alone where it says nothing.
     """
     for claim in claims:
         annotation = claim.annotation
@@ -76,11 +76,12 @@ def _hold_against(claims, normal_name):
             for each in annotation.instances
             if not is_normal(each["label"], normal_name)
         ]
-        if bad or marked or annotation.problems or annotation.conflict:
-            return claim.file, True
+        said = [*bad, *(each["label"] for each in marked), *annotation.problems]
+        if said or annotation.conflict:
+            return claim.file, str((said or [annotation.conflict])[0])
     if all(claim.annotation.flags for claim in claims):
-        return None
-    return claims[0].file, False
+        return "", ""
+    return claims[0].file, ""
 
 
 def _find_mentions(folder, names, images):
