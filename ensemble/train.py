@@ -12,7 +12,6 @@ if __name__ == "__main__":
 
     begin_loading()
 
-import contextlib
 import textwrap
 from pathlib import Path
 
@@ -33,7 +32,7 @@ from evaluation.wording import WIDTH
 from goodparts.arrays import read_arrays
 from goodparts.command import InputError, command_parser, run_command, seed, working
 from goodparts.files import read_json, write_json
-from preprocessing.manifest import read_dataset, table_hash
+from preprocessing.manifest import find_unchanged
 from reporting.advice import advice
 from reporting.ensemble_text import ensemble_text
 
@@ -109,17 +108,8 @@ def _write(members, fit, found, combiner, runs, seed):
             )
         table = predictions_table(members.samples, prediction, members.classes)
         run.config |= write_evidence(run.folder, members.runs, table)
-        write_results(run.folder, table, run.config, _dataset(config))
+        write_results(run.folder, table, run.config, find_unchanged(config))
     return run.folder
-
-
-def _dataset(config):
-    """The data set of the members where it is still there: for masks and instances."""
-    with contextlib.suppress(InputError):
-        dataset = read_dataset(config["dataset_folder"])
-        if table_hash(dataset.manifest) == config["manifest_sha256"]:
-            return dataset
-    return None
 
 
 def load_predictor(run_folder, members):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.predictor import Instances
-from goodparts.command import InputError
+from goodparts.command import InputError, reason
 from goodparts.files import read_json
 from preprocessing.instances import decode_mask, encode_mask
 
@@ -50,9 +50,8 @@ def read_found(run_folder):
         for results in found.values():
             as_instances(results)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = getattr(error, "strerror", None) or error
         raise InputError(
-            f"{path} cannot be read ({reason}). Put back a copy, or train again."
+            f"{path} cannot be read ({reason(error)}). Put back a copy, or train again."
         ) from error
     return found
 

@@ -7,7 +7,7 @@ from os import PathLike
 
 import numpy as np
 
-from goodparts.command import InputError
+from goodparts.command import InputError, reason
 
 MAX_BYTES = 4 * 2**30  # of all arrays of a file together
 MAX_ARRAYS = 100
@@ -50,9 +50,9 @@ def read_arrays(file, *names: str, max_bytes: int = MAX_BYTES) -> dict[str, np.n
             return {name: stored[name] for name in names or stored.files}
     except Exception as error:  # zipfile, its decoders and NumPy raise many kinds
         where = file if isinstance(file, str | PathLike) else file_name(file)
-        reason = getattr(error, "strerror", None) or error or type(error).__name__
         raise InputError(
-            f"{where} cannot be read ({reason}). Put back a copy, or train again."
+            f"{where} cannot be read ({reason(error)}). "
+            "Put back a copy, or train again."
         ) from error
 
 

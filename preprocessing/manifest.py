@@ -189,6 +189,20 @@ def read_dataset(folder, *, check_files=False):
     return Dataset(folder, manifest, info)
 
 
+def find_unchanged(config):
+    """The `Dataset` that a run was trained on as it was then; None where it is not.
+
+    Args:
+        config: Of the run.
+    """
+    try:
+        dataset = read_dataset(config["dataset_folder"])
+    except InputError:
+        return None
+    is_same = table_hash(dataset.manifest) == config["manifest_sha256"]
+    return dataset if is_same else None
+
+
 def _check_info(info, path):
     """Raises InputError unless dataset.json has what every command needs."""
     info = info if isinstance(info, dict) else {}

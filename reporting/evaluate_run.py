@@ -11,7 +11,8 @@ from evaluation.wording import WIDTH, counted, figure, percent, too_few_goods
 from goodparts.command import progress, working
 from goodparts.files import replace_folder, write_bytes, write_json
 from preprocessing.images import write_image
-from reporting.mistakes import decisions, examples, find_dataset, find_unchanged
+from preprocessing.manifest import find_unchanged
+from reporting.mistakes import decisions, examples, find_dataset
 from reporting.overlays import Overlays
 
 BY_CLASS = (
@@ -40,7 +41,7 @@ def evaluate_run(run, explain=None):
         `note` (of missing pictures) and `folder`.
     """
     dataset, note = find_dataset(run)
-    judged_by = find_unchanged(run)
+    judged_by = find_unchanged(run.config)
     with working("computing the metrics"):
         metrics = compute_metrics(
             run.folder, run.predictions, run.config, run.threshold, judged_by

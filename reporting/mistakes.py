@@ -37,12 +37,6 @@ def find_dataset(run):
     return dataset, ""
 
 
-def find_unchanged(run):
-    """The data set a run was trained on, as it was; None where it is not."""
-    dataset, note = find_dataset(run)
-    return None if note else dataset
-
-
 def decisions(run):
     """The test predictions of a run with what it decided and how wrong that is.
 

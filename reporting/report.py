@@ -52,7 +52,7 @@ from reporting.mistakes import (
 
 NUM_BEST = 3  # runs drawn together in one plot
 GROUPINGS = {
-    "near_duplicates": "near-duplicates kept together",
+    "near_duplicates": "pictures of one part kept together, as far as they are found",
     "none": "every image for itself (random)",
     "chronological": "earlier images train, later ones test",
     "blocks": "blocks of following images kept together",

@@ -5,8 +5,8 @@ from collections import defaultdict
 from goodparts.command import InputError
 from preprocessing.images import image_threads
 from preprocessing.importing.found_image import Rejected
+from preprocessing.importing.image_label import is_normal
 from preprocessing.importing.mask_values import IGNORE, read_masks
-from preprocessing.normal_names import is_normal_name
 
 ONLY_IGNORED = f"its mask marks only what does not count (value {IGNORE})"
 DEFECT_NAME = "defect"  # the class of what a mask marks, where nothing names it
@@ -35,7 +35,7 @@ def _look(images):
 def mixed_folders(images, normal_name):
     """The class folders, where they are none: their masks are both empty and marked."""
     labels = {image.label for image in images}
-    if any(_is_normal(label, normal_name) for label in labels):
+    if any(is_normal(label, normal_name) for label in labels):
         return []
     masked = [image for image in images if image.mask_paths and image.label]
     marks = defaultdict(set)
@@ -54,13 +54,13 @@ def hold_against_folders(images, normal_name, doubts):
     masked = [image for image in images if image.mask_paths]
     wrong, said = set(), []
     for image in images:
-        is_unmarked = not image.mask_paths and _is_normal(image.label, normal_name)
+        is_unmarked = not image.mask_paths and is_normal(image.label, normal_name)
         doubt = doubts.of_good(image) if is_unmarked else ""
         if doubt:
             wrong.add(image.source)
             said.append(Rejected(image.source, doubt))
     for image, (is_marked, reason) in zip(masked, _look(masked), strict=True):
-        is_good = _is_normal(image.label, normal_name)
+        is_good = is_normal(image.label, normal_name)
         if is_good and is_marked:
             reason = "lies in the folder of good parts, but its mask marks a defect"
             wrong.add(image.source)
@@ -74,10 +74,6 @@ def hold_against_folders(images, normal_name, doubts):
             reason = f"its mask is empty; the image is kept as {image.label}"
             said.append(Rejected(image.source, reason))
     return [image for image in images if image.source not in wrong], said
-
-
-def _is_normal(label, normal_name):
-    return label.casefold() == normal_name.casefold() or is_normal_name(label)
 
 
 def label_by_masks(images, normal_name, doubts):
