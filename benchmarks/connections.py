@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import resource
+import runpy
 import socket
 import subprocess
 import sys
@@ -23,63 +24,14 @@ from pathlib import Path
 import numpy as np
 from figures import make_parser, sized, write_figures
 
-from decisions.rule import Decision
-from deployment.runtime import Inspector
-from evaluation.predictor import Answer
 from goodparts.command import run_command
-from live.alarms.events import Alarm
-from live.alarms.rules import parse_rule
-from live.camera.capture import Frame
-from live.delivery.outbox import Outbox
-from live.delivery.targets import parse_stop_command
-from live.inspection import Inspection
-from live.page.server import serve
-from live.page.view import View
-from live.record.folder import Folder
 
 CROWDS = sized((0, 100, 1200), (0, 10))  # idle connections
 NUM_TRIALS = sized(5, 1)
-NUM_HANDLES = 512
+ROOT = Path(__file__).parent.parent
+INSPECTION = ROOT / "tests" / "live" / "few_handles.py"
 PATIENCE_S = 120
-
-
-class Switched:
-    """A camera that shows defects while the file `switch` is there."""
-
-    def __init__(self, switch):
-        self.switch, self.number = switch, -1
-
-    def next(self, timeout):
-        time.sleep(0.02)
-        self.number += 1
-        image = np.full((40, 60, 3), 220 if self.switch.exists() else 20, np.uint8)
-        return Frame(image, self.number, time.monotonic(), None)
-
-    def status(self):
-        counts = dict.fromkeys(("frames", "dropped", "bad", "reconnects"), 0)
-        about = {"state": "running", "last_error": None, "frames_per_s": 30.0}
-        return {**{f"num_{key}": 0 for key in counts}, **about, "size": [40, 60]}
-
-
-def inspect(folder):
-    """The inspection; never ends by itself."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (NUM_HANDLES, NUM_HANDLES))
-
-    def answer(image):
-        bad = image[0, 0, 0] / 255
-        return Answer(bad, np.array([bad, 1 - bad]))
-
-    stop = parse_stop_command(f"touch {folder / 'stopped'}")
-    decision = Decision(0.4, 0.6, None)
-    inspection = Inspection(
-        Inspector("b", "sha", ["bad", "good"], "good", decision, answer),
-        Switched(folder / "defect"),
-        Folder(folder / "live", bundle_sha256="sha"),
-        Alarm(parse_rule("3")),
-        stop_outboxes=[Outbox(stop)],
-    )
-    print(serve(View(inspection), port=0).address, flush=True)
-    inspection.run()
+HANDLES = runpy.run_path(str(INSPECTION), run_name="few_handles")["NUM_HANDLES"]
 
 
 def trial(num_idle):
@@ -87,7 +39,8 @@ def trial(num_idle):
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         folder = Path(folder)
         process = subprocess.Popen(
-            [sys.executable, __file__, "--inspect", folder],
+            [sys.executable, INSPECTION, folder],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -125,11 +78,7 @@ def ask(address):
 
 
 def main():
-    parser = make_parser(__doc__.split("\n")[0])
-    parser.add_argument("--inspect", type=Path, help="for the process that inspects")
-    arguments = parser.parse_args()
-    if arguments.inspect:
-        inspect(arguments.inspect)
+    arguments = make_parser(__doc__.split("\n")[0]).parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     rows = []
@@ -142,7 +91,7 @@ def main():
                 "stop_s_median": round(np.median(stops), 3),
                 "stop_s_most": round(stops.max(), 3),
                 "answer_s_most": round(answers.max(), 3),
-                "handles": NUM_HANDLES,
+                "handles": HANDLES,
                 "cpus": os.cpu_count(),
             }
         )

@@ -16,29 +16,16 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import numpy as np
 import pytest
 from test_page import EVENT, FakeWatch
 
-from decisions.rule import Decision
-from deployment.runtime import Inspector
-from evaluation.predictor import Answer
 from goodparts import bounded_http
 from goodparts.machine import raise_handle_limit
-from live.alarms.events import Alarm
-from live.alarms.rules import parse_rule
-from live.camera.capture import Frame
-from live.delivery.outbox import Outbox
-from live.delivery.targets import parse_stop_command
-from live.inspection import Inspection
 from live.page.server import serve
-from live.page.view import View
-from live.record.folder import Folder
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60  # seconds in which anything here happens, however busy the machine
 NUM_IDLE = 1200
-NUM_HANDLES = 512  # of the inspection: fewer than it would need for all of them
 GENEROUS_S = 30.0  # from an alarm to its stop command, on a machine that is busy
 
 
@@ -214,57 +201,13 @@ def test_the_limit_of_handles_is_raised_and_never_lowered():
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-class SwitchedCapture:
-    """A camera that shows defects as long as the file `switch` is there."""
-
-    def __init__(self, switch):
-        self.switch, self.number = switch, -1
-
-    def next(self, timeout):
-        time.sleep(0.02)
-        self.number += 1
-        image = np.full((40, 60, 3), 220 if self.switch.exists() else 20, np.uint8)
-        return Frame(image, self.number, time.monotonic(), None)
-
-    def status(self):
-        counts = dict.fromkeys(("frames", "dropped", "bad", "reconnects"), 0)
-        about = {"state": "running", "last_error": None, "frames_per_s": 30.0}
-        return {**{f"num_{key}": 0 for key in counts}, **about, "size": [40, 60]}
-
-
-def inspect_until_killed(folder):
-    """A whole inspection, in a process of its own with few file handles."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (NUM_HANDLES, NUM_HANDLES))
-
-    def answer(image):
-        bad = image[0, 0, 0] / 255
-        return Answer(bad, np.array([bad, 1 - bad]))
-
-    decision = Decision(0.4, 0.6, 0.5)
-    stop = parse_stop_command(f"touch {folder / 'stopped'}")
-    inspection = Inspection(
-        Inspector("b", "sha", ["bad", "good"], "good", decision, answer),
-        SwitchedCapture(folder / "defect"),
-        Folder(folder / "live", bundle_sha256="sha"),
-        Alarm(parse_rule("3")),
-        stop_outboxes=[Outbox(stop)],
-    )
-    print(serve(View(inspection), port=0).address, flush=True)
-    inspection.run()
-
-
 @pytest.fixture
 def inspection(tmp_path):
-    """Process and address of `inspect_until_killed`."""
-    code = (
-        "import sys; from pathlib import Path; from test_connections import *; "
-        "inspect_until_killed(Path(sys.argv[1]))"
-    )
-    paths = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
+    """Process and address of `few_handles.py`."""
     with open(tmp_path / "printed", "wb") as printed:
         process = subprocess.Popen(
-            [sys.executable, "-c", code, tmp_path],
-            env={**os.environ, "PYTHONPATH": paths},
+            [sys.executable, Path(__file__).with_name("few_handles.py"), tmp_path],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             stderr=printed,
             text=True,
