@@ -144,12 +144,12 @@ def read_predictions(run_folder):
     missing = [name for name in PREDICTION_COLUMNS if name not in table.columns]
     if missing:
         raise InputError(f"{path} lacks the column(s) {', '.join(missing)}. {again}")
+    numbers = [name for name in table if name.startswith("prob_")]
     if (table["defect_score"] == "").all():  # classes only
         table["defect_score"] = np.nan
-        checked = []
     else:
-        checked = ["defect_score"]
-    for name in [*checked, *(x for x in table if x.startswith("prob_"))]:
+        numbers.append("defect_score")
+    for name in numbers:
         if not pd.api.types.is_numeric_dtype(table[name]):
             raise InputError(f"{path} has text in the column {name}. {again}")
         if not np.isfinite(table[name]).all():

@@ -97,10 +97,7 @@ def watch(
         opened = open_source(source, **reads)
         if port is None:
             port = 0 if opened.ends else PORT
-        try:
-            rule = parse_rule(rule, inspector.false_rejects)
-        except argparse.ArgumentTypeError as error:
-            raise InputError(f"--alarm-after {rule} {error}") from error
+        rule = _fitted_rule(rule, inspector.false_rejects)
         outboxes = [Outbox(target) for target in sends]
         stops = [Outbox(stop_command)] if stop_command else []
         stack.callback(_stop_sending, outboxes + stops)
@@ -130,14 +127,10 @@ def watch(
         )
         if opened.note:
             _say(f"{opened.name}: {opened.note}")
-        if not port:
-            _say(f"no page; --port {PORT} gives one")
         if port:
-            page = serve(View(inspection), host=host, port=port)
-            stack.callback(page.stop)
-            _say(f"page: {page.address}")
-            if not is_loopback(host):
-                _say(f"Everybody who reaches {host} can see it and stop inspection.")
+            stack.callback(_serve(inspection, host, port).stop)
+        else:
+            _say(f"no page; --port {PORT} gives one")
         shown = None
         if window:
             shown = Window(inspector.name, inspector.map_range)
@@ -151,14 +144,33 @@ def watch(
             inspection.wait()
         counts = inspection.measures.counts()
         counts["unreadable"] = capture.status()["num_bad"]
-    _say(", ".join(f"{count} {name}" for name, count in counts.items()))
-    if opened.left_out:
-        counted = (f"{count} {kind}" for kind, count in opened.left_out.items())
-        _say(f"files left out since they are no images: {', '.join(counted)}")
-    _say(str(out))
+    _say_counts(counts, opened.left_out, out)
     if opened.ends:
         _check_judged(counts, inspection.first_refusal, out)
     return counts
+
+
+def _fitted_rule(text, false_rejects):
+    try:
+        return parse_rule(text, false_rejects)
+    except argparse.ArgumentTypeError as error:
+        raise InputError(f"--alarm-after {text} {error}") from error
+
+
+def _serve(inspection, host, port):
+    page = serve(View(inspection), host=host, port=port)
+    _say(f"page: {page.address}")
+    if not is_loopback(host):
+        _say(f"Everybody who reaches {host} can see it and stop inspection.")
+    return page
+
+
+def _say_counts(counts, left_out, out):
+    _say(", ".join(f"{count} {name}" for name, count in counts.items()))
+    if left_out:
+        counted = (f"{count} {kind}" for kind, count in left_out.items())
+        _say(f"files left out since they are no images: {', '.join(counted)}")
+    _say(str(out))
 
 
 def _check_judged(counts, refusal, out):
