@@ -17,6 +17,7 @@ from preprocessing.region import cut, fit_region, make_region
 NEXT_FRAME_S = 0.2  # how long a frame is waited for before commands are looked at
 SCORE_EVERY_S = 0.1  # of the timeline, the highest score in between
 NUM_SCORES = 600
+TOLD_AGAIN_S = 60.0  # frames that are refused for one reason
 RAISES = ("alarm", "attention")  # changes that something is to be done for
 STOPS = ("alarm", "storm", "again")  # changes that stop the line
 LOST = ("connecting", "reconnecting", "frozen", "still")  # states of the capture
@@ -83,6 +84,7 @@ class Inspection:
         self._commands = queue.SimpleQueue()
         self.seen, self._breaks = None, None
         self.refusal = self.first_refusal = None  # why frames are and were refused
+        self._told_refusal = None, 0.0  # and when, by monotonic()
         self.scores = deque(maxlen=NUM_SCORES)
 
     def run(self, look=None):
@@ -96,6 +98,7 @@ class Inspection:
         left_open, num = self.folder.open_events(), self.folder.num_events
         for change in self.alarm.restore(left_open, datetime.now(UTC), num_events=num):
             self._tell(change)
+        self._stop_again()
         try:
             while not self._ends.is_set():
                 self._obey()
@@ -199,8 +202,10 @@ class Inspection:
         is_known = self.roi is not None and self.roi.frame_size is not None
         if self.keeps_shape and self._region is None and not is_known:
             raise InputError(problem)
-        if self.refusal is None:
+        is_told = problem == self._told_refusal[0]
+        if not is_told or time.monotonic() - self._told_refusal[1] >= TOLD_AGAIN_S:
             self.folder.log("frames refused", problem=problem)
+            self._told_refusal = problem, time.monotonic()
         self._pass_over(1)
         self.refusal, self.seen = problem, Seen(frame, None, None)
         self.first_refusal = self.first_refusal or problem
@@ -235,10 +240,7 @@ class Inspection:
 
     def _tell(self, change, image=None, at=None):
         """Everything that is done about a change of the alarm; the line stops first."""
-        name = f"{change['event']}-{change['kind']}-{change['last_frame']}"
-        message = {"id": name, "source": self.source, **change}
-        message["bundle"] = self.inspector.name
-        message["bundle_sha256"] = self.inspector.sha256
+        message = self._message(change)
         if change["event_kind"] == "alarm" and change["kind"] in STOPS:
             for outbox in self.stop_outboxes:
                 outbox.send(message)
@@ -251,6 +253,28 @@ class Inspection:
         written = self.folder.change(change) or {}
         for outbox in self.outboxes:
             outbox.send({**message, **change, "log_sha256": written.get("sha256")})
+
+    def _message(self, change):
+        name = f"{change['event']}-{change['kind']}-{change['last_frame']}"
+        message = {"id": name, "source": self.source, **change}
+        message["bundle"] = self.inspector.name
+        message["bundle_sha256"] = self.inspector.sha256
+        return message
+
+    def _stop_again(self):
+        """Stops the line for alarms that an earlier run raised and did not stop it for.
+
+        As long after the alarm as a stop command is tried: later it would stop good
+        parts.
+        """
+        for event in self.folder.not_stopped() if self.stop_outboxes else ():
+            about = {"event": event.pop("id"), "event_kind": event.pop("kind")}
+            age = datetime.now(UTC) - datetime.fromisoformat(event["began"])
+            for outbox in self.stop_outboxes:
+                patience = outbox.target.patience_s
+                if patience is None or abs(age.total_seconds()) < patience:
+                    change = {"kind": "alarm", "at": event["began"], **about, **event}
+                    outbox.send(self._message(change))
 
     def _notice_capture(self):
         """Writes down when the stream is lost or back; a loss joins no two runs.

@@ -98,11 +98,15 @@ def watch(
         if port is None:
             port = 0 if opened.ends else PORT
         rule = _fitted_rule(rule, inspector.false_rejects)
-        outboxes = [Outbox(target) for target in sends]
-        stops = [Outbox(stop_command)] if stop_command else []
-        stack.callback(_stop_sending, outboxes + stops)
         folder = Folder(out, bundle_sha256=inspector.sha256, tell=_print_line)
         stack.callback(_close, folder)
+
+        def note_stop(event, problem):
+            folder.note_stop(event["event"], problem)
+
+        outboxes = [Outbox(target) for target in sends]
+        stops = [Outbox(stop_command, note_stop)] if stop_command else []
+        stack.callback(_stop_sending, outboxes + stops)
         csv = csv or (Path(out) / "verdicts.csv" if follow else None)
         verdicts = Verdicts(csv) if csv else None
         if follow:
@@ -244,8 +248,7 @@ def _print_line(line):
     """A line of the event log for the terminal."""
     about = [line["time"][11:19], line["kind"]]
     if "event" in line:
-        about += [line["event"], f"frames {line['first_frame']}-{line['last_frame']}"]
-        about += [line["predicted"] or "", f"score {line['max_score']:.3f}"]
+        about += [line["event"], *_about_frames(line)]
     else:
         hidden = ("number", "time", "kind", "bundle", "sha256")
         hidden += ("head", "num_events", "events", "clip_sha256")
@@ -255,6 +258,13 @@ def _print_line(line):
             if key not in hidden and value not in (None, "")
         ]
     _say("  ".join(map(str, about)))
+
+
+def _about_frames(line):
+    if line.get("problem"):
+        return [line["problem"]]
+    frames = f"frames {line['first_frame']}-{line['last_frame']}"
+    return [frames, line["predicted"] or "", f"score {line['max_score']:.3f}"]
 
 
 def _output(given):

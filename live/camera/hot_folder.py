@@ -7,14 +7,16 @@ less often.
 
 A file is whole when its size and time stood still between two looks and it decodes.
 One that does not decode is waited for, and given up 30 s after its last change. A
-name counts once: a file that comes back is handed on again if it was changed since,
-and one that is overwritten in place is not.
+name counts once for what it holds: a file that comes back, or is replaced or
+overwritten, is handed on again if it was changed since. Of those that were handed on
+the newest 100 are watched for that.
 """
 
 import os
 import stat
 import time
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +32,7 @@ LOOK_AGAIN_S = 5.0  # even where the folder says that nothing changed
 LOOKING_SHARE = 4  # pauses are this many times as long as a look
 GIVE_UP_S = 30.0  # after the last change of a file that does not decode
 SETTLED_S = 2.0  # since the last change of a file that was there from the start
+NUM_WATCHED = 100  # names handed on last
 MANY_GONE = 100_000  # names that left the folder and are remembered
 
 
@@ -71,6 +74,7 @@ class HotFolder:
                 yield from self._look()
                 pause = LOOKING_SHARE * (time.thread_time() - began)
                 self._next_look = time.monotonic() + pause
+            self._take_up_changed()
             for name in list(self._waiting):
                 yield from self._judge(name)
             yield Received()
@@ -105,6 +109,13 @@ class HotFolder:
                     problem = f"files {suffix} are no images and are left out"
                     yield Received(problem=problem, name=str(self.path / name))
         self._is_first = False
+
+    def _take_up_changed(self):
+        """Takes up the files that were changed after they had been handed on."""
+        for name in list(islice(reversed(self._judged), NUM_WATCHED)):
+            if name in self._present and name not in self._waiting:
+                if self._time_ns(name) > self._judged[name]:
+                    self._waiting[name] = _Waiting(None, time.monotonic(), False)
 
     def _in_order(self, names):
         """By time where they arrived since the last look, else as files are listed."""
@@ -157,12 +168,16 @@ class HotFolder:
                 self._waiting[name] = waiting._replace(tried=form)
             return
         del self._waiting[name]
-        self._judged[name] = changed_ns
+        self._note_judged(name, changed_ns)
         picture = Picture(np.ascontiguousarray(image), time.monotonic(), None)
         yield Received(picture, name=str(path))
+
+    def _note_judged(self, name, changed_ns):
+        self._judged.pop(name, None)  # the newest stand last
+        self._judged[name] = changed_ns
 
     def _give_up(self, name, problem, changed_ns=None):
         del self._waiting[name]
         if changed_ns is not None:
-            self._judged[name] = changed_ns
+            self._note_judged(name, changed_ns)
         return Received(num_bad=1, problem=problem, name=str(self.path / name))

@@ -106,7 +106,7 @@ def _images_of(path, bit_depth):
     if not path.is_dir():
         read_image(path, bit_depth)
         return [path]
-    images = filter(is_image, path.iterdir())
+    images = (image for image in path.iterdir() if is_image(image) and image.is_file())
     images = sorted(images, key=lambda image: natural_key(image.name))
     if not images:
         raise InputError(

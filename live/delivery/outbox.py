@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class _Waiting(NamedTuple):
-    event_id: str
+    event: dict
     content: bytes
     since: float
 
@@ -32,10 +32,15 @@ class Outbox:
     same event again. At most 1,000 events wait; beyond that the oldest of them is
     dropped and counted: what happens now matters more to a receiver, and the event
     log on disk has them all.
+
+    Args:
+        target: `live.delivery.targets.Target`.
+        told: Called in that thread with every event that has arrived or was given
+            up, and why it was given up (text, None where it arrived).
     """
 
-    def __init__(self, target):
-        self.target = target
+    def __init__(self, target, told=lambda event, problem: None):
+        self.target, self._told = target, told
         self._waiting = deque()
         self._changed = threading.Condition()
         self._ends = float("inf")  # when the thread must end, by monotonic()
@@ -56,7 +61,7 @@ class Outbox:
                 self._last_error = (
                     f"{MAX_WAITING} events were waiting; the oldest was dropped"
                 )
-            self._waiting.append(_Waiting(event["id"], content, monotonic()))
+            self._waiting.append(_Waiting(event, content, monotonic()))
             self._changed.notify()
 
     def status(self):
@@ -141,14 +146,16 @@ class Outbox:
         return True
 
     def _give_up(self, first, reason):
-        log.error("%s: event %s is lost, %s", self.target.name, first.event_id, reason)
+        event_id = first.event["id"]
+        log.error("%s: event %s is lost, %s", self.target.name, event_id, reason)
         self._remove_first("failed", reason)
 
     def _remove_first(self, outcome, error):
         with self._changed:
             self._num[outcome] += 1
             self._last_error = error
-            self._waiting.popleft()
+            event = self._waiting.popleft().event
+        self._told(event, error)
 
     def _rest(self, pause):
         """Waits; `stop` ends the pause that it finds, for one more attempt."""

@@ -51,6 +51,7 @@ function eventItem(event) {
     element("strong", "", shape(icon), eventTitle(event)),
     element("small", "", timeOfDay(event.began)),
     element("small", "", eventFacts(event)),
+    event.line_stopped ? element("small", "", `line stopped ${timeOfDay(event.line_stopped)}`) : "",
     acknowledgement(event));
   const button = element("button", "", thumbnail(event), text);
   button.addEventListener("click", () => openEvent(event));

@@ -1,6 +1,7 @@
 """The folder of a live inspection: log.jsonl, events/<id>.jpg, clips/<id>.mp4."""
 
 import queue
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,6 +37,7 @@ class Folder:
         self.clips = ClipRecorder(self.path / "clips", tell=self._clips_written.put)
         self._tell, self._thumbnail_problem = tell, None
         self._told_problem = None
+        self._changes = threading.RLock()  # each line of an event tells all before it
 
     @property
     def num_events(self):
@@ -45,6 +47,10 @@ class Folder:
     def open_events(self):
         """`Event`s that an earlier run left without an end or acknowledgement."""
         return self._known.open()
+
+    def not_stopped(self):
+        """The open alarms, as dicts, for which no stop command has succeeded."""
+        return self._known.not_stopped()
 
     def event(self, event_id):
         """What is known of an event, as a dict; None of an old or an unknown one."""
@@ -69,8 +75,30 @@ class Folder:
 
     def change(self, change):
         """Writes a change of the alarm and remembers it for the list of events."""
-        self._known.add(change)
-        return self.log(**change)
+        with self._changes:
+            if stopped := (self.event(change["event"]) or {}).get("line_stopped"):
+                change = {"line_stopped": stopped, **change}
+            self._known.add(change)
+            return self.log(**change)
+
+    def note_stop(self, event_id, problem):
+        """Writes that the stop command has ended, or why it was given up.
+
+        Args:
+            event_id: Of the alarm that it was run for.
+            problem: Text, or None where the line was stopped.
+        """
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        if problem:
+            done = {"kind": "LINE NOT STOPPED", "at": at, "problem": problem}
+        else:
+            done = {"kind": "line stopped", "at": at, "line_stopped": at}
+        with self._changes:
+            if event := dict(self.event(event_id) or {}):
+                about = {"event": event.pop("id"), "event_kind": event.pop("kind")}
+                self.change({**about, **event, **done})
+            else:
+                self.log(**done, of=event_id)  # acknowledged long ago
 
     def flush(self):
         """Writes what waits: lines for the disk, and what was said of new clips.

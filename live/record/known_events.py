@@ -8,6 +8,7 @@ from live.alarms.events import Event
 
 NUM_RECENT = 200  # that the page lists
 MOST_UNREAD = 2000
+FIELDS = (*Event._fields, "line_stopped")  # the last: when the stop command ended
 ID = b'"event": "'  # texts have their quotes escaped, so none looks like this
 
 
@@ -79,7 +80,7 @@ class KnownEvents:
         with self._lock:
             self._read()
             known = self._open.get(event_id) or self._recent.get(event_id) or {}
-            event = {key: change[key] for key in Event._fields if key in change}
+            event = {key: change[key] for key in FIELDS if key in change}
             event = {**known, **event, "id": event_id, "kind": change["event_kind"]}
             if event_id in self._recent or not known:  # an older one stays away
                 self._recent[event_id] = event
@@ -100,6 +101,15 @@ class KnownEvents:
             Event(**{key: event[key] for key in Event._fields if key in event})
             for event in events
         ]
+
+    def not_stopped(self):
+        """The open alarms, as dicts, for which no stop command has succeeded."""
+        with self._lock:
+            self._read()
+            events = [
+                event for event in self._open.values() if event["kind"] == "alarm"
+            ]
+        return [dict(event) for event in events if not event.get("line_stopped")]
 
     def get(self, event_id):
         """An event as a dict; None where it is neither open nor among the newest."""

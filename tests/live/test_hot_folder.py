@@ -149,6 +149,21 @@ def test_file_that_comes_back_is_read_again_if_it_changed(source, tmp_path):
     assert come(received)[0] == ["a.png"]
 
 
+def test_file_that_is_replaced_or_overwritten_is_read_again(source, tmp_path):
+    put(source, "a.png")
+    received = source.receive()
+    assert come(received)[0] == ["a.png"]
+    time.sleep(0.02)
+    write_image(tmp_path / "other.png", image(7))
+    (tmp_path / "other.png").replace(source.path / "a.png")
+    assert come(received)[0] == ["a.png"]
+    time.sleep(0.02)
+    (source.path / "a.png").write_bytes((source.path / "a.png").read_bytes())
+    assert come(received)[0] == ["a.png"]
+    (source.path / "a.png").chmod(0o600)
+    assert come(received)[0] == []
+
+
 def test_folder_that_is_away_is_waited_for(source, tmp_path):
     put(source, "a.png")
     received = source.receive()

@@ -13,6 +13,7 @@ from goodparts.command import InputError
 from live.alarms.events import Alarm
 from live.alarms.rules import parse_rule
 from live.camera.capture import EndOfSource, Frame
+from live.delivery.targets import Target
 from live.inspection import Inspection
 from live.page.view import View
 from live.record.event_log import verify
@@ -67,6 +68,8 @@ class FakeCapture:
 
 
 class FakeOutbox:
+    target = Target("hook", deliver=None, patience_s=60)
+
     def __init__(self):
         self.sent = []
 
@@ -153,6 +156,39 @@ def test_an_alarm_is_logged_sent_filmed_and_listed(inspect, tmp_path):
     }
 
 
+def test_a_line_that_was_not_stopped_is_stopped_at_the_next_start(inspect, tmp_path):
+    _, (_, stop), _ = inspect([BAD] * 3 + [GOOD] * 3)
+    (first,) = stop.sent
+    _, (_, stop), _ = inspect([GOOD])
+    (again,) = stop.sent
+    assert again["event"] == first["event"] and again["kind"] == "alarm"
+    inspection, (_, stop), _ = inspect([GOOD])
+    inspection.folder.note_stop(again["event"], "exit status 3")
+    _, (_, stop), lines = inspect([GOOD])
+    assert "LINE NOT STOPPED" in kinds(lines) and len(stop.sent) == 1
+
+
+def test_a_line_is_stopped_once_and_not_too_late(inspect, monkeypatch):
+    inspection, _, _ = inspect([BAD] * 3)
+    event_id = inspection.alarm.event.id
+    monkeypatch.setattr(FakeOutbox, "target", Target("old", None, patience_s=0))
+    _, (_, stop), _ = inspect([GOOD])
+    assert not stop.sent, "the alarm is older than the stop command is tried"
+    monkeypatch.undo()
+    inspection, (_, stop), _ = inspect([GOOD])
+    assert len(stop.sent) == 1
+    inspection.folder.note_stop(event_id, None)
+    inspection.command("acknowledge")
+    inspection._obey()
+    (event,) = View(inspection).events()
+    assert event["acknowledged"] and event["line_stopped"]
+    inspection, (_, stop), lines = inspect([GOOD])
+    assert not stop.sent and kinds(lines).count("line stopped") == 1
+    assert View(inspection).events()[0]["line_stopped"] == event["line_stopped"]
+    inspection.folder.note_stop("20200101T000000-0001", None)
+    assert len(View(inspection).events()) == 1
+
+
 def test_a_part_unlike_every_class_is_never_good(inspect):
     inspection, (_, stop), lines = inspect([GOOD, ODD, ODD, ODD, GOOD])
     assert inspection.measures.counts()["inspect"] == 3
@@ -173,6 +209,13 @@ def test_another_shape_is_refused_until_the_old_one_is_back(inspect):
     assert kinds(lines).count("frames refused") == 1 and "alarm" not in kinds(lines)
     assert inspection.measures.counts()["refused"] == 4
     assert inspection.measures.counts()["frames"] == 3
+
+
+def test_shapes_that_alternate_do_not_fill_the_log(inspect):
+    script = [GOOD, *[(60, 40), GOOD, SIZE, GOOD] * 20]
+    inspection, _, lines = inspect(script, roi="10,10,20,20")
+    assert inspection.measures.counts()["refused"] == 20
+    assert kinds(lines).count("frames refused") == 1
 
 
 def test_twice_the_resolution_is_looked_at_in_the_same_place(inspect):

@@ -313,6 +313,21 @@ def test_stop_command_gets_the_event(outbox, tmp_path):
     assert json.loads(told.read_text())["predicted"] == "größer; rm -rf $HOME"
 
 
+def test_it_is_told_what_arrived_and_what_did_not():
+    told = []
+
+    def deliver(content):
+        if b"bad" in content:
+            raise targets.Refused("404 Not Found")
+
+    box = Outbox(Target("hook", deliver), lambda *about: told.append(about))
+    box.send({"id": "good"})
+    box.send({"id": "bad"})
+    until(lambda: len(told) == 2)
+    assert told == [({"id": "good"}, None), ({"id": "bad"}, "refused: 404 Not Found")]
+    assert box.stop() == 0
+
+
 def test_failing_stop_command_is_tried_again_then_given_up(
     outbox, tmp_path, caplog, clock
 ):

@@ -1,5 +1,6 @@
 import contextlib
 import http.server
+import os
 import random
 import shutil
 import subprocess
@@ -70,6 +71,7 @@ def test_folder_gives_every_image_in_natural_order(tmp_path):
         write_image(tmp_path / f"part {number}.png", server.draw(number, SIZE))
     (tmp_path / "part 20.png").write_bytes(b"no image")
     (tmp_path / "notes.txt").write_text("not one of them")
+    os.mkfifo(tmp_path / "pipe.png")  # would be waited for without end
     images, num_bad = read(tmp_path)
     assert [server.read_code(image) for image in images] == [1, 9, 10, 100]
     assert num_bad == 1
