@@ -1,11 +1,14 @@
 """MODELS: every name that `--model` takes, and the package that trains and loads it.
 
-A family is a package with `train.py` and `bundled.py`; one line here makes it known.
-The names are known without importing Keras.
+A family is a package with `train.py`, `bundled.py` and, where it has flags,
+`arguments.py`; one line here makes it known. The names are known without importing
+Keras.
 """
 
 import difflib
 import importlib
+import importlib.util
+from argparse import ArgumentParser
 
 from goodparts.command import InputError
 
@@ -25,13 +28,28 @@ def family(name):
     Raises:
         InputError: If the name is unknown; the text lists the known ones.
     """
+    return importlib.import_module(f"{_package(name)}.train")
+
+
+def family_arguments(name: str, parser: ArgumentParser) -> None:
+    """Adds the flags of the family behind a model name to a parser.
+
+    Raises:
+        InputError: If the name is unknown; the text lists the known ones.
+    """
+    module = f"{_package(name)}.arguments"
+    if importlib.util.find_spec(module):
+        importlib.import_module(module).add_arguments(parser)
+
+
+def _package(name):
     if name not in MODELS:
         near = difflib.get_close_matches(name, MODELS, 1)
         hint = f"Did you mean {near[0]}? " if near else ""
         raise InputError(
             f"There is no model {name!r}. {hint}Known are: {', '.join(MODELS)}."
         )
-    return importlib.import_module(f"{MODELS[name]}.train")
+    return MODELS[name]
 
 
 def bundled(package):

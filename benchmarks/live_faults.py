@@ -31,10 +31,10 @@ from pathlib import Path
 
 from figures import run_parts, sized
 from live_line import ROI, film_line
-from live_runner import ROOT, SERVER, prepare
+from live_runner import SERVER, prepare
 
 from goodparts.command import run_command
-from live.record.event_log import verify
+from live.record.segments import verify
 
 RTSP, WIRE = SERVER["RtspServer"], SERVER["FaultyWire"]
 SIZE, ROI_OF = (480, 640), f"{ROI}@640x480"
@@ -52,7 +52,7 @@ class Watched:
         bundle = bundle or work / "line.goodparts"
         self.command = [
             sys.executable,
-            ROOT / "live" / "watch.py",
+            *("-m", "goodparts", "live"),
             bundle,
             "--source",
             source,

@@ -173,7 +173,7 @@ def latency(work):
     port = SERVER["free_port"]()
     rows = []
     with SERVER["RtspServer"](work / "film", size=(480, 640), rate=30) as camera:
-        command = [sys.executable, ROOT / "live" / "watch.py", work / "line.goodparts"]
+        command = [sys.executable, "-m", "goodparts", "live", work / "line.goodparts"]
         command += ["--source", camera.url, "--roi", ROI, "--port", str(port)]
         command += ["--out", work / "watched"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:

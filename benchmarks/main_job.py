@@ -23,7 +23,7 @@ from figures import (
 )
 from linear_probe import probe_predictions
 
-import demo
+from commands import demo
 from evaluation.comparison.leaderboard import leaderboard
 from evaluation.run_folder import find_runs, read_run
 from goodparts.command import run_command

@@ -35,8 +35,8 @@ NUM_PARTS, SIZE_OF_PARTS = sized(120, 40), sized(256, 64)  # embedded
 
 def head_on_cached_features(folder):
     """30 epochs as `train` does them, features included."""
-    from classification.arguments import choose_size
     from classification.head import train_head
+    from classification.image_size import choose_size
     from classification.model import build_features
 
     dataset = read_dataset(folder)
@@ -63,10 +63,10 @@ def head_the_plain_way(folder):
     """30 epochs of `fit` through the frozen backbone, images in memory."""
     import keras
 
-    from classification.arguments import choose_size
     from classification.batches import make_targets
     from classification.head import BATCH_SIZE as HEAD_BATCH
     from classification.head import EPOCHS
+    from classification.image_size import choose_size
     from classification.model import build_features, build_head, join
     from classification.training import falling_steps
 
@@ -108,7 +108,7 @@ def head_the_plain_way(folder):
 def _fine_tuned(name, dataset, *, weights):
     """A compiled classifier as `train` fine-tunes it, its stage and its batches."""
     from classification import batches, model, training
-    from classification.arguments import choose_size
+    from classification.image_size import choose_size
 
     size = choose_size(name, dataset, None)
     rows = dataset.rows("train")[: NUM_STEPS * BATCH_SIZE]

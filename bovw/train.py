@@ -1,13 +1,11 @@
 """Trains a bag of visual words: SIFT or ORB, k-means vocabulary, SVM.
 
-    pipenv run train --model bovw --data dataset/<name>
+    goodparts train --model bovw --data dataset/<name>
 
 Some 100 images/s on two cores for the descriptors, which are kept for the next
 training, then half a minute. Augmented copies are left out: SIFT does not mind
 rotation, and the SVM weighs the classes alike.
 """
-
-import argparse
 
 import numpy as np
 
@@ -25,7 +23,7 @@ from bovw.vocabulary import (
 from evaluation.predictor import Predictor, classifier_prediction
 from evaluation.run_folder import read_run
 from evaluation.run_writer import start_run
-from goodparts.command import InputError, positive_int
+from goodparts.command import InputError, command_line
 from preprocessing.datasets import choose_image_size
 from preprocessing.manifest import check_classes, is_copy, read_dataset
 from svm import fit_svm
@@ -33,37 +31,6 @@ from svm import fit_svm
 PIXELS = 224 * 224
 MIN_SIDE = 32  # as wide as the largest patch that is described
 CACHE = ".descriptors"  # in the folder of all run folders
-
-
-def add_arguments(parser):
-    parser.add_argument(
-        "--image-size",
-        type=_side,
-        nargs=2,
-        metavar=("HEIGHT", "WIDTH"),
-        help="chosen by itself if left out",
-    )
-    parser.add_argument(
-        "--features",
-        choices=FEATURES,
-        default=FEATURES[0],
-        help="how points are described",
-    )
-    parser.add_argument(
-        "--points", choices=POINTS, default=POINTS[0], help="that are described"
-    )
-    parser.add_argument(
-        "--num-words", type=positive_int, default=NUM_WORDS, help="k of k-means"
-    )
-    parser.add_argument(
-        "--weighting", choices=WEIGHTINGS, default=WEIGHTINGS[0], help="of histograms"
-    )
-    parser.add_argument(
-        "--no-whiten",
-        action="store_false",
-        dest="whiten",
-        help="leave the variances of the descriptors as they are",
-    )
 
 
 def train(
@@ -176,7 +143,7 @@ def load_bag(run_folder):
     if run.config["family"] != "bovw" or "points" not in arguments:
         raise InputError(
             f"{run.folder} holds no bag of visual words of this version. "
-            "Train with pipenv run train --model bovw."
+            f"Train with {command_line('train --model bovw')}."
         )
     settings = Settings(
         tuple(arguments["image_size"]), arguments["features"], arguments["points"]
@@ -188,16 +155,6 @@ def load_bag(run_folder):
 def load_predictor(run_folder):
     """Loads vocabulary and SVM of a run folder as a `Predictor`."""
     return _predictor(load_bag(run_folder), read_run(run_folder).config["normal_class"])
-
-
-def _side(text):
-    """argparse type: a side of the image in pixels."""
-    side = positive_int(text)
-    if side < MIN_SIDE:
-        raise argparse.ArgumentTypeError(
-            f"must be {MIN_SIDE} or more pixels. Received: {text!r}."
-        )
-    return side
 
 
 def _predictor(bag, normal_class):

@@ -1,22 +1,17 @@
-"""The flags of `pipenv run train` for classifiers, and what they come to."""
+"""The flags of `goodparts train` for classifiers, and the settings they give."""
 
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from backbones import BACKBONES
 from goodparts.command import InputError, positive_int
-from preprocessing.datasets import choose_image_size
 
-SMALLEST_SIDE, LARGEST_SIDE = 32, 900
-SMALL_CNN_PIXELS = 128 * 128
 HEAD_RATE, FEATURES_RATE = 1e-3, 2e-4
 LABEL_SMOOTHING = 0.1
 LOSSES = ("weighted", "cross_entropy", "focal")
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     size = {"type": positive_int, "nargs": 2, "metavar": ("HEIGHT", "WIDTH")}
     parser.add_argument("--image-size", **size, help="chosen by itself if left out")
     parser.add_argument("--weights", default="imagenet", help="imagenet, none, a file")
@@ -59,29 +54,7 @@ def add_arguments(parser):
     )
 
 
-def choose_size(model, dataset, image_size):
-    """`(height, width)` as asked for, else of the backbone's number of pixels.
-
-    Raises:
-        InputError: If a side is too small or too large.
-    """
-    smallest, least, most = SMALLEST_SIDE, SMALL_CNN_PIXELS, SMALL_CNN_PIXELS
-    if model in BACKBONES:
-        smallest = BACKBONES[model].smallest_side
-        least, most = 224 * 224, int(np.prod(BACKBONES[model].image_size))
-    if image_size is None:
-        height, width = choose_image_size(dataset, least, at_most=most)
-        return max(height, smallest), max(width, smallest)
-    if min(image_size) < smallest or max(image_size) > LARGEST_SIDE:
-        raise InputError(
-            f"--image-size of {model} must be from {smallest} {smallest} to "
-            f"{LARGEST_SIDE} {LARGEST_SIDE}. "
-            f"Received: {image_size[0]} {image_size[1]}."
-        )
-    return tuple(image_size)
-
-
-def choose_alpha(model, alpha):
+def choose_alpha(model: str, alpha: float | None) -> float | None:
     """The width of a network that has widths, 1.0 if not asked for; else None.
 
     Raises:
@@ -96,7 +69,7 @@ def choose_alpha(model, alpha):
     return float(alpha)
 
 
-def parse_schedule(text):
+def parse_schedule(text: str) -> dict[int, int]:
     """Reads "0:2,10:4" as {0: 2, 10: 4}: from which epoch on how many last blocks.
 
     Raises:
@@ -120,7 +93,9 @@ def parse_schedule(text):
     return dict(pairs)
 
 
-def choose_schedule(model, text, *, weights, epochs):
+def choose_schedule(
+    model: str, text: str | None, *, weights: str, epochs: int | None
+) -> str | None:
     """The schedule of fine-tuning as text, the backbone's own if there is none.
 
     Returns:
@@ -155,7 +130,7 @@ def choose_schedule(model, text, *, weights, epochs):
     return text
 
 
-def choose_weights(model, weights):
+def choose_weights(model: str, weights: str | Path) -> str:
     """ "imagenet", "none" or the whole path of a file; "none" for small_cnn."""
     weights = str(weights)
     if model not in BACKBONES:

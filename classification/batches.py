@@ -125,7 +125,7 @@ def image_batches(store, targets, chosen, batch_size, *, augmentation, seed):
 
 
 def loop_augmentation(dataset):
-    """What the loop draws from: flips as `pipenv run augment` made them, gentle turns.
+    """What the loop draws from: flips as `goodparts augment` made them, gentle turns.
 
     Copies on disk may be turned and lit strongly; a network that is trained on such
     images alone gets worse at images as they come (magnetic_tile: macro-F1 on

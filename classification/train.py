@@ -1,6 +1,6 @@
 """Trains a classifier: a head on ImageNet features, then the last blocks with it.
 
-    pipenv run train --model mobilenetv2 --data dataset/<name>
+    goodparts train --model mobilenetv2 --data dataset/<name>
 
 Without weights, and for small_cnn, the whole network is trained from scratch. On two
 cores some 180 images/s for the features of MobileNetV2, seconds for the head, and
@@ -15,17 +15,14 @@ from classification.arguments import (
     HEAD_RATE,
     LABEL_SMOOTHING,
     LOSSES,
-    add_arguments,
     choose_alpha,
     choose_schedule,
-    choose_size,
     choose_weights,
 )
+from classification.image_size import choose_size
 from evaluation.run_folder import read_run
 from evaluation.run_writer import start_run
 from preprocessing.manifest import check_classes, read_dataset
-
-__all__ = ["add_arguments", "load_predictor", "train"]
 
 
 def train(
@@ -53,7 +50,7 @@ def train(
         data: Data set folder, `dataset/<name>`.
         runs: Folder of all run folders.
         seed: The one seed.
-        image_size: `(height, width)`; if None, see `arguments.choose_size`.
+        image_size: `(height, width)`; if None, see `choose_size`.
         weights: "imagenet", "none" or a file; small_cnn has none.
         alpha: Width of mobilenetv2, one of `Backbone.alphas`; 1.0 if None.
         epochs: At most so many, of fine-tuning or of training from scratch; if None,

@@ -175,7 +175,7 @@ def _room(is_unlike, inspect_share):
 
 def _command(run_folder, asked):
     """The command line that draws the same lines."""
-    words = ["pipenv", "run", "decide", str(run_folder)]
+    words = ["goodparts", "decide", str(run_folder)]
     for name, value in asked.items():
         flag = f"--{name.replace('_', '-')}"
         if value is True:

@@ -1,13 +1,13 @@
 """Accept, reject or inspect by hand: how a part is decided once the lines are known.
 
-`pipenv run decide` draws the lines and keeps them as decision.json in the run folder.
+`goodparts decide` draws the lines and keeps them as decision.json in the run folder.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from goodparts.command import InputError, reason
+from goodparts.command import InputError, command_line, reason
 from goodparts.files import file_hash, read_json
 
 DECISIONS = ("accept", "reject", "inspect")
@@ -71,7 +71,7 @@ def read_decision(run):
         made_from, command = record["predictions_sha256"], record["command"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is damaged: {reason(error)}. Run pipenv run decide again."
+            f"{path} is damaged: {reason(error)}. Run {command_line('decide')} again."
         ) from error
     if made_from != file_hash(run.folder / "predictions.csv"):
         raise InputError(

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from deployment.trust import SIGNATURE, Trust, check_sha256, check_signature
-from goodparts.command import InputError, reason
+from goodparts.command import InputError, command_line, reason
 from goodparts.files import write_bytes, write_json
 
 FORMAT = 2
@@ -95,13 +95,13 @@ def _check_folder(path):
     """Raises InputError with what to do unless a path is the folder of a bundle."""
     if (path / ABOUT).is_file():
         return
-    how = f"Make one: pipenv run export RUN -o NAME{SUFFIX}"
+    how = f"Make one: {command_line('export RUN')} -o NAME{SUFFIX}"
     if path.is_file():
         said = f"{path} is a file; a bundle is a folder NAME{SUFFIX}."
         how = f"Give the folder: {path.parent}" if path.name == ABOUT else how
     elif (path / "config.json").is_file():
         said = f"{path} is no bundle but a run folder."
-        how = f"Export it first: pipenv run export {path} -o NAME{SUFFIX}"
+        how = f"Export it first: {command_line('export')} {path} -o NAME{SUFFIX}"
     elif path.is_dir():
         said = f"{path} is no bundle: it has no {ABOUT}."
     else:

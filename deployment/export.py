@@ -1,16 +1,11 @@
 """Exports a finished run: data that decides as the run does, without Keras.
 
-    pipenv run export RUN -o bottle.goodparts [--precision int8] [--sign KEY.pem]
-    pipenv run export RUN -o network --format savedmodel      (or litert; one network)
+    goodparts export RUN -o bottle.goodparts [--precision int8] [--sign KEY.pem]
+    goodparts export RUN -o network --format savedmodel      (or litert; one network)
 
 Half a minute. The export is run on all of validate beside the original, and refused if
 a decision differs. Its lines are those of `decide`, else the run's threshold.
 """
-
-if __name__ == "__main__":
-    from goodparts.loading import begin_loading
-
-    begin_loading()
 
 import datetime
 import os
@@ -22,24 +17,21 @@ import numpy as np
 from decisions.decide_run import check_decidable
 from deployment.bundle import SUFFIX, seal
 from deployment.bundle_decision import asks_for_unlike, decision_of, lines_of
-from deployment.int8_cost import check_cost, cost_of_int8, cost_text
+from deployment.int8_cost import check_cost, cost_of_int8
 from deployment.parity import check_parity
 from deployment.runtime import Inspector, load_bundle
 from deployment.trust import read_signing_key
 from deployment.unlike_good import MAX_VIEWS, learn_views
 from evaluation.predictor import classifier_prediction
 from evaluation.run_folder import member_folders, partial_folder, read_run
-from evaluation.wording import counted
 from goodparts.command import (
     InputError,
-    command_parser,
     progress,
     reason,
-    run_command,
     working,
 )
 from models import bundled, load_predictor
-from networks.engines import PRECISIONS, engine_in_use
+from networks.engines import engine_in_use
 from networks.writing import FORMATS, export_network, load_exported
 from preprocessing.images import read_image, resize
 from preprocessing.manifest import is_copy, read_dataset, table_hash
@@ -222,71 +214,3 @@ def _open_dataset(run):
 def _refuse_existing(out):
     if out.exists():
         raise InputError(f"{out} exists already. Give -o a new name, or remove it.")
-
-
-def main():
-    parser = command_parser(__doc__.split("\n")[0])
-    parser.add_argument("run", help="run folder")
-    parser.add_argument(
-        "-o", "--out", required=True, help=f"new bundle, NAME{SUFFIX}; or see --format"
-    )
-    parser.add_argument(
-        "--precision",
-        choices=PRECISIONS,
-        default=PRECISIONS[0],
-        help="of the numbers in the networks",
-    )
-    parser.add_argument(
-        "--format",
-        choices=["bundle", *FORMATS],
-        default="bundle",
-        help="of one network, a SavedModel folder or a LiteRT file, without lines",
-    )
-    parser.add_argument(
-        "--sign", metavar="KEY.pem", help="private ed25519 key to sign the bundle with"
-    )
-    arguments = parser.parse_args()
-    if arguments.format == "bundle":
-        found = export(
-            arguments.run,
-            arguments.out,
-            precision=arguments.precision,
-            sign=arguments.sign,
-        )
-        parity = found["parity"]
-    elif arguments.precision == "int8" or arguments.sign:
-        parser.error("--precision int8 and --sign are for bundles.")
-    else:
-        found = {}
-        parity = export_keras(arguments.run, arguments.out, name=arguments.format)
-    for split, cost in found.get("cost", {}).items():
-        print(cost_text(split, cost))
-    print(
-        _parity_text(parity, "its run in int8" if "cost" in found else "the original")
-    )
-    if "sha256" in found:
-        print(f"sha256 {found['sha256']}")
-    print(arguments.out)
-
-
-def _parity_text(parity, original):
-    """What the gate found, in one line or two."""
-    text = (
-        f"decides all {counted(parity['num_images'], 'validate image')} as {original} "
-        f"does; scores differ by {parity['max_difference']:.1g} at most"
-    )
-    if parity["max_map_difference"] is not None:
-        text += f", maps by {parity['max_map_difference']:.1g}"
-    if parity["num_at_a_line"]:
-        text += f"; {parity['num_at_a_line']} so near to a line that digits decide"
-    if parity["num_guarded"]:
-        text += (
-            f"\nthe guard sends {parity['num_guarded']} of those that are accepted to "
-            f"inspection, as unlike every good part seen: {parity['num_good_guarded']} "
-            "good"
-        )
-    return text
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -4,8 +4,11 @@ Like is compared with like: both decide by the same lines, without the guard of 
 which only the export has. What the guard changes is a figure of its own.
 """
 
+from typing import Any
+
 import numpy as np
 
+from evaluation.wording import counted
 from goodparts.command import InputError, progress
 from preprocessing.batches import row_batches
 
@@ -154,3 +157,27 @@ def _is_at_a_line(decision, answer):
     if floor is None:
         return False
     return abs(answer.probabilities.max() - floor) <= TOLERANCE
+
+
+def parity_text(parity: dict[str, Any], original: str) -> str:
+    """What the gate found, in one line or two.
+
+    Args:
+        parity: What `check_parity` returned.
+        original: What the bundle was compared with, in words.
+    """
+    text = (
+        f"decides all {counted(parity['num_images'], 'validate image')} as {original} "
+        f"does; scores differ by {parity['max_difference']:.1g} at most"
+    )
+    if parity["max_map_difference"] is not None:
+        text += f", maps by {parity['max_map_difference']:.1g}"
+    if parity["num_at_a_line"]:
+        text += f"; {parity['num_at_a_line']} so near to a line that digits decide"
+    if parity["num_guarded"]:
+        text += (
+            f"\nthe guard sends {parity['num_guarded']} of those that are accepted to "
+            f"inspection, as unlike every good part seen: {parity['num_good_guarded']} "
+            "good"
+        )
+    return text

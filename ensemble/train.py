@@ -1,18 +1,12 @@
 """Combines finished runs: fitted on `validate`, reported on `test`.
 
-    pipenv run ensemble RUN RUN... [--combine soft,hard,product,... | all]
+    goodparts ensemble RUN RUN... [--combine soft,hard,product,... | all]
 
 Seconds. It reads the members' prediction tables alone. Without --combine every
 combiner is tried, and the simplest that is as good as the best on `validate`, out of
 fold, becomes a run folder like any other model's.
 """
 
-if __name__ == "__main__":
-    from goodparts.loading import begin_loading
-
-    begin_loading()
-
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -23,18 +17,14 @@ from ensemble.contributions import describe
 from ensemble.cross_fit import choose_combiner, cross_fit
 from ensemble.evidence import map_ranges, write_evidence
 from ensemble.members import align
-from evaluation.comparison.paired import verdict
 from evaluation.predictions import predictions_table
 from evaluation.predictor import Prediction, Predictor, classifier_prediction
 from evaluation.run_folder import member_folders, read_run, write_results
 from evaluation.run_writer import start_run
-from evaluation.wording import WIDTH
 from goodparts.arrays import read_arrays
-from goodparts.command import InputError, command_parser, run_command, seed, working
+from goodparts.command import InputError
 from goodparts.files import read_json, write_json
 from preprocessing.manifest import find_unchanged
-from reporting.advice import advice
-from reporting.ensemble_text import ensemble_text
 
 WITHOUT_DEFECTS = "soft"
 
@@ -164,44 +154,3 @@ def _notes(members, num_seen, num_all):
         f"{num_seen} of the {num_all} validate images are judged by a combiner that "
         "has learnt from them, as their class has too few groups to hold one out"
     ]
-
-
-def main():
-    parser = command_parser(__doc__.split("\n")[0])
-    parser.add_argument("members", nargs="+", metavar="RUN", help="run folders")
-    parser.add_argument(
-        "--combine",
-        metavar="NAME,...",
-        help=f"of {', '.join(COMBINERS)}, or all; chosen on validate if left out",
-    )
-    parser.add_argument("--runs", default="runs", help="folder of all run folders")
-    parser.add_argument("--seed", type=seed, default=0, help="of all random choices")
-    arguments = parser.parse_args()
-    options = {"runs": arguments.runs, "seed": arguments.seed}
-    if arguments.combine is None:
-        runs = [train(arguments.members, **options)]
-    else:
-        runs = list(train_all(arguments.members, _names(arguments.combine), **options))
-    print(ensemble_text(read_json(runs[0] / "ensemble.json")))
-    with working("comparing the runs"):
-        result = verdict([read_run(run) for run in (*runs, *arguments.members)])
-    print(textwrap.fill(advice(result), WIDTH))
-    for run in runs:
-        print(run)
-
-
-def _names(text):
-    names = list(dict.fromkeys(text.split(",")))
-    if names == ["all"]:
-        names = list(COMBINERS)
-    unknown = [name for name in names if name not in COMBINERS]
-    if unknown:
-        raise InputError(
-            f"There is no combiner {unknown[0]!r}. Known are: "
-            f"{', '.join(COMBINERS)}; or all."
-        )
-    return names
-
-
-if __name__ == "__main__":
-    run_command(main)

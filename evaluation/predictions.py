@@ -9,7 +9,7 @@ import pandas as pd
 from evaluation.anomaly_maps import MapWriter
 from evaluation.found_instances import instance_results
 from evaluation.predictor import Prediction, found_outputs
-from goodparts.command import InputError, progress, reason
+from goodparts.command import InputError, command_line, progress, reason
 from goodparts.files import write_csv, write_json
 from preprocessing.batches import row_batches
 from preprocessing.instances import read_ids
@@ -130,7 +130,7 @@ def read_predictions(run_folder):
     if not path.is_file():
         raise InputError(
             f"{run_folder} is no run folder: it has no predictions.csv. "
-            "Give a folder that pipenv run train printed."
+            f"Give a folder that {command_line('train')} printed."
         )
     again = "Put back a copy, or train that run again."
     text = {column: str for column in PREDICTION_COLUMNS if column != "defect_score"}

@@ -20,7 +20,7 @@ from evaluation.predictions import read_predictions, write_predictions
 from evaluation.predictor import OUTPUTS
 from evaluation.summary import judge_split, summarise
 from evaluation.thresholds import describe_threshold
-from goodparts.command import InputError
+from goodparts.command import InputError, command_line
 from goodparts.files import read_json, write_json
 from goodparts.machine import is_alive
 
@@ -146,12 +146,12 @@ def read_run(folder):
     if missing and folder.name.endswith(UNFINISHED):
         raise InputError(
             f"{folder} is not finished. Let its training end, delete it, or go on with "
-            f"it: pipenv run train --resume {folder}"
+            f"it: {command_line('train --resume')} {folder}"
         )
     if missing:
         raise InputError(
             f"{folder} is no finished run folder: it has no {missing[0]}. "
-            "Give a folder that pipenv run train printed."
+            f"Give a folder that {command_line('train')} printed."
         )
     config = _read_object(folder / "config.json", "model", "classes", "normal_class")
     config.setdefault("outputs", ["score", "classes"])  # of an earlier version
@@ -207,7 +207,7 @@ def member_folders(run):
         if not folder.is_dir():
             raise InputError(
                 f"{run.name} needs its member {folder.name}, which is not at "
-                f"{folder}. Put it there, or run pipenv run ensemble again."
+                f"{folder}. Put it there, or run {command_line('ensemble')} again."
             )
     return folders
 

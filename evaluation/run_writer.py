@@ -23,7 +23,7 @@ import pandas as pd
 from evaluation.plots.run import write_plots
 from evaluation.predictions import predict_rows
 from evaluation.run_folder import UNFINISHED, read_run, write_results
-from goodparts.command import InputError, progress_into, reason
+from goodparts.command import InputError, command_line, progress_into, reason
 from goodparts.files import read_json, write_csv, write_json, write_text
 from goodparts.machine import describe_device, is_alive, peak_memory_mb
 from preprocessing.manifest import table_hash
@@ -155,7 +155,7 @@ def start_run(runs_dir, *, model, family, dataset, arguments, seed, resume=None)
 
 def _tell_how_to_go_on(error, folder):
     """Raises mistakes, full disks and Ctrl-C again, with the way to resume."""
-    how = f"Go on with: pipenv run train --resume {shlex.quote(str(folder))}"
+    how = f"Go on with: {command_line('train --resume')} {shlex.quote(str(folder))}"
     if isinstance(error, KeyboardInterrupt):
         raise KeyboardInterrupt(how) from None
     if isinstance(error, InputError):

@@ -5,6 +5,7 @@ A user's mistake ends in one clear line and exit status 2.
 
 import argparse
 import os
+import re
 import shutil
 import sys
 import threading
@@ -12,7 +13,6 @@ import time
 from contextlib import contextmanager
 
 from goodparts.files import write_json
-from goodparts.loading import end_loading
 
 TOLD_EVERY_S = 1.0
 _progress_path = None  # where `progress` also writes, see `progress_into`
@@ -115,11 +115,31 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         return f"{action.help} (default: {shown})"
 
 
-def command_parser(description, **options):
-    """The argparse parser of a command; its `--help` shows all defaults."""
-    description = description.replace("`", "")  # of docstrings
+def command_line(words: str) -> str:
+    """How a command is typed: `pipenv run train ...` where Pipenv runs, or else
+    `goodparts train ...`.
+
+    Args:
+        words: Name and arguments, such as "train --model bovw".
+    """
+    runner = "pipenv run" if os.environ.get("PIPENV_ACTIVE") else "goodparts"
+    return f"{runner} {words}"
+
+
+def command_parser(description: str, *, prog: str) -> argparse.ArgumentParser:
+    """The argparse parser of a command; its `--help` shows all defaults.
+
+    Args:
+        description: Docstring of the command; "goodparts NAME" in it is shown as
+            `command_line` has it.
+        prog: How the command was called.
+    """
+    description = description.replace("`", "")
+    description = re.sub(
+        r"\bgoodparts ([a-z])", lambda name: command_line(name[1]), description
+    )
     return argparse.ArgumentParser(
-        description=description, formatter_class=_Help, **options
+        prog=prog, description=description, formatter_class=_Help, allow_abbrev=False
     )
 
 
@@ -159,7 +179,6 @@ def run_command(main):
 
     Anything else is a fault of the program and keeps its traceback.
     """
-    end_loading()
     try:
         main()
     except InputError as error:

@@ -1,41 +1,62 @@
-"""The first seconds of a script, in which it imports what it needs.
+"""The first seconds of a command, in which it imports what it needs.
 
-A script begins with it, before all other imports:
+A command reads its flags before it imports anything heavy; the imports then stand in
 
-    if __name__ == "__main__":
-        from goodparts.loading import begin_loading
-
-        begin_loading()
+    with loading():
+        from ... import ...
 
 A terminal shows that something happens, and Ctrl-C prints one line instead of a
-traceback: nothing has been begun then, so nothing is left half done. `run_command` ends
-this when the script's `main` starts.
+traceback: nothing has been begun then, so nothing is left half done.
 """
 
+import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
+
+from goodparts.command import InputError
 
 SHOWN = "loading..."
 
 
-def begin_loading():
-    """Shows a line on a terminal; Ctrl-C now ends the process with exit status 130."""
-    signal.signal(signal.SIGINT, _end)
-    if sys.stderr.isatty():
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """While the block runs, Ctrl-C ends the process with exit status 130.
+
+    Raises:
+        InputError: If a package is not installed; the text says what to install.
+    """
+    before = end_at_ctrl_c()
+    is_shown = sys.stderr.isatty()
+    if is_shown:
         print(SHOWN, end="\r", file=sys.stderr, flush=True)
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InputError(_missing(error)) from error
+    finally:
+        if is_shown:
+            print(" " * len(SHOWN), end="\r", file=sys.stderr, flush=True)
+        signal.signal(signal.SIGINT, before)
 
 
-def end_loading():
-    """Ctrl-C raises KeyboardInterrupt again, if `begin_loading` was called."""
-    if signal.getsignal(signal.SIGINT) is not _end:
-        return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    if sys.stderr.isatty():
-        print(" " * len(SHOWN), end="\r", file=sys.stderr, flush=True)
+def end_at_ctrl_c():
+    """Ctrl-C now ends the process in one line; returns the handler of before."""
+    # no exception: libraries may catch it while they are imported
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, _end)
+    return signal.default_int_handler if before is _end else before
 
 
 def _end(*signal_and_frame):
-    # not an exception: libraries may catch it while they are imported
     os.write(2, b"Interrupted. Run the same command again.\n")
     os._exit(130)
+
+
+def _missing(error):
+    package = (error.name or "").partition(".")[0]
+    return (
+        f"The Python package {package} is not installed. Install everything that this "
+        "command needs: pip install 'goodparts[train,live]'."
+    )

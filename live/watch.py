@@ -1,17 +1,12 @@
 """Watches a camera with a bundle: verdicts, alarms, and a page in the browser.
 
-    pipenv run live bottle.goodparts --source rtsp://camera/stream --roi 262,109,75,204
-    pipenv run live bottle.goodparts --source recording.mp4       (or folder/, 0, http://)
-    pipenv run live bottle.goodparts --source folder/ --follow    (files as they arrive)
+    goodparts live bottle.goodparts --source rtsp://camera/stream --roi 262,109,75,204
+    goodparts live bottle.goodparts --source recording.mp4       (or folder/, 0, http://)
+    goodparts live bottle.goodparts --source folder/ --follow    (files as they arrive)
 
 Runs until Ctrl-C, or until a recording ends. The page is on http://127.0.0.1:8080; the
 folder that is printed first holds the event log, thumbnails and clips.
 """
-
-if __name__ == "__main__":
-    from goodparts.loading import begin_loading
-
-    begin_loading()
 
 import argparse
 import contextlib
@@ -23,24 +18,20 @@ from pathlib import Path
 import cv2
 
 from deployment.runtime import load_bundle
-from deployment.trust import add_trust_arguments, asked_trust
-from goodparts.command import InputError, command_parser, run_command
+from goodparts.command import InputError
 from goodparts.machine import raise_handle_limit
-from goodparts.secret_text import HOW
 from goodparts.web import is_loopback
 from live.alarms.events import Alarm
 from live.alarms.rules import parse_rule
 from live.camera.capture import Capture
-from live.camera.sources import open_source, parse_source
+from live.camera.sources import open_source
 from live.delivery.outbox import Outbox, stop_all
-from live.delivery.targets import parse_authority, parse_output, parse_stop_command
 from live.inspection import Inspection
 from live.overlay import Window
 from live.page.server import serve
 from live.page.view import View
 from live.record.folder import Folder
 from live.record.verdicts import Verdicts
-from preprocessing.region import parse_roi
 
 PORT = 8080
 
@@ -265,98 +256,3 @@ def _about_frames(line):
         return [line["problem"]]
     frames = f"frames {line['first_frame']}-{line['last_frame']}"
     return [frames, line["predicted"] or "", f"score {line['max_score']:.3f}"]
-
-
-def _output(given):
-    """argparse type: what `parse_output` takes, made when --send-ca is known."""
-    parse_output(given)
-    return given
-
-
-def _rule(text):
-    parse_rule(text)
-    return text
-
-
-def main():
-    parser = command_parser(__doc__.split("\n")[0])
-    parser.add_argument("bundle", help="made by pipenv run export")
-    parser.add_argument(
-        "--source",
-        type=parse_source,
-        required=True,
-        help="rtsp://..., http://..., a device number, a video file or a folder; "
-        f"{HOW}",
-    )
-    parser.add_argument("--roi", type=parse_roi, help="x,y,w,h[@WIDTHxHEIGHT]")
-    parser.add_argument("--mask", type=Path, help="white on the part; lossless image")
-    parser.add_argument(
-        "--alarm-after",
-        type=_rule,
-        default="5",
-        help="5 defective frames in a row, 3/7, or cusum[:frames between false alarms]",
-    )
-    parser.add_argument("--out", default="live_events", help="folder of log and clips")
-    parser.add_argument(
-        "--send",
-        type=_output,
-        action="append",
-        default=[],
-        help="webhook, mqtt://host/topic or mqtts:// that gets the events, or env:NAME "
-        "or @FILE for it; may be repeated",
-    )
-    parser.add_argument(
-        "--send-ca",
-        type=parse_authority,
-        metavar="FILE",
-        help="certificate of a private authority, for https:// and mqtts://",
-    )
-    parser.add_argument(
-        "--stop-command",
-        type=parse_stop_command,
-        help="run on every alarm, the event on its standard input",
-    )
-    parser.add_argument(
-        "--follow",
-        action="store_true",
-        help="go on with the images that arrive in the folder",
-    )
-    parser.add_argument(
-        "--csv",
-        metavar="FILE",
-        help="append a line per frame; with --follow verdicts.csv in --out, by which "
-        "files that were inspected before are left out",
-    )
-    parser.add_argument("--host", default="127.0.0.1", help="address of the page")
-    parser.add_argument("--port", type=_port, help=f"of the page, {PORT}; 0 for none")
-    parser.add_argument("--window", action="store_true", help="show a window; q quits")
-    add_trust_arguments(parser)
-    arguments = parser.parse_args()
-    watch(
-        arguments.bundle,
-        arguments.source,
-        out=arguments.out,
-        roi=arguments.roi,
-        mask=arguments.mask,
-        rule=arguments.alarm_after,
-        sends=[
-            parse_output(given, authority=arguments.send_ca) for given in arguments.send
-        ],
-        stop_command=arguments.stop_command,
-        host=arguments.host,
-        port=arguments.port,
-        window=arguments.window,
-        trust=asked_trust(arguments),
-        follow=arguments.follow,
-        csv=arguments.csv,
-    )
-
-
-def _port(text):
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"must be 0 to 65535. Received: {text!r}.")
-    return int(text)
-
-
-if __name__ == "__main__":
-    run_command(main)

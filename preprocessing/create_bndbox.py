@@ -1,7 +1,7 @@
 """Makes bounding boxes from defect masks.
 
-    pipenv run boxes                      every data set under dataset/
-    pipenv run boxes dataset/screw        this one
+    goodparts boxes                      every data set under dataset/
+    goodparts boxes dataset/screw        this one
 
 Writes a Pascal VOC file <split>/boxes/<class>/<stem>.xml for each image that has a
 mask or annotated instances, and all boxes and outlines to instances.json (COCO).
@@ -9,15 +9,15 @@ Where there is a mask, the mask counts. A thousand masks take about ten seconds.
 """
 
 if __name__ == "__main__":
-    from goodparts.loading import begin_loading
+    from goodparts.cli import start
 
-    begin_loading()
+    start("boxes")
 
 import math
 from pathlib import Path
 from xml.etree import ElementTree
 
-from goodparts.command import InputError, command_parser, progress, run_command
+from goodparts.command import InputError, command_line, progress
 from goodparts.files import write_text
 from preprocessing.images import image_size
 from preprocessing.instances import (
@@ -44,7 +44,7 @@ def find_datasets(folders):
     if not found:
         raise InputError(
             f"There is no data set under {DATASETS.resolve()}. "
-            "Make one from your images with pipenv run folders FOLDER."
+            f"Make one from your images with {command_line('folders FOLDER')}."
         )
     return found
 
@@ -145,14 +145,3 @@ def _remove_others(folder, written):
         for path in (folder / split / "boxes").glob("*"):
             if path.is_dir() and not any(path.iterdir()):
                 path.rmdir()
-
-
-def main():
-    parser = command_parser(__doc__)
-    parser.add_argument("datasets", nargs="*", metavar="DATASET", help="dataset/<name>")
-    for folder in find_datasets(parser.parse_args().datasets):
-        create_boxes(folder)
-
-
-if __name__ == "__main__":
-    run_command(main)

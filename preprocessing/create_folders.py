@@ -1,6 +1,6 @@
 """Makes a data set, split into train, validate and test, from folders of images.
 
-    python3 preprocessing/create_folders.py FOLDER   (= pipenv run folders FOLDER)
+    python3 preprocessing/create_folders.py FOLDER   (= goodparts folders FOLDER)
 
 Finds the layout by itself. Without a folder: every folder under dataset/raw/, and
 if there is none, the embedded data set, which it renders. Seconds per thousand
@@ -8,25 +8,18 @@ images. Running it again changes nothing; a killed run is begun again.
 """
 
 if __name__ == "__main__":
-    from goodparts.loading import begin_loading
+    from goodparts.cli import start
 
-    begin_loading()
+    start("folders")
 
 from collections import Counter
 from pathlib import Path
 
-import pandas as pd
-
 from goodparts.command import (
     InputError,
-    command_parser,
-    positive_int,
-    run_command,
     working,
 )
-from goodparts.command import seed as seed_type
 from preprocessing.dataset_folder import put_dataset
-from preprocessing.embedded_parts.render import render_dataset
 from preprocessing.importing.checked_images import (
     add_paths,
     check_images,
@@ -35,27 +28,21 @@ from preprocessing.importing.checked_images import (
     place_files,
 )
 from preprocessing.importing.good_alone import check_good_alone, refuse_twins
-from preprocessing.importing.layouts import LAYOUTS, read_source
+from preprocessing.importing.layouts import read_source
 from preprocessing.importing.left_out import describe_left_out, left_out
-from preprocessing.importing.mask_names import SPLIT_FOLDERS
 from preprocessing.manifest import (
-    SPLITS,
     find_normal_class,
-    is_copy,
-    read_dataset,
 )
 from preprocessing.own_splits import is_split_with_classes, keep_own_splits
 from preprocessing.splitting.neighbour_guess import neighbour_guess
-from preprocessing.splitting.remarks import split_remarks
 from preprocessing.splitting.rule import (
-    PROTOCOLS,
     SHARES,
     SplitRule,
     check_rule,
     describe_rule,
     split_table,
 )
-from preprocessing.splitting.split import BLOCK, GROUPINGS, expected_leak
+from preprocessing.splitting.split import expected_leak
 
 
 def create_folders(
@@ -205,133 +192,3 @@ def _read_images(source, layout, normal_class):
             f"No image of {source} can be used. First: {first.path}: {first.reason}."
         )
     return found, images, rejected, bit_depth
-
-
-def describe(dataset):
-    """What an engineer should read after a split, as text."""
-    info, manifest = dataset.info, dataset.manifest
-    originals = manifest[~is_copy(manifest)]
-    counts = pd.crosstab(originals["label"], originals["split"])
-    counts = counts.reindex(columns=list(SPLITS), fill_value=0)
-    lines = [
-        counts.rename_axis(index=None, columns=None).to_string(),
-        _about_normal(info["normal_class"]),
-        f"{info['num_groups']} groups by {info['grouping'].replace('_', ' ')}, "
-        f"images in the largest: {info['largest_group']}",
-        *split_remarks(info, originals),
-    ]
-    if len(dataset.classes) == 1:
-        lines.append(
-            "good parts only: one-class detectors can be trained on them, classifiers "
-            "cannot, and the threshold will come from good parts alone"
-        )
-    if info["protocol"] == "official" and not _has_official_test(originals):
-        lines.append(
-            "the source has no test set of its own: test is a share of its train"
-        )
-    if info.get("bit_depth", 8) > 8:
-        lines.append(
-            f"images of {info['bit_depth']} bits were written with their upper 8; "
-            "predict and live read such files alike"
-        )
-    lines += info.get("notes", [])
-    if info["num_rejected"]:
-        remarks = "remark" if info["num_rejected"] == 1 else "remarks"
-        lines.append(
-            f"{info['num_rejected']} {remarks} on files, {info['num_left_out']} images "
-            f"left out: see {dataset.folder / 'rejected.csv'}"
-        )
-    return "\n".join(lines)
-
-
-def _about_normal(normal_class):
-    if normal_class is None:
-        return "classes only: no class is that of good parts, so nothing is decided"
-    return f"good parts are those of class {normal_class}"
-
-
-def _has_official_test(originals):
-    sources = originals["source"][originals["split"] == "test"]
-    tops = sources.str.split("/").str[0].str.lower()
-    return (tops.map(SPLIT_FOLDERS) == "test").any()
-
-
-def add_arguments(parser):
-    parser.add_argument("source", nargs="*", help="folder(s) of images")
-    parser.add_argument("--out", default="dataset", help="folder of all data sets")
-    parser.add_argument("--name", help="of the data set; the source's name")
-    parser.add_argument(
-        "--shares",
-        type=float,
-        nargs=3,
-        default=SHARES,
-        help="of train, validate and test, also as 70 15 15",
-    )
-    parser.add_argument("--seed", type=seed_type, default=0, help="of the split")
-    parser.add_argument(
-        "--grouping",
-        choices=GROUPINGS,
-        default="near_duplicates",
-        help="what no split cuts apart",
-    )
-    parser.add_argument("--pattern", help="regular expression that finds the group")
-    parser.add_argument(
-        "--block", type=positive_int, default=BLOCK, help="frames in a group"
-    )
-    parser.add_argument(
-        "--protocol",
-        choices=PROTOCOLS,
-        default=PROTOCOLS[0],
-        help="official keeps the splits of the source",
-    )
-    parser.add_argument("--layout", choices=LAYOUTS, help="found by itself if left out")
-    parser.add_argument("--normal-class", help="the class of good parts")
-    parser.add_argument(
-        "--classes-only", action="store_true", help="no class is that of good parts"
-    )
-    parser.add_argument("--link", action="store_true", help="hard links, not copies")
-
-
-def find_sources(out):
-    """The folders under `<out>/raw`, or the embedded data set, rendered there."""
-    raw = Path(out) / "raw"
-    found = sorted(path for path in raw.glob("[!.]*") if path.is_dir())
-    if found:
-        return found
-    embedded = raw / "bottle_mouths"
-    print(f"{raw} has no folders: rendering the embedded data set, {embedded}")
-    return [render_dataset(embedded)]
-
-
-def _has_copies(folder):
-    try:
-        return "augmentation" in read_dataset(folder).info
-    except InputError:
-        return False
-
-
-def main():
-    parser = command_parser(__doc__.split("\n")[0])
-    add_arguments(parser)
-    arguments = vars(parser.parse_args())
-    sources = arguments.pop("source") or find_sources(arguments["out"])
-    names = Counter(Path(source).resolve().name for source in sources)
-    twice = [name for name, count in names.items() if count > 1]
-    if twice or (arguments["name"] and len(sources) > 1):
-        raise InputError(
-            f"{len(sources)} sources would become one data set, "
-            f"{arguments['name'] or twice[0]!r}. Give them one by one, each with "
-            "its own --name."
-        )
-    for source in sources:
-        name = arguments["name"] or Path(source).resolve().name
-        had_copies = _has_copies(Path(arguments["out"]) / name)
-        dataset, is_new = create_folders(source, **arguments)
-        print(f"{dataset.folder}: {'made' if is_new else 'up to date'}")
-        if is_new and had_copies:
-            print("its copies and boxes are gone: run boxes and augment again")
-        print(describe(dataset))
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -1,8 +1,8 @@
 """Writes augmented copies of the training images.
 
-    pipenv run augment                    every data set under dataset/
-    pipenv run augment dataset/screw --balance
-    pipenv run augment dataset/bottles --rotation 3 --flips none --brightness 0.8 1.2
+    goodparts augment                    every data set under dataset/
+    goodparts augment dataset/screw --balance
+    goodparts augment dataset/bottles --rotation 3 --flips none --brightness 0.8 1.2
 
 The last one suits a fixed camera and parts that always lie the same way: a large turn
 would move what tells the classes out of the picture.
@@ -15,9 +15,9 @@ take about a minute.
 """
 
 if __name__ == "__main__":
-    from goodparts.loading import begin_loading
+    from goodparts.cli import start
 
-    begin_loading()
+    start("augment")
 
 import re
 
@@ -25,12 +25,8 @@ import pandas as pd
 
 from goodparts.command import (
     InputError,
-    command_parser,
-    positive_int,
     progress,
-    run_command,
 )
-from goodparts.command import seed as seed_type
 from goodparts.files import file_hash, read_json, write_json
 from preprocessing.augmenting.augmentation import (
     FLIPS,
@@ -38,7 +34,7 @@ from preprocessing.augmenting.augmentation import (
     geometry_and_light,
 )
 from preprocessing.augmenting.copy_plan import check_plan, plan_copies
-from preprocessing.create_bndbox import box_path, find_datasets
+from preprocessing.create_bndbox import box_path
 from preprocessing.images import image_size, image_threads, read_image, write_image
 from preprocessing.instances import (
     instance_mask,
@@ -245,29 +241,3 @@ def _moved_instances(instances, masks):
         for part in mask_instances(mask, each["label"]):
             moved.append(part if each["polygons"] else {**part, "polygons": []})
     return moved
-
-
-def main():
-    parser = command_parser(__doc__)
-    add = parser.add_argument
-    add("datasets", nargs="*", metavar="DATASET", help="dataset/<name>")
-    add("--multiplier", type=positive_int, default=12, help="copies of each image")
-    add("--balance", action="store_true", help="as many as make classes equal")
-    add("--flips", nargs="+", choices=FLIPS, default=FLIPS, help="any of these")
-    add("--rotation", type=float, default=90, help="greatest angle in degrees")
-    add(
-        "--brightness",
-        nargs=2,
-        type=float,
-        default=(0.5, 1.5),
-        metavar=("LOW", "HIGH"),
-        help="factors between",
-    )
-    add("--seed", type=seed_type, default=0, help="another one makes other copies")
-    recipe = vars(parser.parse_args())
-    for folder in find_datasets(recipe.pop("datasets")):
-        augment_dataset(folder, **recipe)
-
-
-if __name__ == "__main__":
-    run_command(main)

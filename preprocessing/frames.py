@@ -1,24 +1,23 @@
 r"""Turns recordings into images, so that a recording becomes a data set.
 
-    pipenv run frames line.mp4 --out frames --rate 5
-    pipenv run frames recordings/ --out frames --roi 220,0,150,400@640x480
+    goodparts frames line.mp4 --out frames --rate 5
+    goodparts frames recordings/ --out frames --roi 220,0,150,400@640x480
 
 Writes frames/line/line_000042.png and so on, without loss; the number is that of the
 frame in its video. Frames that hardly differ from the last one kept are left out. A
 minute of 640x360 takes some seconds. A video is written whole or not at all: run a
 stopped command again, what is complete is not made again.
 
-Sort the images into folders by class and run pipenv run folders. Their names keep the
+Sort the images into folders by class and run goodparts folders. Their names keep the
 order in time for --grouping chronological, and --grouping pattern
 --pattern '(.+)_\d+$' keeps each video together.
 """
 
 if __name__ == "__main__":
-    from goodparts.loading import begin_loading
+    from goodparts.cli import start
 
-    begin_loading()
+    start("frames")
 
-import argparse
 import math
 import os
 from pathlib import Path
@@ -27,11 +26,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from goodparts.command import InputError, command_parser, run_command
+from goodparts.command import InputError
 from goodparts.files import file_hash, read_json, remove_leftovers, write_json
-from goodparts.secret_text import secret_text
 from preprocessing.images import write_image
-from preprocessing.region import cut, fit_region, make_region, parse_roi
+from preprocessing.region import cut, fit_region, make_region
 from preprocessing.video_file import read_frames, to_rgb
 
 VIDEO_SUFFIXES = frozenset(
@@ -203,42 +201,3 @@ def _videos_of(folder):
         for path in folder.glob("[!.]*")
         if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
     )
-
-
-def frame_rate(text):
-    """argparse type: a number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(
-            f"must be a number of images per second above 0. Received: {text!r}."
-        )
-    return value
-
-
-def main():
-    parser = command_parser(__doc__)
-    add = parser.add_argument
-    add(
-        "videos",
-        nargs="+",
-        type=secret_text,
-        metavar="VIDEO",
-        help="videos, and folders of videos; or env:NAME or @FILE for one",
-    )
-    add("--out", required=True, metavar="FOLDER", help="where the images go")
-    add("--rate", type=frame_rate, help="images per second (every frame)")
-    add(
-        "--roi", type=parse_roi, help="x,y,width,height, and @WIDTHxHEIGHT of the frame"
-    )
-    add("--mask", help="image of frame or box, white on the part")
-    add("--keep-duplicates", action="store_true", help="near-duplicates too")
-    arguments = vars(parser.parse_args())
-    for video in find_videos(arguments.pop("videos")):
-        extract_frames(video, **arguments)
-
-
-if __name__ == "__main__":
-    run_command(main)

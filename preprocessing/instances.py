@@ -13,7 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from goodparts.command import InputError
+from goodparts.command import InputError, command_line
 from goodparts.files import read_json, write_text
 from preprocessing.images import read_mask
 
@@ -146,7 +146,7 @@ def read_ids(path, rows):
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} is not as it was written ({error!r}). "
-            "Make the data set again with pipenv run folders."
+            f"Make the data set again with {command_line('folders')}."
         ) from error
 
 
@@ -176,7 +176,7 @@ def read_instances(path):
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} is not as it was written ({error!r}). "
-            "Make the data set again with pipenv run folders."
+            f"Make the data set again with {command_line('folders')}."
         ) from error
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from goodparts.command import InputError, reason
+from goodparts.command import InputError, command_line, reason
 from goodparts.files import file_hash, read_json, write_csv, write_json
 from preprocessing.images import image_size, image_threads
 from preprocessing.instances import read_instances, read_truth_mask
@@ -122,8 +122,8 @@ def check_classes(dataset):
         raise InputError(
             f"{dataset.folder} has good parts only ({dataset.normal_class!r}): a "
             "classifier needs images of defective parts too. Train a one-class "
-            "detector, or add folders of defective parts and run pipenv run folders "
-            "again."
+            "detector, or add folders of defective parts and run "
+            f"{command_line('folders')} again."
         )
     absent = set(dataset.classes) - set(dataset.rows("train")["label"])
     if absent:
@@ -166,7 +166,7 @@ def read_dataset(folder, *, check_files=False):
         if not (folder / name).is_file():
             raise InputError(
                 f"{folder} has no {name}. Make a data set from your images with "
-                f"pipenv run folders FOLDER and give its folder, dataset/<name>."
+                f"{command_line('folders FOLDER')} and give its folder, dataset/<name>."
             )
     try:
         info = read_json(folder / "dataset.json")
@@ -182,7 +182,7 @@ def read_dataset(folder, *, check_files=False):
         raise InputError(
             f"{folder / 'manifest.csv'} was changed after it was made: its hash is not "
             "the one in dataset.json. Undo the change, or make the data set again with "
-            "pipenv run folders."
+            f"{command_line('folders')}."
         )
     if check_files:
         _check_files(manifest, folder)
@@ -220,7 +220,7 @@ def _check_info(info, path):
         )
     else:
         return
-    raise InputError(f"{path} {reason}. Run pipenv run folders again.")
+    raise InputError(f"{path} {reason}. Run {command_line('folders')} again.")
 
 
 def table_hash(manifest):
@@ -235,10 +235,10 @@ def check_manifest(manifest, classes, path):
     if missing:
         raise InputError(
             f"{path} lacks the column(s) {', '.join(missing)}. "
-            "Run pipenv run folders again."
+            f"Run {command_line('folders')} again."
         )
     if manifest.empty:
-        raise InputError(f"{path} has no rows. Run pipenv run folders again.")
+        raise InputError(f"{path} has no rows. Run {command_line('folders')} again.")
 
     def refuse(wrong, text):
         if wrong.any():
@@ -269,7 +269,7 @@ def check_manifest(manifest, classes, path):
     for split in SPLITS:
         if split not in set(manifest["split"]):
             raise InputError(
-                f"{path} has no rows of {split}. Run pipenv run folders again."
+                f"{path} has no rows of {split}. Run {command_line('folders')} again."
             )
     first_split = manifest.groupby("group")["split"].transform("first")
     refuse(
@@ -284,8 +284,8 @@ def check_manifest(manifest, classes, path):
 def _check_files(manifest, folder):
     if (folder / MARKER).exists():
         raise InputError(
-            f"The augmentation of {folder} was interrupted. Run pipenv run augment "
-            f"{folder} again, with the same options."
+            f"The augmentation of {folder} was interrupted. Run "
+            f"{command_line('augment')} {folder} again, with the same options."
         )
 
     def state(row):
@@ -307,5 +307,5 @@ def _check_files(manifest, folder):
         if found:
             raise InputError(
                 f"{folder / 'manifest.csv'}, line {number}: {folder / path} {found} "
-                "since the data set was made. Run pipenv run folders again."
+                f"since the data set was made. Run {command_line('folders')} again."
             )

@@ -5,6 +5,7 @@
 
 from decisions.rule import read_decision
 from evaluation.wording import known, listed
+from goodparts.command import command_line
 from goodparts.files import read_json
 from reporting.ensemble_text import short_name
 
@@ -57,7 +58,8 @@ def _none_of_these(name, run, split):
         f"best on validate, misses {known(values['miss_rate'])} of the defects of "
         f"{split} and rejects {known(values['false_reject_rate'])} of the good parts. "
         "Add parts, defective ones most of all, train another model, or let a person "
-        "look at the doubtful parts (pipenv run decide RUN --inspect-share 0.3)."
+        "look at the doubtful parts "
+        f"({command_line('decide RUN --inspect-share 0.3')})."
     )
 
 
@@ -79,7 +81,7 @@ def _lines(run):
             f"It rejects from a defect score of {run.threshold:.4g} on, chosen on "
             f"validate: on test it misses {known(values['miss_rate'])} of the defects "
             f"and rejects {known(values['false_reject_rate'])} of the good parts "
-            "(pipenv run decide draws lines with a promise)."
+            f"({command_line('decide')} draws lines with a promise)."
         )
     seen = read_json(run.folder / "decision.json")["test"]
     return (

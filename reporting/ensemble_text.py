@@ -9,7 +9,7 @@ import re
 from evaluation.comparison.paired import groups_needed
 from evaluation.metric_table import METRICS
 from evaluation.wording import counted, listed, percent, points, value_and_range
-from goodparts.command import InputError, reason
+from goodparts.command import InputError, command_line, reason
 from goodparts.files import read_json
 
 KEYS = (
@@ -37,13 +37,13 @@ def read_ensemble(run):
         found = read_json(path)
     except ValueError as error:
         raise InputError(
-            f"{path} is no JSON: {reason(error)}. Run pipenv run ensemble again."
+            f"{path} is no JSON: {reason(error)}. Run {command_line('ensemble')} again."
         ) from error
     missing = [key for key in KEYS if key not in found]
     if missing:
         raise InputError(
             f"{path} lacks {missing[0]}: it is damaged or of an earlier version. Run "
-            "pipenv run ensemble again."
+            f"{command_line('ensemble')} again."
         )
     return found
 

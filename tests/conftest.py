@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import numpy as np
@@ -12,6 +13,8 @@ from goodparts.files import file_hash
 from preprocessing.create_folders import create_folders
 from preprocessing.images import write_image
 from preprocessing.manifest import read_dataset, write_dataset
+
+os.environ.pop("PIPENV_ACTIVE", None)  # messages name commands as they are typed
 
 
 @pytest.fixture(scope="session")

@@ -5,18 +5,19 @@ import shutil
 import numpy as np
 import pytest
 
-from compare import compare
 from decisions.decide_run import decide_run
 from deployment.export import export
+from deployment.predict import predict
 from ensemble.train import train as train_ensemble
 from evaluation.run_folder import read_run
+from evaluation.summary_text import summary_line
 from goodparts.command import InputError
 from models import family
-from predict import predict
-from preprocessing.create_folders import create_folders, describe
+from preprocessing.create_folders import create_folders
+from preprocessing.describe_dataset import describe
 from preprocessing.images import write_image
+from reporting.compare import compare
 from reporting.evaluate_run import evaluate_run, evaluation_text
-from train import summary
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def test_runs_name_classes_and_have_no_threshold(runs):
         assert run.predictions["defect_score"].isna().all()
         assert not {"miss_rate", "auroc"} & set(run.metrics["test"]["metrics"])
         assert run.metrics["test"]["metrics"]["macro_f1"]["value"] > 0.9
-        assert "threshold" not in summary(run)
+        assert "threshold" not in summary_line(run)
 
 
 def test_they_are_evaluated_ranked_and_reported(runs, tmp_path):

@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compare import compare, read_runs
 from evaluation.comparison.leaderboard import (
     by_dataset,
     leaderboard,
@@ -14,6 +13,7 @@ from evaluation.predictions import write_predictions
 from evaluation.wording import display_names, duration, percent, share
 from goodparts.command import InputError
 from reporting.advice import advice
+from reporting.compare import compare, read_runs
 
 VALIDATE = range(16, 32)  # numbers of the images of a class in each split
 TEST = range(32, 48)
@@ -227,7 +227,7 @@ def test_compare_writes_both_files_or_none(dataset, make_run, tmp_path, monkeypa
     def fail(runs, folder):
         raise OSError("disk full")
 
-    monkeypatch.setattr("compare.write_report", fail)
+    monkeypatch.setattr("reporting.compare.write_report", fail)
     with pytest.raises(OSError):
         compare([run], out=tmp_path / "other")
     assert not [path for path in tmp_path.iterdir() if "other" in path.name]

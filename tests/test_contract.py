@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 import models
-from compare import compare
 from decisions.decide_run import decide_run
 from deployment.export import export
+from deployment.predict import predict
 from deployment.runtime import load_bundle
 from ensemble.train import train as train_ensemble
 from evaluation.anomaly_maps import read_map
@@ -25,11 +25,11 @@ from evaluation.run_folder import find_runs, read_run
 from goodparts.command import InputError
 from goodparts.files import read_json
 from models import family, load_predictor
-from predict import predict
 from preprocessing.batches import row_batches
 from preprocessing.create_folders import create_folders
 from preprocessing.images import read_image, write_image
 from preprocessing.manifest import read_dataset, write_dataset
+from reporting.compare import compare
 from reporting.evaluate_run import evaluate_run, evaluation_text
 
 QUICK = {

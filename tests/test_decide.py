@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 
 from bovw.train import train as train_bovw
-from decide import confidence, rate, share
+from commands.decide import confidence, rate, share
 from decisions.decide_run import decide_run
 from decisions.rule import UNLIKE, Decision, read_decision
 from decisions.text import carried_text, decision_text
+from deployment.predict import predict
 from evaluation.run_folder import read_run, write_results
 from goodparts.command import InputError
 from goodparts.files import read_json, write_csv, write_json
-from predict import predict
 from preprocessing.create_folders import create_folders
 from preprocessing.images import write_image
 
@@ -68,7 +68,7 @@ def detector(run):
 
 
 def decide(*words):
-    command = [sys.executable, ROOT / "decide.py", *words]
+    command = [sys.executable, "-m", "goodparts", "decide", *words]
     return subprocess.run(command, capture_output=True, text=True)
 
 
@@ -100,7 +100,7 @@ def test_the_command_says_what_is_promised_and_how_to_ask_again(run):
     assert "few groups on validate: dent (3), good (4)" in result.stdout
     record = read_json(run.folder / "decision.json")
     before = (run.folder / "decision.json").read_bytes()
-    again = record["command"].removeprefix("pipenv run decide ").split()
+    again = record["command"].removeprefix("goodparts decide ").split()
     assert decide(*again).returncode == 0
     assert (run.folder / "decision.json").read_bytes() == before
 
@@ -203,7 +203,7 @@ def test_a_decision_of_other_predictions_is_not_used(run):
     assert read_decision(run) == Decision(threshold, threshold)
     record = decide_run(run.folder, **PROMISE)
     write_csv(run.folder / "predictions.csv", run.predictions.iloc[::-1])
-    with pytest.raises(InputError, match="other predictions.*pipenv run decide"):
+    with pytest.raises(InputError, match="other predictions.*goodparts decide"):
         read_decision(run)
     for content in ("{", "{}", "[]"):
         (run.folder / "decision.json").write_text(content)

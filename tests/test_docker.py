@@ -158,7 +158,7 @@ def test_inspect_has_every_family():
 def test_inspect_runs_the_live_runner_without_root():
     text = lines_of_inspect()
     entry = json.loads(re.search(r"^ENTRYPOINT (.+)$", text, re.M).group(1))
-    assert entry[:3] == ["python3", "-m", "live.watch"]
+    assert entry[:5] == ["python3", "-P", "-m", "goodparts", "live"]
     assert re.search(r"^USER [1-9]\d*$", text, re.M)
     assert "EXPOSE 8080" in text and ":8080/healthz" in text
     assert "HEALTHCHECK" in text

@@ -25,8 +25,8 @@ ALLOWED = {
     "deployment": BASE | {"decisions", "networks", "ensemble", "models"},
     "live": BASE | {"decisions", "deployment"},
 }
-TOP = {"train", "predict", "evaluate", "decide", "compare", "demo"}
-OURS = set(ALLOWED) | TOP
+ALLOWED["commands"] = set(ALLOWED)
+OURS = set(ALLOWED)
 NO_KERAS = (
     "goodparts",
     "preprocessing",
@@ -34,9 +34,8 @@ NO_KERAS = (
     "ensemble",
     "bovw",
     "live",
+    "commands",
     "models.py",
-    "demo.py",
-    "predict.py",
 )
 
 KERAS = {"keras", "tensorflow", "networks.quiet_keras"}

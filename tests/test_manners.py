@@ -3,21 +3,15 @@
 import ast
 import os
 import re
-import shlex
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
+from goodparts.cli import NAMES
+
 ROOT = Path(__file__).parent.parent
-SCRIPTS = {
-    name: shlex.split(command)[1]
-    for name, command in tomllib.loads((ROOT / "Pipfile").read_text())[
-        "scripts"
-    ].items()
-}
 NOT_SHOWN = {"backbones.py", "goodparts/command.py", "live/page/server.py"}
 ELSEWHERE = ("tests", "notebooks", "benchmarks", "docs")
 
@@ -74,10 +68,10 @@ def test_no_error_number_is_shown():
     assert found == []
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", NAMES)
 def test_help_is_plain_and_has_every_default(name):
     more = ["--model", "small_cnn"] if name == "train" else []
-    shown = run(SCRIPTS[name], *more, "--help")
+    shown = run(name, *more, "--help")
     assert shown.returncode == 0 and shown.stderr == "" and "`" not in shown.stdout
     words = " ".join(shown.stdout.split())
     told = dict(re.findall(r"(--[\w-]+) (?:(?!--).)*?\(default: ([^)]*)\)", words))
@@ -94,27 +88,20 @@ def test_help_is_plain_and_has_every_default(name):
         assert told.get(flag) == default, told
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_ctrl_c_while_a_script_loads_is_one_line(name):
-    """The signal comes as soon as the script has said what Ctrl-C does."""
+def test_ctrl_c_while_a_command_loads_is_one_line():
+    """The signal comes as soon as something heavy is imported."""
     code = (
-        "import os, runpy, signal, sys\n"
+        "import os, signal, sys\n"
         "class Sender:\n"
         "    def find_spec(self, name, *more):\n"
-        "        handler = signal.getsignal(signal.SIGINT)\n"
-        "        if handler is not signal.default_int_handler and not self.sent:\n"
-        "            self.sent = True\n"
+        "        if name == 'pandas':\n"
         "            os.kill(os.getpid(), signal.SIGINT)\n"
-        "    sent = False\n"
         "sys.meta_path.insert(0, Sender())\n"
-        f"sys.argv = [{SCRIPTS[name]!r}, '--help']\n"
-        f"runpy.run_path({str(ROOT / SCRIPTS[name])!r}, run_name='__main__')\n"
+        "from goodparts.cli import main\n"
+        "main(['compare', 'a'])\n"
     )
     stopped = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        [sys.executable, "-c", code], capture_output=True, text=True
     )
     assert stopped.stderr == "Interrupted. Run the same command again.\n"
     assert stopped.returncode == 130 and stopped.stdout == ""
@@ -122,9 +109,12 @@ def test_ctrl_c_while_a_script_loads_is_one_line(name):
 
 def test_ctrl_c_later_raises_as_ever():
     code = (
-        "from goodparts.loading import begin_loading\nbegin_loading()\n"
-        "import os, signal\nfrom goodparts.command import run_command\n"
+        "import os, signal\n"
+        "from goodparts.command import run_command\n"
+        "from goodparts.loading import end_at_ctrl_c, loading\n"
+        "end_at_ctrl_c()\n"
         "def main():\n"
+        "    with loading():\n        pass\n"
         "    try:\n        os.kill(os.getpid(), signal.SIGINT)\n"
         "    finally:\n        print('put in order')\n"
         "run_command(main)\n"
@@ -138,21 +128,20 @@ def test_ctrl_c_later_raises_as_ever():
 
 def test_wrong_data_are_told_before_keras_is_imported():
     code = (
-        "import sys, train\n"
-        "sys.argv = ['train', '--model', 'small_cnn', '--data', 'x']\n"
-        "try:\n    train.main()\nexcept ValueError as error:\n    print(error)\n"
-        "print('keras' in sys.modules, 'tensorflow' in sys.modules)\n"
+        "import sys\nfrom goodparts.cli import main\n"
+        "try:\n    main(['train', '--model', 'small_cnn', '--data', 'x'])\n"
+        "finally:\n    print('keras' in sys.modules, 'tensorflow' in sys.modules)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT
     )
-    assert "x has no manifest.csv" in done.stdout, done
-    assert done.stdout.endswith("False False\n")
+    assert "x has no manifest.csv" in done.stderr and done.returncode == 2, done
+    assert done.stdout == "False False\n"
 
 
-def run(script, *arguments):
+def run(*words):
     return subprocess.run(
-        [sys.executable, str(ROOT / script), *arguments],
+        [sys.executable, "-m", "goodparts", *words],
         capture_output=True,
         text=True,
         env=os.environ | {"COLUMNS": "200"},

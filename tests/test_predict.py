@@ -7,17 +7,20 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import evaluate
+import models
 from bovw.train import train as train_bovw
+from commands import evaluate
 from decisions.decide_run import decide_run
+from deployment.predict import find_images, predict
 from ensemble.train import train as train_ensemble
 from evaluation.predictor import Predictor
 from evaluation.run_folder import Run, read_run
 from goodparts.command import InputError
 from goodparts.files import read_json, write_json
 from models import load_predictor
-from predict import find_images, predict, training_note
 from preprocessing.images import read_image
+from reporting import evaluate_run as judging
+from reporting.seen_images import training_note
 
 ROOT = Path(__file__).parent.parent
 
@@ -76,7 +79,7 @@ def test_what_decide_found_decides(runs, washers, tmp_path):
     write_json(folder / "decision.json", {**record, "least_probability": 1.1})
     assert {row["verdict"] for row in predict(folder, paths)} == {"inspect"}
     result = subprocess.run(
-        [sys.executable, ROOT / "predict.py", folder, paths[0]],
+        [sys.executable, "-m", "goodparts", "predict", folder, paths[0]],
         capture_output=True,
         text=True,
     )
@@ -114,12 +117,11 @@ def test_an_ensemble_moves_with_its_runs_and_misses_a_lost_member(
 
 
 @pytest.mark.parametrize(
-    "command", [["predict.py", "no-run", "a.png"], ["evaluate.py", "no-run"]]
+    "command", [["predict", "no-run", "a.png"], ["evaluate", "no-run"]]
 )
 def test_what_is_no_run_is_one_line(command):
-    script, *arguments = command
     result = subprocess.run(
-        [sys.executable, ROOT / script, *arguments], capture_output=True, text=True
+        [sys.executable, "-m", "goodparts", *command], capture_output=True, text=True
     )
     assert result.returncode == 2
     assert result.stderr.startswith("error: no-run is no finished run folder")
@@ -131,7 +133,9 @@ def test_bad_images_are_named_and_the_rest_goes_on(runs, part_folder, tmp_path):
     good = part_folder / "good" / "00.png"
     command = [
         sys.executable,
-        ROOT / "predict.py",
+        "-m",
+        "goodparts",
+        "predict",
         runs[0][0],
         tmp_path,
         good,
@@ -158,7 +162,7 @@ def test_training_images_are_noted(runs, washers, tmp_path):
     assert note.startswith("1 of 3 images is in the train split of washers")
     assert training_note(run, [of_test]) == ""
     result = subprocess.run(
-        [sys.executable, ROOT / "predict.py", runs[0][0], renamed],
+        [sys.executable, "-m", "goodparts", "predict", runs[0][0], renamed],
         capture_output=True,
         text=True,
     )
@@ -174,11 +178,11 @@ def test_evaluate_loads_a_model_only_for_mistakes_with_pictures(runs, monkeypatc
         loaded.append(folder)
         return Predictor(["bad", "good"], "good", (48, 48), None, "explain")
 
-    monkeypatch.setattr(evaluate, "load_predictor", load)
+    monkeypatch.setattr(models, "load_predictor", load)
     run = read_run(runs[0][0])
-    monkeypatch.setattr(evaluate, "mistake_pictures", lambda run: [])
+    monkeypatch.setattr(judging, "mistake_pictures", lambda run: [])
     assert evaluate.load_explain(run) is None and loaded == []
-    monkeypatch.setattr(evaluate, "mistake_pictures", lambda run: ["one"])
+    monkeypatch.setattr(judging, "mistake_pictures", lambda run: ["one"])
     assert evaluate.load_explain(run) == "explain" and loaded == [run.folder]
 
 
@@ -186,8 +190,8 @@ def test_evaluate_goes_on_without_the_model(runs, monkeypatch, capsys):
     def load(folder):
         raise InputError("its member is gone")
 
-    monkeypatch.setattr(evaluate, "load_predictor", load)
-    monkeypatch.setattr(evaluate, "mistake_pictures", lambda run: ["one"])
+    monkeypatch.setattr(models, "load_predictor", load)
+    monkeypatch.setattr(judging, "mistake_pictures", lambda run: ["one"])
     assert evaluate.load_explain(read_run(runs[0][0])) is None
     assert "its member is gone" in capsys.readouterr().err
 

@@ -50,14 +50,11 @@ def as_process(command):
     """`pipenv run NAME ARGS` as the script's own command line."""
     words = shlex.split(command)
     if words[:2] == ["pipenv", "run"]:
-        script = shlex.split(SCRIPTS[words[2]])[1]
-        words = [script, *words[3:]]
-    elif words[0] == "python3":
-        words = words[1:]
+        words = [*shlex.split(SCRIPTS[words[2]])[1:], *words[3:]]
     for key, extra in QUICK.items():
         if key in command:
             words += extra
-    return [sys.executable, str(ROOT / words[0]), *words[1:]]
+    return [sys.executable, "-m", "goodparts", *words]
 
 
 @pytest.fixture(scope="module")

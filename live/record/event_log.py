@@ -10,11 +10,6 @@ found where the head, the sha256 of the last line, was noted elsewhere (on paper
 mail, by the webhook's receiver): give it as --head.
 """
 
-if __name__ == "__main__":
-    from goodparts.loading import begin_loading
-
-    begin_loading()
-
 import contextlib
 import json
 import os
@@ -24,11 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
-from goodparts.command import InputError, command_parser, run_command
-from live.record.chain import HASH, SEAL, chained, check_file
+from goodparts.command import InputError
+from live.record.chain import SEAL, chained, check_file
 from live.record.disk import open_locked, set_aside, sync_folder, write_through
-from live.record.recorded_files import RecordedFiles
-from live.record.segments import segment_path, segments, verify
+from live.record.segments import segment_path, segments
 
 MOST_WAITING = 10_000  # lines kept in memory while the disk takes none
 MOST_BYTES = 16_000_000  # of a file; then the log goes on in another
@@ -273,38 +267,3 @@ class EventLog:
         os.close(file)
         with contextlib.suppress(OSError):
             sync_folder(self.path)
-
-
-def main():
-    parser = command_parser(__doc__)
-    parser.add_argument("log", type=Path, help="folder of the log, or its log.jsonl")
-    parser.add_argument("--head", help="a head noted earlier; must be in the log")
-    arguments = parser.parse_args()
-    head = arguments.head
-    if head is not None and not HASH.fullmatch(head := head.strip().lower()):
-        raise InputError(
-            f"--head must be 64 hexadecimal digits, as verify-log prints them. "
-            f"Received: {arguments.head!r}. Leave it out where none was noted."
-        )
-    recorded = RecordedFiles()
-    checked = verify(arguments.log, head, recorded.see)
-    num_files = len(checked.files)
-    files = "1 file" if num_files == 1 else f"{num_files} files"
-    print(f"{arguments.log}: {checked.num_lines} lines in {files}, the chain is whole.")
-    for name in checked.missing:
-        print(f"NOT THERE: {name}, which the log continues; its lines are not checked.")
-    if checked.damaged:
-        print(f"A half-written line follows, of {len(checked.damaged)} bytes.")
-    if checked.head:
-        print(f"Head: {checked.head}. Note it elsewhere; give it as --head later.")
-    print(recorded.check(checked.files[-1].parent), flush=True)
-    if checked.untied:
-        names = ", ".join(path.name for path in checked.untied)
-        raise InputError(
-            f"{names}: whole, but a file after them is missing, so nothing ties them "
-            "to the log: they may have been written anew. Put the missing file back."
-        )
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -29,6 +29,7 @@ from preprocessing.importing.files_found import (
     seen_unread,
 )
 from preprocessing.importing.image_masks import read_mvtec, read_pairs
+from preprocessing.importing.known_layouts import LAYOUTS, LOOKS
 from preprocessing.importing.label_tables import find_table
 from preprocessing.importing.mask_names import (
     MASK_FOLDERS,
@@ -38,18 +39,6 @@ from preprocessing.importing.mask_names import (
 )
 from preprocessing.importing.yolo_files import find_yolo
 
-_LOOKS = {
-    "mvtec": "train/good/1.png, test/<class>/1.png, ground_truth/<class>/1_mask.png",
-    "class_folders": "<class>/1.jpg",
-    "image_mask_pairs": "1.jpg with 1.png or 1_mask.png, or images/ and masks/",
-    "labelme": "1.jpg with 1.json",
-    "coco": "a .json with images, annotations and categories",
-    "voc": "1.jpg with 1.xml, or JPEGImages/ and Annotations/",
-    "yolo": "images/1.jpg with labels/1.txt, and data.yaml or classes.txt",
-    "csv": "images and one labels.csv with a column of file names and one of labels",
-    "good_parts": "1.jpg: every image is a good part",
-}
-LAYOUTS = tuple(_LOOKS)
 _SIGNS = (b'"annotations"', b'"shapes"', b"<annotation")
 GOOD_PARTS = LAYOUTS[-1]  # never found by itself: only the user knows
 
@@ -105,7 +94,7 @@ def read_source(folder, *, layout=None, normal_name=None):
         first = f" First: {rejected[0].path}: {rejected[0].reason}." if rejected else ""
         raise InputError(
             f"No image of {folder} can be used as layout {layout} "
-            f"({_LOOKS[layout]}).{first}{seen_unread(folder, found.unused)}"
+            f"({LOOKS[layout]}).{first}{seen_unread(folder, found.unused)}"
         )
     images = sorted(found.images, key=lambda image: image.source)
     notes = [*found.notes]
@@ -162,7 +151,7 @@ def _find_layout(folder, files, normal_class):
     if find_table(folder, files):
         return "csv"
     looks = "; ".join(
-        f"{name}: {look}" for name, look in _LOOKS.items() if name != GOOD_PARTS
+        f"{name}: {look}" for name, look in LOOKS.items() if name != GOOD_PARTS
     )
     raise InputError(
         f"The {len(paths)} images of {folder} lie in no known layout."

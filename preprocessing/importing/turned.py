@@ -50,7 +50,7 @@ def remark_unclear(sources, what="boxes"):
     others = f" (so are {len(sources) - 1} others)" if len(sources) > 1 else ""
     reason = (
         f"is turned by EXIF{others}: whether its {what} were drawn on the turned "
-        "picture cannot be told, they are kept as they are; look at them with "
-        "pipenv run boxes"
+        "picture cannot be told, they are kept as they are; look at the boxes that "
+        "the command boxes writes"
     )
     return [Rejected(sources[0], reason)]

@@ -7,18 +7,14 @@ import numpy as np
 from goodparts.command import InputError
 from preprocessing.clips import name_clips
 from preprocessing.manifest import SPLITS
+from preprocessing.splitting.choices import BLOCK, GROUPINGS, PROTOCOLS, SHARES
 from preprocessing.splitting.same_part import same_part_groups
 from preprocessing.splitting.split import (
-    BLOCK,
-    GROUPINGS,
     assign_groups,
     check_shares,
     split_groups,
     split_in_time,
 )
-
-SHARES = (0.70, 0.15, 0.15)
-PROTOCOLS = ("grouped", "official")
 
 
 class SplitRule(NamedTuple):

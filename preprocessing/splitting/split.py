@@ -6,10 +6,8 @@ import numpy as np
 
 from goodparts.command import InputError
 from preprocessing.manifest import SPLITS
+from preprocessing.splitting.choices import BLOCK
 from preprocessing.splitting.near_duplicates import has_twin
-
-GROUPINGS = ("near_duplicates", "pattern", "blocks", "chronological", "none")
-BLOCK = 10  # consecutive frames
 
 
 def check_shares(shares):

@@ -7,10 +7,10 @@ from classification.arguments import (
     add_arguments,
     choose_alpha,
     choose_schedule,
-    choose_size,
     choose_weights,
     parse_schedule,
 )
+from classification.image_size import choose_size
 from goodparts.command import InputError
 from preprocessing.manifest import read_dataset
 

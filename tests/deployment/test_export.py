@@ -14,6 +14,7 @@ from deployment import parity
 from deployment.export import export, export_keras
 from deployment.int8_cost import check_cost, cost_of_int8
 from deployment.parity import check_parity
+from deployment.predict import predict
 from deployment.runtime import load_bundle
 from deployment.unlike_good import UNKNOWN, learn_views
 from evaluation.run_folder import read_run
@@ -21,7 +22,6 @@ from goodparts.command import InputError
 from goodparts.files import read_json, write_json
 from models import load_predictor
 from networks.engines import load_network
-from predict import predict
 from preprocessing.images import read_image
 from preprocessing.manifest import read_dataset
 
@@ -135,7 +135,9 @@ def test_predict_takes_a_bundle(bundles, washers, tmp_path):
     result = subprocess.run(
         [
             sys.executable,
-            ROOT / "predict.py",
+            "-m",
+            "goodparts",
+            "predict",
             bundles["ensemble"],
             *images,
             "--csv",

@@ -542,7 +542,14 @@ def test_json_that_says_two_things_or_none_is_refused(bundles, tmp_path, case):
 def test_predict_ends_in_one_line(bundles, tmp_path, part_folder, case):
     tamper, expected = CASES[case]
     folder = resealed(bundles["ensemble"], tmp_path / "t.goodparts", tamper)
-    command = [sys.executable, ROOT / "predict.py", folder, part_folder / "good"]
+    command = [
+        sys.executable,
+        "-m",
+        "goodparts",
+        "predict",
+        folder,
+        part_folder / "good",
+    ]
     found = subprocess.run(command, capture_output=True, text=True)
     assert found.returncode == 2 and found.stdout == ""
     assert re.fullmatch(f"error: .*{expected}.*\n", found.stderr), found.stderr

@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from deployment.bundle import ABOUT, read_bundle, seal
 from deployment.export import export
+from deployment.predict import predict
 from deployment.trust import SIGNATURE, Trust, read_signing_key
 from goodparts.command import InputError
 from goodparts.files import read_json
 from live.watch import watch
-from predict import predict
 
 ROOT = Path(__file__).parents[2]
 PEM = serialization.Encoding.PEM
@@ -108,7 +108,7 @@ def test_the_sha256_is_that_of_one_bundle(signed):
         read_bundle(folder, trust=Trust(sha256))
 
 
-@pytest.mark.parametrize("name", ["predict.py", "live/watch.py"])
+@pytest.mark.parametrize("name", ["predict", "live"])
 def test_the_commands_ask(bundles, part_folder, tmp_path, name):
     private, public = write_keys(tmp_path, "ours")
     folder = shutil.copytree(bundles["bovw"], tmp_path / "part.goodparts")
@@ -116,12 +116,12 @@ def test_the_commands_ask(bundles, part_folder, tmp_path, name):
     for field in ("format", "files", "sha256"):
         del about[field]
     sha256 = seal(folder, about, signing_key=read_signing_key(private))
-    source = [part_folder / "good"] if name == "predict.py" else ["--source"]
-    if name != "predict.py":
+    source = [part_folder / "good"] if name == "predict" else ["--source"]
+    if name != "predict":
         source += [part_folder / "good", "--out", tmp_path / "live"]
 
     def run(*arguments):
-        words = [sys.executable, ROOT / name, folder, *source, *arguments]
+        words = [sys.executable, "-m", "goodparts", name, folder, *source, *arguments]
         return subprocess.run(words, capture_output=True, text=True)
 
     found = run("--require-sha256", sha256, "--require-signature", public)

@@ -296,14 +296,22 @@ def test_a_class_that_validate_lacks_is_refused(make_member):
 
 def test_an_unknown_combiner_is_one_line(make_member, tmp_path):
     members = [make_member(make_samples(), seed=seed) for seed in (0, 1)]
-    command = [sys.executable, ROOT / "ensemble/train.py", *members, "--combine", "sof"]
+    command = [
+        sys.executable,
+        "-m",
+        "goodparts",
+        "ensemble",
+        *members,
+        "--combine",
+        "sof",
+    ]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 2 and "Trace" not in result.stderr
     assert "There is no combiner 'sof'. Known are: soft, hard" in result.stderr
 
 
 def test_a_wrong_seed_is_one_line():
-    command = [sys.executable, ROOT / "ensemble/train.py", "a", "b", "--seed", "-1"]
+    command = [sys.executable, "-m", "goodparts", "ensemble", "a", "b", "--seed", "-1"]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 2 and "Trace" not in result.stderr
     assert "argument --seed: must be a whole number" in result.stderr.splitlines()[-1]

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from goodparts.command import InputError
-from live.record.event_log import EventLog, verify
+from live.record.event_log import EventLog
+from live.record.segments import verify
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = "b" * 64
@@ -334,7 +335,7 @@ def test_threads_share_a_log(path):
 
 def command(*arguments):
     done = subprocess.run(
-        [sys.executable, "-m", "live.record.event_log", *map(str, arguments)],
+        [sys.executable, "-m", "goodparts", "verify-log", *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=ROOT,

@@ -16,8 +16,8 @@ from live.camera.capture import EndOfSource, Frame
 from live.delivery.targets import Target
 from live.inspection import Inspection
 from live.page.view import View
-from live.record.event_log import verify
 from live.record.folder import Folder
+from live.record.segments import verify
 from preprocessing.region import parse_roi
 
 SIZE = (40, 60)

@@ -14,13 +14,13 @@ import pytest
 import stream_server as server
 from PIL import Image
 
+from deployment.predict import find_images
 from goodparts.command import InputError
 from live.camera.addresses import camera_url, without_secrets
 from live.camera.lost_frames import FrameNumbers, StreamClock
 from live.camera.pixels import is_same_picture, to_rgb
 from live.camera.received import SourceLost
 from live.camera.sources import open_source
-from predict import find_images
 from preprocessing.images import write_image
 
 SIZE = (96, 288)

@@ -15,12 +15,12 @@ from stream_server import free_port
 
 from bovw.train import train
 from deployment.export import export
-from live.record.event_log import verify
+from live.record.segments import verify
 from preprocessing.images import write_image
 from preprocessing.manifest import read_dataset
 
 ROOT = Path(__file__).parents[2]
-WATCH = [sys.executable, ROOT / "live" / "watch.py"]
+WATCH = [sys.executable, "-m", "goodparts", "live"]
 PATIENCE = 120  # seconds in which anything here happens, however busy the machine
 
 

@@ -6,12 +6,13 @@ import pytest
 
 from bovw.train import train
 from deployment.export import export
+from deployment.predict import predict
 from deployment.runtime import load_bundle
 from goodparts.command import InputError
 from live.camera.sources import open_source
-from predict import predict
 from preprocessing.bit_depth import deep_values, depth_of, depth_of_image
-from preprocessing.create_folders import create_folders, describe
+from preprocessing.create_folders import create_folders
+from preprocessing.describe_dataset import describe
 from preprocessing.images import looks_like_mask, read_image
 
 

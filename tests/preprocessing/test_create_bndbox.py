@@ -1,11 +1,10 @@
-import sys
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from goodparts.cli import main
 from goodparts.command import InputError
-from preprocessing import create_bndbox
 from preprocessing.create_bndbox import create_boxes, find_datasets
 from preprocessing.images import read_mask, write_image
 from preprocessing.instances import mask_instances, read_instances, write_instances
@@ -137,13 +136,12 @@ def test_without_arguments_every_data_set_is_done(tmp_path, make_dataset, monkey
         make_dataset(tmp_path / "dataset" / name)
     (tmp_path / "dataset" / "raw").mkdir()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["create_bndbox.py"])
-    create_bndbox.main()
+    main(["boxes"])
     for name in ("a", "b"):
         assert list((tmp_path / "dataset" / name).glob("train/boxes/crack/*.xml"))
 
 
 def test_without_any_data_set_the_first_step_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="pipenv run folders"):
+    with pytest.raises(InputError, match="goodparts folders"):
         find_datasets([])

@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from goodparts.command import InputError, run_command
+from goodparts.cli import main
+from goodparts.command import InputError
 from goodparts.files import natural_key
-from preprocessing.create_folders import create_folders, describe, main
+from preprocessing.create_folders import create_folders
 from preprocessing.data_augmentation import augment_dataset
+from preprocessing.describe_dataset import describe
 from preprocessing.embedded_parts.render import render_dataset
 from preprocessing.images import read_mask, write_image
 from preprocessing.instances import read_instances
@@ -175,10 +177,9 @@ def test_chronological_goes_by_natural_order(tmp_path):
 
 
 @pytest.mark.parametrize("flags", [["--seed", "-1"], ["--block", "0"], ["--seed", "x"]])
-def test_numbers_out_of_range_are_refused(part_folder, flags, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["folders", str(part_folder), *flags])
+def test_numbers_out_of_range_are_refused(part_folder, flags, capsys):
     with pytest.raises(SystemExit) as end:
-        main()
+        main(["folders", str(part_folder), *flags])
     assert end.value.code == 2
     assert re.search("must be a whole number", capsys.readouterr().err)
 
@@ -218,9 +219,8 @@ def test_mistakes_get_one_line_and_status_2(part_folder, tmp_path, monkeypatch, 
         ([flat, "--layout", "class_folders"], "can be used as layout class_folders"),
     ]
     for arguments, message in mistakes:
-        monkeypatch.setattr(sys, "argv", ["folders", *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
-            run_command(main)
+            main(["folders", *map(str, arguments)])
         error = capsys.readouterr().err
         assert end.value.code == 2, (arguments, error)
         assert len(error.splitlines()) == 1, error
@@ -487,10 +487,8 @@ def test_a_full_disk_ends_in_a_line_and_leaves_the_old_data_set(
         copyfile(source, target)
 
     monkeypatch.setattr(shutil, "copyfile", copy)
-    command = ["folders", str(tiny), "--out", str(tmp_path), "--seed", "1"]
-    monkeypatch.setattr(sys, "argv", command)
     with pytest.raises(SystemExit) as end:
-        run_command(main)
+        main(["folders", str(tiny), "--out", str(tmp_path), "--seed", "1"])
     lines = capsys.readouterr().err.splitlines()
     assert end.value.code == 2 and len(lines) == 1
     assert "No space left on device" in lines[0] and "parts.partial" in lines[0]

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from goodparts.cli import main
 from goodparts.command import InputError
 from preprocessing import data_augmentation
 from preprocessing.augmenting.copy_plan import spread_evenly
@@ -290,10 +291,9 @@ def test_a_killed_process_is_healed_by_the_next(folder, tmp_path, read_tree):
 
 
 @pytest.mark.parametrize("flag", ["--seed=-1", "--seed=4294967296", "--multiplier=0"])
-def test_numbers_out_of_range_end_with_status_2(folder, flag, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["augment", str(folder), flag])
+def test_numbers_out_of_range_end_with_status_2(folder, flag, capsys):
     with pytest.raises(SystemExit) as end:
-        data_augmentation.main()
+        main(["augment", str(folder), flag])
     assert end.value.code == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert "must be a whole number" in last and flag.split("=")[1] in last
@@ -324,10 +324,9 @@ def test_an_image_with_the_name_of_a_copy_is_refused(folder):
         augment_dataset(folder)
 
 
-def test_the_command_takes_its_flags(folder, monkeypatch):
+def test_the_command_takes_its_flags(folder):
     flags = "--multiplier 2 --flips none --rotation 10 --brightness 0.9 1.1 --seed 7"
-    monkeypatch.setattr(sys, "argv", ["augment", str(folder), *flags.split()])
-    data_augmentation.main()
+    main(["augment", str(folder), *flags.split()])
     assert read_dataset(folder).info["augmentation"] == {
         "multiplier": 2,
         "balance": False,
@@ -342,7 +341,6 @@ def test_without_arguments_every_data_set_is_done(tmp_path, make_dataset, monkey
     for name in ("a", "b"):
         make_dataset(tmp_path / "dataset" / name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["augment", "--balance"])
-    data_augmentation.main()
+    main(["augment", "--balance"])
     for name in ("a", "b"):
         assert len(copies_of(tmp_path / "dataset" / name)) == 15

@@ -9,7 +9,8 @@ from import_helpers import labels, picture, reasons, shape, write_json, write_la
 from PIL import Image
 
 from goodparts.command import InputError
-from preprocessing.create_folders import create_folders, describe
+from preprocessing.create_folders import create_folders
+from preprocessing.describe_dataset import describe
 from preprocessing.images import read_image
 from preprocessing.importing.layouts import read_source
 

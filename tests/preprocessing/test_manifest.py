@@ -37,7 +37,7 @@ def test_a_data_set_reads_back(small_dataset):
     [
         (",train,", ",tarin,", r"line \d+: split must be one of .* Received: 'tarin'"),
         ("sample_id,path", "sample,path", "lacks the column"),
-        (",clip,", ",", r"lacks the column\(s\) clip. Run pipenv run folders again."),
+        (",clip,", ",", r"lacks the column\(s\) clip. Run goodparts folders again."),
         (",good,train,", ",god,train,", r"line \d+: label 'god' is none of"),
     ],
 )
@@ -144,7 +144,7 @@ def test_changed_and_missing_files_are_named(small_dataset):
 
 
 def test_a_folder_without_manifest_says_what_to_do(tmp_path):
-    with pytest.raises(InputError, match="pipenv run folders"):
+    with pytest.raises(InputError, match="goodparts folders"):
         read_dataset(tmp_path)
 
 

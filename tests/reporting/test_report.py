@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compare import compare
 from evaluation.comparison.paired import verdict
 from evaluation.plots import classes as plots
 from evaluation.plots.style import plot_as_data_uri, save_plot
 from evaluation.run_folder import read_run
 from goodparts.files import write_json
 from preprocessing.images import image_size, write_image
+from reporting.compare import compare
 from reporting.evaluate_run import evaluate_run, evaluation_text
 from reporting.limits import cannot_conclude
 from reporting.mistakes import decisions, find_dataset, mistake_gallery, thumbnail

@@ -1,45 +1,39 @@
-"""The main job from a folder of images to a report, as a chain of the usual commands.
+"""Goes from a folder of images to a report, as a chain of the usual commands.
 
-    pipenv run demo                  on the embedded data set
-    pipenv run demo --data FOLDER    on your own images
+    goodparts demo                  on the embedded data set
+    goodparts demo --data FOLDER    on your own images
 
-Splits, draws boxes, augments, trains the models, combines them, compares all.
+Splits, writes boxes, augments, trains the models, combines and compares them.
 """
 
-if __name__ == "__main__":
-    from goodparts.loading import begin_loading
-
-    begin_loading()
-
+import shlex
 import subprocess
 import sys
 import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from backbones import imagenet_available
-from evaluation.run_folder import UNFINISHED
-from goodparts.command import InputError, command_parser, run_command, seed
-from preprocessing.augmenting.pose import has_fixed_pose
-from preprocessing.embedded_parts.render import render_dataset
-from preprocessing.manifest import read_dataset
-from preprocessing.splitting.split import GROUPINGS
+from goodparts.command import InputError, command_line, seed
+from goodparts.loading import loading
+from preprocessing.splitting.choices import GROUPINGS
 
-ROOT = Path(__file__).parent
-SCRIPTS = {
-    "folders": "preprocessing/create_folders.py",
-    "boxes": "preprocessing/create_bndbox.py",
-    "augment": "preprocessing/data_augmentation.py",
-    "train": "train.py",
-    "ensemble": "ensemble/train.py",
-    "compare": "compare.py",
-}
 FIXED_POSE = ["--flips", "none", "--rotation", "3", "--brightness", "0.8", "1.2"]
 FROM_SCRATCH = ["--weights", "none", "--image-size", "96", "96", "--epochs", "12"]
 
 
 def main_job(
-    source, *, name, groupings, out="dataset", runs="runs", options=(), seed=0
-):
+    source: str | Path,
+    *,
+    name: str,
+    groupings: Sequence[str],
+    out: str | Path = "dataset",
+    runs: str | Path = "runs",
+    options: Sequence[str] = (),
+    seed: int = 0,
+) -> Path:
     """Runs the whole chain and prints where the report is.
 
     Args:
@@ -53,6 +47,9 @@ def main_job(
     Returns:
         Path of report.html.
     """
+    from preprocessing.augmenting.pose import has_fixed_pose
+    from preprocessing.manifest import read_dataset
+
     if not Path(source).is_dir():
         raise InputError(f"There is no folder {source}. Check the path of --data.")
     started = time.perf_counter()
@@ -104,22 +101,22 @@ def main_job(
     return report
 
 
-def run_step(command, *arguments):
+def run_step(command: str, *arguments: Any) -> None:
     """Shows a command and runs it as a user would.
 
     Raises:
         SystemExit: With the command's status if it fails; it has said why.
     """
-    arguments = [str(argument) for argument in arguments]
-    print(f"\n$ pipenv run {command} {' '.join(arguments)}", flush=True)
-    program = [sys.executable, str(ROOT / SCRIPTS[command]), *arguments]
+    words = [command, *map(str, arguments)]
+    print(f"\n$ {command_line(shlex.join(words))}", flush=True)
+    program = [sys.executable, "-P", "-m", "goodparts", *words]
     with subprocess.Popen(program) as process:
         process.wait()
     if process.returncode:
         sys.exit(process.returncode)
 
 
-def new_folder(runs, command, *arguments):
+def new_folder(runs: str | Path, command: str, *arguments: Any) -> Path:
     """The run or report folder that a command has added to the folder of all runs."""
     before = _finished(runs)
     run_step(command, *arguments)
@@ -133,11 +130,12 @@ def new_folder(runs, command, *arguments):
 
 
 def _finished(runs):
+    from evaluation.run_folder import UNFINISHED
+
     return {path for path in Path(runs).glob("[!.]*") if path.suffix != UNFINISHED}
 
 
-def main():
-    parser = command_parser(__doc__.split("\n")[0])
+def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--data", help="folder of images; the embedded set if left out")
     parser.add_argument("--name", help="of the data set; the folder's name if left out")
     parser.add_argument(
@@ -151,7 +149,11 @@ def main():
     parser.add_argument("--out", default="dataset", help="folder of all data sets")
     parser.add_argument("--runs", default="runs", help="folder of all run folders")
     parser.add_argument("--seed", type=seed, default=0, help="of all random choices")
-    arguments = parser.parse_args()
+
+
+def run(arguments: Namespace) -> None:
+    with loading():
+        from preprocessing.embedded_parts.render import render_dataset
     source = arguments.data
     if source is None:
         source = render_dataset(Path(arguments.out) / "raw" / "bottle_mouths")
@@ -167,7 +169,3 @@ def main():
         options=options,
         seed=arguments.seed,
     )
-
-
-if __name__ == "__main__":
-    run_command(main)

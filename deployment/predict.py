@@ -1,36 +1,27 @@
-"""Says of images whether they are good, with a bundle or a finished run.
+"""Verdicts on images, by a bundle or by a finished run."""
 
-pipenv run predict bottle.goodparts IMAGE_OR_FOLDER... [--csv out.csv]
-
-With a bundle neither Keras nor TensorFlow is loaded: the first verdict comes in a
-second.
-"""
-
-if __name__ == "__main__":
-    from goodparts.loading import begin_loading
-
-    begin_loading()
-
-import csv
-import io
-import sys
-from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from deployment.bundle import ABOUT, SUFFIX
 from deployment.runtime import Inspector, deep, load_bundle
-from deployment.trust import add_trust_arguments, asked_trust
+from deployment.trust import Trust
 from evaluation.anomaly_maps import heat
 from evaluation.overlay import draw_overlay
-from evaluation.wording import counted
-from goodparts.command import InputError, command_parser, run_command
-from goodparts.files import file_hash, write_text
-from preprocessing.bit_depth import BIT_DEPTHS
+from goodparts.command import InputError
 from preprocessing.folder_walk import walk
 from preprocessing.images import is_image, read_image, write_image
 
 
-def predict(model, paths, *, overlays=None, bit_depth=None, trust=None):
+def predict(
+    model: str | Path,
+    paths: Iterable[str | Path],
+    *,
+    overlays: str | Path | None = None,
+    bit_depth: int | None = None,
+    trust: Trust | None = None,
+) -> Iterator[dict[str, Any]]:
     """Predicts images one by one.
 
     Args:
@@ -94,7 +85,7 @@ def _write_overlay(path, image, said, inspector):
     write_image(path, draw_overlay(image, heat=seen, instances=said.instances))
 
 
-def open_inspector(model, *, trust=None):
+def open_inspector(model: str | Path, *, trust: Trust | None = None) -> Inspector:
     """The `Inspector` of a run folder, or of a bundle that can be trusted as asked."""
     if is_bundle(model):
         return load_bundle(model, trust=trust)
@@ -123,13 +114,13 @@ def open_inspector(model, *, trust=None):
     )
 
 
-def is_bundle(path):
+def is_bundle(path: str | Path) -> bool:
     """Whether a path is a bundle, or is meant to be one: its name or a file in it."""
     path = Path(path)
     return (path / ABOUT).is_file() or path.name == ABOUT or path.suffix == SUFFIX
 
 
-def find_images(paths):
+def find_images(paths: Iterable[str | Path]) -> list[Path]:
     """The image files named, and those in the folders named, links followed.
 
     Raises:
@@ -146,106 +137,3 @@ def find_images(paths):
     if not files:
         raise InputError(f"No image in {', '.join(map(str, paths))}.")
     return files
-
-
-def _note_others(paths):
-    """Says how many files in the folders named are no images."""
-    files = [
-        Path(name)
-        for path in map(Path, paths)
-        if path.is_dir()
-        for name in walk(path)
-        if not is_image(name)
-    ]
-    counts = Counter(file.suffix.lower() or "without a suffix" for file in files)
-    if counts:
-        listed = ", ".join(f"{name} {count}" for name, count in counts.most_common())
-        print(f"note: files that are no images: {listed}", file=sys.stderr)
-
-
-def training_note(run, files):
-    """Says how many of the files the run may know by heart; empty for none.
-
-    Files are known by their sha256, in the train split of the run's data set. Without
-    the data set's folder nothing is said.
-    """
-    from reporting.mistakes import find_dataset
-
-    dataset, _ = find_dataset(run)
-    if dataset is None:
-        return ""
-    trained = set(dataset.rows("train")["sha256"])
-    count = sum(file.is_file() and file_hash(file) in trained for file in files)
-    if not count:
-        return ""
-    verb = "is" if count == 1 else "are"
-    return (
-        f"{count} of {counted(len(files), 'image')} {verb} in the train split of "
-        f"{dataset.name}: the verdict there says nothing about new parts."
-    )
-
-
-def _as_csv(rows):
-    """The rows as text, with the columns in the order in which they first come."""
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def main():
-    parser = command_parser(__doc__.split("\n")[0])
-    parser.add_argument("model", help="bundle, or run folder")
-    parser.add_argument("images", nargs="+", help="image files or folders")
-    parser.add_argument("--csv", help="also write a table")
-    parser.add_argument(
-        "--overlays",
-        metavar="FOLDER",
-        help="also write pictures of anomaly maps and instances",
-    )
-    parser.add_argument(
-        "--bit-depth",
-        type=int,
-        choices=BIT_DEPTHS,
-        help="of files with more than 8 bits; that of the training images if left out",
-    )
-    add_trust_arguments(parser)
-    arguments = parser.parse_args()
-    options = {
-        "overlays": arguments.overlays,
-        "bit_depth": arguments.bit_depth,
-        "trust": asked_trust(arguments),
-    }
-    _note_others(arguments.images)
-    if not is_bundle(arguments.model):
-        from evaluation.run_folder import read_run
-
-        run = read_run(arguments.model)
-        files = find_images(arguments.images)
-        for note in filter(None, (run.threshold_note(), training_note(run, files))):
-            print(f"note: {note}", file=sys.stderr)
-    rows = []
-    for row in predict(arguments.model, arguments.images, **options):
-        rows.append(row)
-        if row["verdict"] == "unreadable":
-            print(f"error: {row['problem']}", file=sys.stderr)
-        else:
-            score, predicted = row["defect_score"], row["predicted"]
-            if score is None:
-                score = row[f"prob_{predicted}"]
-            note = f"  ({row['reason']})" if row["verdict"] == "inspect" else ""
-            named = f"{predicted}  " if predicted else ""
-            print(f"{row['verdict']:7}  {score:.3f}  {named}{row['path']}{note}")
-    if arguments.csv:
-        write_text(arguments.csv, _as_csv(rows))
-    counts = Counter(row["verdict"] or "not decided" for row in rows)
-    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
-    print(f"{counted(len(rows), 'image')}: {said}", file=sys.stderr)
-    if any(row["verdict"] == "unreadable" for row in rows):
-        sys.exit(2)
-
-
-if __name__ == "__main__":
-    run_command(main)

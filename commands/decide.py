@@ -1,0 +1,89 @@
+"""Chooses the decision thresholds of a finished run: accept, reject, inspect by hand.
+
+    goodparts decide RUN                        what its validate parts can promise
+    goodparts decide RUN --max-miss 0.05 --max-false-reject 0.05
+    goodparts decide RUN --cost costs.csv       class,accept,reject,inspect[,share]
+    goodparts decide RUN --inspect-share 0.1
+
+Takes seconds. The thresholds are chosen on validate and kept in the run folder as
+decision.json; predict and export then use them. A promise that the number of parts
+cannot support is refused.
+"""
+
+import argparse
+import contextlib
+from argparse import ArgumentParser, Namespace
+
+from decisions.guarantees import AVERAGE, CONFIDENCE
+from decisions.open_set import MAX_UNLIKE
+from goodparts.loading import loading
+
+WAYS = ("max_miss", "max_false_reject", "cost", "inspect_share")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("run", help="run folder")
+    add("--max-miss", type=rate, help="share of defective groups that may be accepted")
+    add(
+        "--max-false-reject",
+        type=rate,
+        help="share of good groups that may be rejected",
+    )
+    add("--per-class", action="store_true", help="--max-miss holds for each class")
+    add("--cost", help="CSV: class,accept,reject,inspect[,share]")
+    add("--inspect-share", type=share, help="share of images that can be inspected")
+    add(
+        "--confidence",
+        type=confidence,
+        default=CONFIDENCE,
+        help="of the promises; average promises less and needs fewer groups",
+    )
+    add(
+        "--max-unlike",
+        type=share,
+        default=MAX_UNLIKE,
+        help="share of known parts inspected as unlike every class; 0 for none",
+    )
+
+
+def run(arguments: Namespace) -> None:
+    with loading():
+        from decisions.decide_run import check_decidable, decide_run
+        from decisions.text import carried_text, decision_text
+        from evaluation.run_folder import read_run
+    options = vars(arguments)
+    found = read_run(options.pop("run"))
+    check_decidable(found)
+    if all(options[way] is None for way in WAYS):
+        table = found.predictions
+        validate = table[table["split"] == "validate"]
+        print(carried_text(validate, found.config["normal_class"]))
+        return
+    print(decision_text(decide_run(found.folder, **options), found))
+
+
+def rate(text: str, kind: str = "above 0") -> float:
+    """argparse type: a share above 0 and below 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(
+            f"must be a share {kind} and below 1, such as 0.05. Received: {text!r}."
+        )
+    return value
+
+
+def share(text: str) -> float:
+    """argparse type: a share of 0 or more and below 1."""
+    with contextlib.suppress(ValueError):
+        if float(text) == 0:
+            return 0.0
+    return rate(text, "of 0 or more")
+
+
+def confidence(text: str) -> float | str:
+    """argparse type: `average`, or a share above 0 and below 1."""
+    return AVERAGE if text == AVERAGE else rate(text, "or average, above 0")

@@ -1,0 +1,41 @@
+"""Evaluates finished runs: metrics with intervals, plots and the misclassified images.
+
+goodparts evaluate RUN [RUN ...]
+"""
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+from goodparts.command import InputError, reason
+from goodparts.loading import loading
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders")
+
+
+def run(arguments: Namespace) -> None:
+    with loading():
+        from evaluation.run_folder import read_run
+        from reporting.evaluate_run import evaluate_run, evaluation_text
+    for folder in arguments.runs:
+        found = read_run(folder)
+        print(evaluation_text(evaluate_run(found, load_explain(found))))
+
+
+def load_explain(run):
+    """The `explain` of a run's predictor, or None; loads it only if it has a use.
+
+    The numbers do not need the model, so one that cannot be loaded is only a note.
+    """
+    from models import load_predictor
+    from reporting.evaluate_run import mistake_pictures
+
+    if run.outputs & {"map", "instances"} or not mistake_pictures(run):
+        return None
+    try:
+        predictor = load_predictor(run.folder)
+    except InputError as error:
+        print(f"No pictures of the evidence: {reason(error)}", file=sys.stderr)
+        return None
+    return predictor.explain

@@ -1,0 +1,62 @@
+"""Exports a run as a bundle that needs neither Keras nor TensorFlow.
+
+    goodparts export RUN -o bottle.goodparts [--precision int8] [--sign KEY.pem]
+    goodparts export RUN -o network --format savedmodel      (or litert; one network)
+
+Every image of validate is decided by the bundle and by the run; where they differ,
+nothing is written.
+"""
+
+from argparse import ArgumentParser, Namespace
+
+from deployment.bundle import SUFFIX
+from goodparts.command import InputError
+from goodparts.loading import loading
+from networks.engines import PRECISIONS
+from networks.writing import FORMATS
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("run", help="run folder")
+    add("-o", "--out", required=True, help=f"new bundle, NAME{SUFFIX}; or see --format")
+    add(
+        "--precision",
+        choices=PRECISIONS,
+        default=PRECISIONS[0],
+        help="of the numbers in the networks",
+    )
+    add(
+        "--format",
+        choices=["bundle", *FORMATS],
+        default="bundle",
+        help="of one network, a SavedModel folder or a LiteRT file, without lines",
+    )
+    add("--sign", metavar="KEY.pem", help="private ed25519 key to sign the bundle with")
+
+
+def run(arguments: Namespace) -> None:
+    is_bundle = arguments.format == "bundle"
+    if not is_bundle and (arguments.precision == "int8" or arguments.sign):
+        raise InputError("--precision int8 and --sign are for bundles.")
+    with loading():
+        from deployment.export import export, export_keras
+        from deployment.int8_cost import cost_text
+        from deployment.parity import parity_text
+    if is_bundle:
+        found = export(
+            arguments.run,
+            arguments.out,
+            precision=arguments.precision,
+            sign=arguments.sign,
+        )
+        parity = found["parity"]
+    else:
+        found = {}
+        parity = export_keras(arguments.run, arguments.out, name=arguments.format)
+    for split, cost in found.get("cost", {}).items():
+        print(cost_text(split, cost))
+    print(parity_text(parity, "its run in int8" if "cost" in found else "the original"))
+    if "sha256" in found:
+        print(f"sha256 {found['sha256']}")
+    print(arguments.out)

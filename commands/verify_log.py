@@ -1,0 +1,54 @@
+"""Verifies the event log of a live inspection.
+
+    goodparts verify-log LOG [--head SHA256]
+
+LOG is the folder of a live inspection, or its log.jsonl: the chain is followed back
+over all files of the log, and the pictures and clips beside it are checked against it.
+What was changed, added, removed or moved is found. Two things are not, since no key is
+secret: a log cut off after a line, and one written anew from some line on. Both are
+found if the head, the sha256 of the last line, was noted elsewhere (on paper, in an
+e-mail, by the receiver of the webhook): give it as --head.
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from goodparts.command import InputError
+from goodparts.loading import loading
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("log", type=Path, help="folder of the log, or its log.jsonl")
+    add("--head", help="a head noted earlier; must be in the log")
+
+
+def run(arguments: Namespace) -> None:
+    with loading():
+        from live.record.chain import HASH
+        from live.record.recorded_files import RecordedFiles
+        from live.record.segments import verify
+    head = arguments.head
+    if head is not None and not HASH.fullmatch(head := head.strip().lower()):
+        raise InputError(
+            f"--head must be 64 hexadecimal digits, as verify-log prints them. "
+            f"Received: {arguments.head!r}. Leave it out where none was noted."
+        )
+    recorded = RecordedFiles()
+    checked = verify(arguments.log, head, recorded.see)
+    num_files = len(checked.files)
+    files = "1 file" if num_files == 1 else f"{num_files} files"
+    print(f"{arguments.log}: {checked.num_lines} lines in {files}, the chain is whole.")
+    for name in checked.missing:
+        print(f"NOT THERE: {name}, which the log continues; its lines are not checked.")
+    if checked.damaged:
+        print(f"A half-written line follows, of {len(checked.damaged)} bytes.")
+    if checked.head:
+        print(f"Head: {checked.head}. Note it elsewhere; give it as --head later.")
+    print(recorded.check(checked.files[-1].parent), flush=True)
+    if checked.untied:
+        names = ", ".join(path.name for path in checked.untied)
+        raise InputError(
+            f"{names}: whole, but a file after them is missing, so nothing ties them "
+            "to the log: they may have been written anew. Put the missing file back."
+        )

@@ -1,0 +1,23 @@
+"""What a finished training says of itself, in one line."""
+
+from evaluation.comparison.leaderboard import can_rank, leading_metric
+from evaluation.metric_table import METRICS
+from evaluation.run_folder import Run
+from evaluation.thresholds import threshold_text
+from evaluation.wording import percent
+
+
+def summary_line(run: Run) -> str:
+    """How a run does on `validate`."""
+    metrics = run.metrics["validate"]["metrics"]
+    if not can_rank([run]):
+        return f"threshold {run.threshold:.4g}: {threshold_text(run.threshold_record)}"
+    leading = leading_metric([run])
+    said = f"on validate: {METRICS[leading].title} {percent(metrics[leading])}"
+    if run.threshold is None:
+        return said
+    return (
+        f"{said}; at the threshold {run.threshold:.3g} it misses "
+        f"{percent(metrics['miss_rate'])} of the defects and rejects "
+        f"{percent(metrics['false_reject_rate'])} of the good parts"
+    )
