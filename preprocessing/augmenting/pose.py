@@ -3,14 +3,14 @@
 import numpy as np
 
 from preprocessing.images import read_image
-from preprocessing.manifest import is_copy
+from preprocessing.manifest import Dataset, is_copy
 from preprocessing.splitting.near_duplicates import fingerprint
 
 NUM_LOOKED_AT = 200
 CLEARLY = 0.25  # of correlation
 
 
-def has_fixed_pose(dataset):
+def has_fixed_pose(dataset: Dataset) -> bool:
     """Whether the train images agree far better with their mean than when mirrored.
 
     Under a fixed camera the place of a thing can be what tells the classes apart;

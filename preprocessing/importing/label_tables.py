@@ -3,7 +3,8 @@
 import csv
 import io
 import re
-from pathlib import PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 from goodparts.command import InputError
 from preprocessing.images import is_image
@@ -23,7 +24,7 @@ _UNKNOWN = frozenset("nan na n/a #n/a <na> null ? - --".split())  # no label
 _MIN_NAMED = 0.5  # of the rows, that name an image in the column of paths
 
 
-def find_table(folder, files):
+def find_table(folder: Path, files: Sequence[str]) -> str | None:
     """The name of the one table whose rows name images, or None.
 
     Raises:
@@ -38,14 +39,14 @@ def find_table(folder, files):
     return found[0] if found else None
 
 
-def find_tables(folder, files):
+def find_tables(folder: Path, files: Sequence[str]) -> list[str]:
     """The names of all tables whose rows name images."""
     stems = _names_of_images(files)
     tables = [file for file in files if file.lower().endswith((".csv", ".tsv"))]
     return [file for file in tables if _path_columns(*_read(folder / file), stems)]
 
 
-def read_table(folder, file, files):
+def read_table(folder: Path, file: str, files: Sequence[str]) -> list[Annotation]:
     """Reads the labels of a table.
 
     Returns:

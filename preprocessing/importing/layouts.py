@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from goodparts.command import InputError
+from goodparts.files import PathLike
 from preprocessing.images import is_image
 from preprocessing.importing.annotated_images import read_annotated
 from preprocessing.importing.annotation_kinds import annotation_layouts
@@ -28,6 +29,7 @@ from preprocessing.importing.files_found import (
     no_files,
     seen_unread,
 )
+from preprocessing.importing.found_image import Rejected, SourceImage
 from preprocessing.importing.image_masks import read_mvtec, read_pairs
 from preprocessing.importing.label_tables import find_table
 from preprocessing.importing.mask_names import (
@@ -66,13 +68,15 @@ class Source(NamedTuple):
     """
 
     layout: str
-    images: list
-    rejected: list
-    notes: tuple = ()
-    unused: tuple = ()
+    images: list[SourceImage]
+    rejected: list[Rejected]
+    notes: tuple[str, ...] = ()
+    unused: tuple[Rejected, ...] = ()
 
 
-def read_source(folder, *, layout=None, normal_name=None):
+def read_source(
+    folder: PathLike, *, layout: str | None = None, normal_name: str | None = None
+) -> Source:
     """Finds the images of a folder with their labels, masks and instances.
 
     Args:
