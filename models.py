@@ -4,10 +4,18 @@ A family is a package with `train.py` and `bundled.py`; one line here makes it k
 The names are known without importing Keras.
 """
 
+from __future__ import annotations
+
 import difflib
 import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from goodparts.command import InputError
+from goodparts.files import PathLike
+
+if TYPE_CHECKING:
+    from evaluation.predictor import Predictor
 
 MODELS = {
     "mobilenetv2": "classification",
@@ -19,7 +27,7 @@ MODELS = {
 }
 
 
-def family(name):
+def family(name: str) -> ModuleType:
     """Imports the `train` module of the package behind a model name.
 
     Raises:
@@ -34,7 +42,7 @@ def family(name):
     return importlib.import_module(f"{MODELS[name]}.train")
 
 
-def bundled(package):
+def bundled(package: str) -> ModuleType:
     """Imports the `bundled` module of a family, or of `ensemble`.
 
     Raises:
@@ -52,7 +60,7 @@ def _module(package, name):
     return importlib.import_module(f"{package}.{name}")
 
 
-def load_predictor(run_folder):
+def load_predictor(run_folder: PathLike) -> Predictor:
     """Loads the predictor of a run folder, of an ensemble with all its members."""
     from evaluation.run_folder import member_folders, read_run
 
