@@ -27,7 +27,7 @@ class Settings(NamedTuple):
             sees the surface between them too.
     """
 
-    image_size: tuple
+    image_size: tuple[int, int]
     features: str = "sift"
     points: str = "both"
 
@@ -45,7 +45,7 @@ class Described(NamedTuple):
     descriptors: np.ndarray
 
 
-def describe(image, settings):
+def describe(image: np.ndarray, settings: Settings) -> Described:
     """Finds places in an image and describes them.
 
     Args:
@@ -82,7 +82,7 @@ def describe(image, settings):
     return Described(patches, np.concatenate([nothing, *descriptors]))
 
 
-def values_of(descriptors, features):
+def values_of(descriptors: np.ndarray, features: str) -> np.ndarray:
     """Descriptors as float32 vectors whose distances mean something.
 
     RootSIFT of SIFT, so that distances are Hellinger's; the bits of ORB as 0 and 1,
