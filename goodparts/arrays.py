@@ -38,7 +38,7 @@ def read_arrays(
     to a huge one is refused before it takes memory.
 
     Args:
-        file: Path, or an open binary file.
+        file: May be open.
         names: Those that must be there; without any, all that are.
         max_bytes: That all its arrays may take in memory.
 
@@ -78,7 +78,7 @@ def check_arrays(
     """Checks shapes and values of arrays, and that nothing else is among them.
 
     Args:
-        arrays: Dict of arrays.
+        arrays: By name.
         shapes: By name, the shape as a tuple of names of sizes, such as
             `("words", "values")`: a size has one value wherever it is named.
         where: What messages call the file.

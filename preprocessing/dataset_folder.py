@@ -45,13 +45,13 @@ def put_dataset(
     Args:
         folder: `dataset/<name>`.
         table: Of `place_files`, split and with paths.
-        images: `CheckedImage` of each row.
-        rejected: List of `Rejected`.
+        images: Of each row.
+        rejected: What is left out, and remarks.
         info: Content of dataset.json.
         link: Whether to hard-link the images rather than copy them.
 
     Returns:
-        The `Dataset`, and whether it was made anew.
+        The data set, and whether it was made anew.
 
     Raises:
         InputError: If the folder is no data set, or made from another source.

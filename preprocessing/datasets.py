@@ -57,7 +57,7 @@ class ImageStore:
                     images[index] = image
             self.images = images
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.paths)
 
     def subset(self, chosen: np.ndarray) -> ImageStore:
@@ -142,9 +142,9 @@ def training_batches(
     depends on the seed and its place alone, not on timing.
 
     Args:
-        store: An `ImageStore`.
+        store: Of the images.
         targets: Array whose first axis matches the store.
-        epochs: Iterable of epochs, each a list of index batches; see `shuffled`.
+        epochs: Each has batches of positions in the store; see `shuffled`.
         augment: Function of an image and a seed that returns an image of the same
             shape; None for none.
         seed: Of the augmentation.
@@ -180,7 +180,7 @@ def choose_image_size(
     Both sides are multiples of SIDES.
 
     Args:
-        dataset: A `Dataset`; the median ratio of some of its train images is taken.
+        dataset: The median ratio of some of its train images is taken.
         pixels: Wanted area, e.g. 224 * 224.
         at_most: Area up to which larger images keep their own; None for none.
     """

@@ -68,7 +68,7 @@ def make_region(
     """Makes the region of a source, when its first frame is there.
 
     Args:
-        roi: `Roi`, or None for the whole frame.
+        roi: None for the whole frame.
         mask_path: Image of the whole frame or of the box, told apart by its size, or
             else by its aspect ratio; white (above 127) on the part. None for no mask.
         first_frame_size: (height, width), pixels.

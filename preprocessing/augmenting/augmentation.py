@@ -85,7 +85,7 @@ def augment(
     Args:
         augmentation: From `geometry_and_light`.
         image: uint8 RGB `(height, width, 3)`.
-        masks: List of bool masks `(height, width)`; may be empty.
+        masks: Bool, `(height, width)`; may be none.
         seed: Whole number that alone decides what happens.
 
     Returns:

@@ -17,7 +17,7 @@ def has_fixed_pose(dataset: Dataset) -> bool:
     then only small rotations and no flips should be used for augmentation.
 
     Args:
-        dataset: A `Dataset`; some of its originals in train are looked at.
+        dataset: Some of its originals in train are looked at.
     """
     rows = dataset.rows("train")
     paths = rows["path"][~is_copy(rows)]

@@ -54,9 +54,6 @@ def read_annotated(
         layout: `labelme`, `coco`, `voc`, `yolo` or `csv`.
         normal_class: The class of good parts as it was given, or None.
 
-    Returns:
-        `Found`.
-
     Raises:
         InputError: If no annotation belongs to an image that is there, or a label lies
             on all images and may be the part or a defect.

@@ -34,7 +34,7 @@ class CheckedImage(NamedTuple):
     """An image that can be read.
 
     Attributes:
-        found: The `SourceImage`.
+        found: As it was found.
         sha256: Of the image file that the data set gets.
         mask_sha256: Of the mask files; empty without any.
         size: `(height, width)`, pixels.
@@ -69,7 +69,7 @@ def find_bit_depth(found: Sequence[SourceImage]) -> int:
     A few hot pixels do not count, see `depth_of_image`.
 
     Args:
-        found: List of `SourceImage`.
+        found: All images of the source.
     """
     with image_threads() as pool:
         steps = pool.map(lambda image: _own_depth(image.path), found)
@@ -100,11 +100,11 @@ def check_images(
     labels, none is kept.
 
     Args:
-        found: List of `SourceImage`.
+        found: All images of the source.
         bit_depth: Of the camera, see `find_bit_depth`.
 
     Returns:
-        List of `CheckedImage`, list of `Rejected`.
+        What can be used, and what cannot with remarks on what can.
     """
     with image_threads() as pool:
         steps = pool.map(lambda image: _check(image, bit_depth), found)
@@ -136,7 +136,7 @@ def place_files(images: Sequence[CheckedImage]) -> pd.DataFrame:
     """Gives every image its sample_id and its rank in its class.
 
     Args:
-        images: List of `CheckedImage`.
+        images: Those that are used.
 
     Returns:
         Table with the manifest's columns, of which split, group, clip, frame and

@@ -42,7 +42,7 @@ def read_coco(path: Path) -> list[Annotation]:
     the first have a conflict, the second are problems.
 
     Returns:
-        A list of `Annotation`, or none when the file is of another kind.
+        One for each image, or none when the file is of another kind.
     """
     content = read_json_file(path)
     if not is_coco(content):

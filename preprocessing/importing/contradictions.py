@@ -134,11 +134,8 @@ def hold_against_others(
         folder: The source folder.
         files: Names of all its files.
         layout: That was read.
-        found: `Found` of that layout.
+        found: By that layout.
         normal_name: The class of good parts.
-
-    Returns:
-        `Found`.
     """
     good = {
         image.source: image

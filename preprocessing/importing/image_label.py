@@ -45,7 +45,7 @@ def decide(
     cannot be used may be a defect, so that beside it an image is not good.
 
     Args:
-        instances: List of instances.
+        instances: What is marked in it.
         flags: Labels that were given to the whole image.
         problems: What of its annotations cannot be used.
         normal_name: The class of good parts.
@@ -96,7 +96,7 @@ def find_outline(
     """The label that lies on all annotated images and outlines the part, if any.
 
     Args:
-        images: List of (instances, (height, width) or None) of the annotated images.
+        images: Instances and `(height, width)`, if known, of each annotated image.
         normal_name: The class of good parts, which is none.
 
     Returns:

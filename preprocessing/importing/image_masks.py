@@ -127,8 +127,8 @@ def _add_masks(folder, images, masks):
 
     Args:
         folder: The source folder.
-        images: List of (image, key).
-        masks: Dict of mask -> key.
+        images: Each with its key.
+        masks: By name, their keys.
 
     Returns:
         The images, and a list of what is to be said of them and the masks.

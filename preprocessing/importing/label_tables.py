@@ -50,7 +50,7 @@ def read_table(folder: Path, file: str, files: Sequence[str]) -> list[Annotation
     """Reads the labels of a table.
 
     Returns:
-        A list of `Annotation`, whose flag is the label.
+        One for each row; its flag is the label.
 
     Raises:
         ValueError: If the column with the images or with the labels is uncertain.

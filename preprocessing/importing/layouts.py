@@ -61,10 +61,10 @@ class Source(NamedTuple):
 
     Attributes:
         layout: One of LAYOUTS.
-        images: List of `SourceImage`, sorted by source.
-        rejected: List of `Rejected`: files, sorted.
+        images: Sorted by source.
+        rejected: Files, sorted.
         notes: What is to be said of all of it.
-        unused: List of `Rejected`, one for every suffix of files that are not used.
+        unused: One for every suffix of files that are not used.
     """
 
     layout: str
@@ -85,8 +85,8 @@ def read_source(
         normal_name: The class of good parts; None if it was not given.
 
     Returns:
-        A `Source`. Paths in it are relative to the folder below those that hold one
-        folder alone.
+        What it has; paths are relative to the folder below those that hold one folder
+        alone.
 
     Raises:
         InputError: If the folder is missing or has no image that can be used, or

@@ -18,8 +18,8 @@ def left_out(
     """The images that are not used, each with one reason, as {path: reason}.
 
     Args:
-        images: List of `CheckedImage`, which are used.
-        rejected: List of `Rejected`, of which some are only remarks.
+        images: Those that are used.
+        rejected: All that was said, of which some are only remarks.
     """
     used = {image.found.source for image in images}
     return {

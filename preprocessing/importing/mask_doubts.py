@@ -66,8 +66,8 @@ def find_mask_doubts(
 
     Args:
         folder: The source folder.
-        images: List of (image, key).
-        masks: Dict of mask -> key.
+        images: Each with its key.
+        masks: By name, their keys.
         unused: Names of the files that are no images.
     """
     keys = {image.source: key for image, key in images}

@@ -32,10 +32,10 @@ class Matches(NamedTuple):
     """Which claims every image has.
 
     Attributes:
-        claims: Dict of image -> list of `Claim`.
-        doubts: Dict of image -> why it may have a defect that no claim of it marks.
-        orphans: The `Claim`s that belong to no image, or to no certain one.
-        rejected: List of `Rejected`: remarks and orphans.
+        claims: By image.
+        doubts: By image, why it may have a defect that no claim of it marks.
+        orphans: The claims that belong to no image, or to no certain one.
+        rejected: Remarks and orphans.
     """
 
     claims: dict[str, list[Claim]]
@@ -50,12 +50,9 @@ def match(
     """Gives every claim its image.
 
     Args:
-        claims: List of `Claim`.
+        claims: Of all files.
         images: Names of the images, relative to the source folder.
         by_own_name: Whether a file speaks of the image of its own stem.
-
-    Returns:
-        `Matches`.
     """
     index = ImageIndex(images)
     matches = Matches(defaultdict(list), {}, [], [])

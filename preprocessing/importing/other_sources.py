@@ -29,9 +29,9 @@ class Others(NamedTuple):
     """What other sources say.
 
     Attributes:
-        spoken: Dict of image -> the file of another layout that speaks of it, other
+        spoken: By image, the file of another layout that speaks of it, other
             than as good.
-        against: Dict of image -> why it may have a defect, by another source.
+        against: By image, why it may have a defect, by another source.
         by_id: A file with annotations of images by a number alone, or "".
     """
 

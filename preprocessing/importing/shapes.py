@@ -41,7 +41,7 @@ def read_shapes(
     """Converts shapes one by one, so that a bad one does not discard the others.
 
     Args:
-        items: A list.
+        items: A list; anything else is a problem.
         convert: From a shape to `(instance, remark)`; it raises one of BROKEN.
         name: What a shape is called.
     """
@@ -81,7 +81,7 @@ def outline_shape(
 
     Args:
         label: Class name.
-        outlines: Lists of points.
+        outlines: The points of each.
         corners: Two corners of a box, or None.
         pixel: 1 where the points are the pixels of the rim, which belong to the box.
     """

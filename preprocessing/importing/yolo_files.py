@@ -41,7 +41,7 @@ def read_yolo(folder: Path, file: str, names: Mapping[int, str]) -> list[Annotat
     """Reads one text file: boxes, or outlines where a row has more than five numbers.
 
     Returns:
-        A list with one `Annotation`, whose coordinates are shares of the image's size.
+        One, whose coordinates are shares of the image's size.
     """
 
     def convert(row):

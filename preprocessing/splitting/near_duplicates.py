@@ -64,7 +64,7 @@ def cluster(fingerprints: Sequence[Fingerprint]) -> np.ndarray:
     are cut so that no pair of a cluster differs by more than two links may.
 
     Args:
-        fingerprints: List of `Fingerprint`.
+        fingerprints: Of each image.
 
     Returns:
         Integer array `(images,)`; images of one cluster share a number.
@@ -92,7 +92,7 @@ def grey_differences(
     """Mean differences of the thumbnails of some images, turned to fit best.
 
     Args:
-        fingerprints: List of `Fingerprint`.
+        fingerprints: Of each image.
         members: Positions of the images, `(members,)`.
 
     Returns:
@@ -130,7 +130,7 @@ def has_twin(
     """Which of the images asked for have a near-duplicate among the others.
 
     Args:
-        fingerprints: List of `Fingerprint`.
+        fingerprints: Of each image.
         asked, others: Bool, `(images,)`; no image is both.
 
     Returns:
@@ -197,7 +197,7 @@ def near_duplicate_pairs(
     ground are all of one grey: where parts lie anyhow, they must share their lines.
 
     Args:
-        fingerprints: List of `Fingerprint`.
+        fingerprints: Of each image.
         is_needed: Takes two arrays of positions, tells for each pair whether it is
             still of interest; called again after each yield.
 

@@ -80,7 +80,7 @@ def split_table(
     Args:
         table: Changed in place.
         fingerprints: Of each row.
-        rule: A `SplitRule` that was checked.
+        rule: One that was checked.
         normal_class: The class of good parts.
 
     Returns:

@@ -29,7 +29,7 @@ def same_part_groups(
     """Numbers the images that must stay together, and says why they do.
 
     Args:
-        fingerprints: List of `Fingerprint`.
+        fingerprints: Of each image.
         labels, names: Of each image; the names of the files.
 
     Returns:

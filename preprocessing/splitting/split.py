@@ -51,7 +51,7 @@ def assign_groups(
         block: For "blocks" and "chronological", frames in a group.
 
     Returns:
-        List of group names, one per row.
+        Group names, one per row.
     """
     ids, labels = table["sample_id"].tolist(), table["label"].tolist()
     if grouping == "none":
@@ -82,7 +82,7 @@ def split_groups(
         seed: Of the order among groups of equal size.
 
     Returns:
-        List of split names, one per image.
+        Split names, one per image.
 
     Raises:
         InputError: If a class has fewer than 3 groups, or cannot reach a split.
@@ -115,7 +115,7 @@ def split_in_time(
         gap: Frames left out before validate and before test.
 
     Returns:
-        List of split names, "" for the frames left out.
+        Split names, "" for the frames left out.
     """
     labels, order = np.asarray(labels), np.asarray(order)
     splits = np.full(len(labels), "", object)
