@@ -74,8 +74,12 @@ def load(
         engine: Has no meaning here.
     """
     settings = model["settings"]
+    vocabulary, machine = (
+        NamedBytes(model[name], files[model[name]]) for name in FILES
+    )
     bag = read_bag(
-        *(NamedBytes(model[name], files[model[name]]) for name in FILES),
+        vocabulary,
+        machine,
         Settings(
             tuple(settings["image_size"]), settings["features"], settings["points"]
         ),

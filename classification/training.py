@@ -198,7 +198,7 @@ def compile_stage(model: keras.Model, stage: Stage, blocks: int | None) -> TwoRa
     Its moments begin anew: with those of some variables and the count of steps kept,
     the first steps of the others would be several times too long.
     """
-    if blocks is not None:
+    if blocks is not None and stage.set_blocks is not None:
         stage.set_blocks(blocks)
     slow = []
     if stage.features_rate != stage.head_rate:

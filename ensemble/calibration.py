@@ -199,4 +199,4 @@ def choose_kind(probabilities: np.ndarray, truth: Truth, folds: np.ndarray) -> s
             losses_here = cross_entropies(found, truth.indices[judged])
             total += truth.weights[judged] @ losses_here
         losses[name] = total
-    return min(losses, key=losses.get)
+    return min(losses, key=lambda name: losses[name])

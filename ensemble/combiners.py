@@ -332,7 +332,7 @@ def check_learnt(
         "classes": num_classes,
         "features": num_features,
     }
-    shapes = {"temperature": (), "veto": ()}
+    shapes: dict[str, tuple[str, ...]] = {"temperature": (), "veto": ()}
     if combiner == "logistic":
         shapes = {"weights": ("classes", "features"), "bias": ("classes",)}
     elif combiner == "weighted":

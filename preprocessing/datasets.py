@@ -43,7 +43,8 @@ class ImageStore:
         memory_budget_mb: float | None = None,
     ):
         self.paths = list(paths)
-        self.image_size = tuple(image_size)
+        height, width = image_size
+        self.image_size = (height, width)
         shape = (len(self.paths), *self.image_size, 3)
         self.images: np.ndarray | None = None
         if memory_budget_mb is None:
@@ -79,7 +80,7 @@ class ImageStore:
         self,
         indices: Sequence[int] | np.ndarray,
         augment: Augment | None = None,
-        seeds: Sequence[int] | None = None,
+        seeds: Sequence[int] = (),
     ) -> np.ndarray:
         """Images at positions as one new array `(len(indices), height, width, 3)`."""
         images = np.empty((len(indices), *self.image_size, 3), np.uint8)
@@ -192,8 +193,8 @@ def choose_image_size(
     if at_most is not None:
         pixels = np.clip(np.median(sizes.prod(axis=1)), pixels, at_most)
     height, width = np.sqrt(pixels * ratio), np.sqrt(pixels / ratio)
-    sides = np.array([height, width]) / SIDES
-    return tuple(int(side) * SIDES for side in np.maximum(1, np.round(sides)))
+    sides = np.maximum(1, np.round(np.array([height, width]) / SIDES))
+    return int(sides[0]) * SIDES, int(sides[1]) * SIDES
 
 
 def _ahead(make, jobs):

@@ -44,7 +44,7 @@ def mask_instances(mask: np.ndarray, label: str) -> list[Instance]:
     outlines, _ = cv2.findContours(
         mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
     )
-    instances = []
+    instances: list[Instance] = []
     for outline in outlines:
         points = outline.reshape(-1, 2)
         low, high = points.min(axis=0), points.max(axis=0)
@@ -183,7 +183,7 @@ def read_instances(path: PathLike) -> dict[str, list[Instance]]:
     try:
         coco = read_json(path)
         names = {each["id"]: each["name"] for each in coco["categories"]}
-        found = defaultdict(list)
+        found: dict[int, list[Instance]] = defaultdict(list)
         for each in coco["annotations"]:
             found[each["image_id"]].append(
                 {
@@ -221,7 +221,8 @@ def clip_instances(
         The instances that lie in the image, and a list of problems of the others.
     """
     height, width = size
-    inside, problems = [], []
+    inside: list[Instance] = []
+    problems = []
     for instance in instances:
         x, y, box_width, box_height = instance["bbox"]
         left, top = max(x, 0.0), max(y, 0.0)

@@ -44,8 +44,11 @@ class Region(NamedTuple):
     mask: np.ndarray | None
     frame_size: tuple[int, int]
 
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 def parse_roi(text: str) -> Roi:
@@ -77,8 +80,7 @@ def make_region(
         InputError: If the box lies outside of the frame, the frame has another aspect
             ratio, or the mask cannot be read, is lossy, all black, or fits neither.
     """
-    frame_size = tuple(first_frame_size)
-    box = None
+    frame_size, box = first_frame_size, None
     if roi is not None:
         box, frame_size = roi.box, roi.frame_size or frame_size
         _check_inside(box, frame_size)
@@ -86,7 +88,7 @@ def make_region(
     if mask_path is not None:
         mask = _read_region_mask(mask_path, box, frame_size)
     region = Region(box, mask, frame_size)
-    fit_region(region, tuple(first_frame_size))
+    fit_region(region, first_frame_size)
     return region
 
 

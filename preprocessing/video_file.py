@@ -37,10 +37,9 @@ def main_video(container: InputContainer) -> av.VideoStream | None:
 
 def about_tracks(container: InputContainer) -> str | None:
     """One line on which of several video tracks is read; None if there is one."""
-    tracks = _tracks(container)
-    if len(tracks) < 2:
+    tracks, chosen = _tracks(container), main_video(container)
+    if chosen is None or len(tracks) < 2:
         return None
-    chosen = main_video(container)
     number = tracks.index(chosen) + 1
     return (
         f"{len(tracks)} video tracks; number {number} is read "

@@ -68,10 +68,11 @@ def read_table(folder: Path, file: str, files: Sequence[str]) -> list[Annotation
         image = row[path].strip() if len(row) > path else ""
         value = row[label].strip() if len(row) > label else ""
         try:
-            flags, problems = (_read_label(value),), []
+            said = Annotation(image, None, [], [], [], (_read_label(value),))
         except ValueError as error:
-            flags, problems = (), [f"its row in {file} has no label: {error}"]
-        found.append(Annotation(image, None, [], problems, [], flags))
+            problem = f"its row in {file} has no label: {error}"
+            said = Annotation(image, None, [], [problem], [])
+        found.append(said)
     return found
 
 
@@ -81,7 +82,7 @@ def _read_label(value):
     return clean_label(value)
 
 
-def _read(path):
+def _read(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError):

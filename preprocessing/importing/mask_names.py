@@ -98,7 +98,7 @@ def image_key(
     for name in names:
         if name and keys.get(name):
             return name
-    return next((spelled[_fold(n)] for n in names if spelled.get(_fold(n))), key)
+    return next(filter(None, (spelled.get(_fold(name)) for name in names)), key)
 
 
 def spellings(keys: Iterable[Key]) -> dict[Key, Key | None]:

@@ -76,8 +76,8 @@ def match(
         else:
             matches.claims[image].append(claim)
     matches.rejected.extend(folders.remarks())
-    for image, candidates in lenient.items():
-        _take_lenient(matches, image, candidates)
+    for only, candidates in lenient.items():
+        _take_lenient(matches, only, candidates)
     if by_own_name:
         _doubt_own_names(matches, index, claims)
     return matches

@@ -57,6 +57,8 @@ def assign_groups(
     if grouping == "none":
         return ids
     if grouping == "near_duplicates":
+        if clusters is None:
+            raise ValueError("near_duplicates needs the cluster of each image.")
         first_member = {}
         for number, sample_id in zip(clusters, ids, strict=True):
             first_member.setdefault(number, sample_id)
