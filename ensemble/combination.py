@@ -52,7 +52,11 @@ def combine_predictions(
         for each, names in zip(said, member_classes, strict=True)
         if each.probabilities is not None
     ]
-    scores = [each.defect_score for each in said if each.probabilities is None]
+    scores = [
+        each.defect_score
+        for each in said
+        if each.probabilities is None and each.defect_score is not None
+    ]
     normal = 0 if normal_class is None else list(classes).index(normal_class)
     answers = calibrate(
         np.array(probabilities), scores, combination.calibrations, normal

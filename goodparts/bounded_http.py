@@ -33,10 +33,13 @@ class BoundedProtocol(H11Protocol):
         self.since = self.loop.time()
         self._timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(  # type: ignore[override]  # as uvicorn's own
+        self, transport: asyncio.Transport
+    ) -> None:
         super().connection_made(transport)
         self._note()
-        alive = [x for x in self.connections if not x.transport.is_closing()]
+        ours = [x for x in self.connections if isinstance(x, BoundedProtocol)]
+        alive = [x for x in ours if not x.transport.is_closing()]
         if len(alive) > MOST_CONNECTIONS:
             idle = [x for x in alive if x.waits_for == "request" and x is not self]
             min(idle, key=lambda x: x.since, default=self).transport.abort()

@@ -48,8 +48,8 @@ def mark_defects(
         return _by_level(pixels[:, :, 0], file_format)
     colours = _levels(_packed(pixels))
     if file_format not in LOSSY and len(colours) <= MAX_LEVELS:
-        marked = pixels.any(axis=2)
-        others = marked & (pixels != VOID).any(axis=2)
+        marked = pixels.max(axis=2) > 0
+        others = np.logical_and(marked, (pixels != VOID).any(axis=2))
         return (others if others.any() else marked), None
     grey = pixels.max(axis=2)
     _check_mask(grey, len(colours))

@@ -60,7 +60,8 @@ def keep_own_splits(
     groups = np.empty(len(table), object)
     for name in SPLITS:
         rows = np.flatnonzero(splits == name)
-        numbers = cluster([fingerprints[row] for row in rows]) if len(rows) else []
+        prints = [fingerprints[row] for row in rows.tolist()]
+        numbers = cluster(prints) if prints else []
         first = {}
         for row, number in zip(rows, numbers, strict=True):
             groups[row] = first.setdefault(number, f"{name} {table['sample_id'][row]}")

@@ -32,7 +32,8 @@ def main_video(container: InputContainer) -> av.VideoStream | None:
     """
     tracks = _tracks(container)
     best = container.streams.best("video") if len(tracks) > 1 else None
-    return best if best in tracks else next(iter(tracks), None)
+    first = next(iter(tracks), None)
+    return next((track for track in tracks if track == best), first)
 
 
 def about_tracks(container: InputContainer) -> str | None:

@@ -20,7 +20,7 @@ def plan_copies(
         sizes = train["label"].value_counts()
         for _, rows in train.groupby("label"):
             spread = spread_evenly(2 * int(sizes.max()) - len(rows), len(rows))
-            counts[rows.index] = spread
+            counts[rows.index] = pd.Series(spread, rows.index)
     rows = [
         copy_row(original, number)
         for original, count in zip(train.itertuples(index=False), counts, strict=True)

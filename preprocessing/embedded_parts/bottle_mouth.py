@@ -117,7 +117,8 @@ def light_glass(glass: Glass, random: np.random.Generator) -> np.ndarray:
     tint = _tint(random)
     scene = panel * np.exp(-glass.thickness[..., None] * tint)
     scene += _mirrored(glass, random)[..., None]
-    scene += (0.10 * glass.fracture)[..., None] * np.float32((1, 0.95, 0.85))
+    white = np.array((1, 0.95, 0.85), np.float32)
+    scene += (0.10 * glass.fracture)[..., None] * white
     outside = soft_step(glass.radius - 1, 1.5 * glass.pixel)[..., None]
     scene += outside * (panel - scene)
     light = panel.mean(axis=(0, 1)) / panel.max()

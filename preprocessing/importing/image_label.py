@@ -1,6 +1,6 @@
 """The label of an annotated image: first whether it has a defect, then which."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import NamedTuple
@@ -83,7 +83,7 @@ def is_normal(label: str, normal_name: str) -> bool:
 
 def largest_label(instances: Iterable[Instance]) -> str:
     """The label with the largest total area; of equals the first by the alphabet."""
-    areas = Counter()
+    areas = defaultdict(float)
     for instance in instances:
         areas[instance["label"]] += instance_area(instance)
     return min(areas, key=lambda label: (-areas[label], label))

@@ -177,8 +177,8 @@ class Lines(NamedTuple):
 
 def telling_lines(fingerprints: Sequence[Fingerprint]) -> Lines | None:
     """`Lines`, or None where they cannot tell one part from another."""
-    maps = [item.structure for item in fingerprints]
-    if len(maps) < MIN_IMAGES or any(each is None for each in maps):
+    maps = [item.structure for item in fingerprints if item.structure is not None]
+    if len(maps) < max(MIN_IMAGES, len(fingerprints)):
         return None
     limit = shared_by_one_part(maps)
     return None if limit is None else Lines(maps, limit)
