@@ -1,5 +1,7 @@
 """The pretrained networks that features come from; building one imports Keras."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import threading
@@ -7,10 +9,14 @@ import urllib.error
 import urllib.request
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zipfile import BadZipFile
 
 from goodparts.command import InputError, reason
+from goodparts.files import PathLike
+
+if TYPE_CHECKING:
+    import keras
 
 REACHABLE_WITHIN_S = 8
 KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications"
@@ -40,17 +46,17 @@ class Backbone(NamedTuple):
     """
 
     constructor: str
-    image_size: tuple
+    image_size: tuple[int, int]
     smallest_side: int
     channels: str
     scale: float
-    offset: float | tuple
-    blocks: tuple
-    unfreeze: dict
+    offset: float | tuple[float, ...]
+    blocks: tuple[str, ...]
+    unfreeze: dict[int, int]
     weights_url: str
     weights_md5: str | None = None
-    alphas: tuple = ()
-    options: dict = {}
+    alphas: tuple[float, ...] = ()
+    options: dict[str, Any] = {}
 
 
 def _mobilenetv2_blocks():
@@ -137,18 +143,18 @@ BACKBONES = {
 }
 
 
-def weights_url(name, alpha=1.0):
+def weights_url(name: str, alpha: float | None = None) -> str:
     """Where the ImageNet weights of a backbone are published."""
-    return BACKBONES[name].weights_url.replace("{alpha}", str(float(alpha)))
+    return BACKBONES[name].weights_url.replace("{alpha}", str(float(alpha or 1.0)))
 
 
-def weights_file(name, alpha=1.0):
+def weights_file(name: str, alpha: float | None = None) -> Path:
     """Where Keras keeps the ImageNet weights of a backbone on this machine."""
     home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
     return Path(home) / "models" / weights_url(name, alpha).rsplit("/", 1)[1]
 
 
-def imagenet_available(name, alpha=1.0):
+def imagenet_available(name: str, alpha: float | None = None) -> bool:
     """Whether the ImageNet weights are cached or can be had, known within 10 s."""
     if weights_file(name, alpha).is_file():
         return True
@@ -168,13 +174,15 @@ def imagenet_available(name, alpha=1.0):
     return bool(answers)
 
 
-def find_weights(name, weights="imagenet", alpha=1.0):
+def find_weights(
+    name: str, weights: PathLike = "imagenet", alpha: float | None = None
+) -> Path | None:
     """The file of the weights, downloaded if it is not here; None for "none".
 
     Args:
         name: A key of BACKBONES.
         weights: "imagenet", "none" (random) or the path of a weights file.
-        alpha: Width of the network, where it has widths.
+        alpha: Width of the network, where it has widths; 1.0 if None.
 
     Raises:
         InputError: If they cannot be had, or the file is not the published one.
@@ -202,13 +210,15 @@ def find_weights(name, weights="imagenet", alpha=1.0):
     return path
 
 
-def build_backbone(name, *, weights="imagenet", alpha=1.0):
+def build_backbone(
+    name: str, *, weights: PathLike = "imagenet", alpha: float | None = None
+) -> keras.Model:
     """Builds a backbone without top, for images of any size.
 
     Args:
         name: A key of BACKBONES.
         weights: "imagenet", "none" (random) or the path of a weights file.
-        alpha: Width of the network, where it has widths.
+        alpha: Width of the network, where it has widths; 1.0 if None.
 
     Raises:
         InputError: If the weights cannot be had or do not fit.
@@ -217,7 +227,7 @@ def build_backbone(name, *, weights="imagenet", alpha=1.0):
 
     path = find_weights(name, weights, alpha)
     backbone = BACKBONES[name]
-    width = {"alpha": float(alpha)} if backbone.alphas else {}
+    width = {"alpha": float(alpha or 1.0)} if backbone.alphas else {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`input_shape` is undefined")
         network = getattr(keras.applications, backbone.constructor)(

@@ -5,12 +5,20 @@ A family is a package with `train.py`, `bundled.py` and, where it has flags,
 Keras.
 """
 
+from __future__ import annotations
+
 import difflib
 import importlib
 import importlib.util
 from argparse import ArgumentParser
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from goodparts.command import InputError
+from goodparts.files import PathLike
+
+if TYPE_CHECKING:
+    from evaluation.predictor import Predictor
 
 MODELS = {
     "mobilenetv2": "classification",
@@ -22,7 +30,7 @@ MODELS = {
 }
 
 
-def family(name):
+def family(name: str) -> ModuleType:
     """Imports the `train` module of the package behind a model name.
 
     Raises:
@@ -52,7 +60,7 @@ def _package(name):
     return MODELS[name]
 
 
-def bundled(package):
+def bundled(package: str) -> ModuleType:
     """Imports the `bundled` module of a family, or of `ensemble`.
 
     Raises:
@@ -70,7 +78,7 @@ def _module(package, name):
     return importlib.import_module(f"{package}.{name}")
 
 
-def load_predictor(run_folder):
+def load_predictor(run_folder: PathLike) -> Predictor:
     """Loads the predictor of a run folder, of an ensemble with all its members."""
     from evaluation.run_folder import member_folders, read_run
 

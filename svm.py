@@ -5,16 +5,25 @@ can be stored without pickle and run without scikit-learn, which is imported whe
 something is learnt.
 """
 
+from __future__ import annotations
+
 import itertools
 import math
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from goodparts.arrays import check_arrays, file_name, read_arrays
 from goodparts.command import InputError
+from goodparts.files import PathLike
 from goodparts.machine import num_cpus
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import SVC
 
 KERNELS = ("rbf", "linear", "sigmoid")
 C_VALUES = (1.0, 10.0, 100.0)
@@ -66,18 +75,18 @@ SHAPES = {
 
 
 def fit_svm(
-    features,
-    labels,
-    groups,
+    features: ArrayLike,
+    labels: ArrayLike,
+    groups: ArrayLike,
     *,
-    kernel="rbf",
-    c_values=C_VALUES,
-    gammas=GAMMAS,
-    standardise=True,
-    balanced=True,
-    max_samples=MAX_SAMPLES,
-    seed=0,
-):
+    kernel: str = "rbf",
+    c_values: Sequence[float] = C_VALUES,
+    gammas: Sequence[float] = GAMMAS,
+    standardise: bool = True,
+    balanced: bool = True,
+    max_samples: int = MAX_SAMPLES,
+    seed: int = 0,
+) -> Svm:
     """Fits an SVM; C, gamma and the probabilities come from grouped cross-validation.
 
     A class with one group cannot be held out: its own decisions are then in-sample.
@@ -146,7 +155,7 @@ def fit_svm(
     )
 
 
-def draw_samples(labels, max_samples, *, seed):
+def draw_samples(labels: np.ndarray, max_samples: int, *, seed: int) -> np.ndarray:
     """Positions of at most so many samples, of every class the same share, or one."""
     if len(labels) <= max_samples:
         return np.arange(len(labels))
@@ -158,7 +167,7 @@ def draw_samples(labels, max_samples, *, seed):
     return np.sort(np.concatenate(drawn))
 
 
-def svm_probabilities(svm, features):
+def svm_probabilities(svm: Svm, features: np.ndarray) -> np.ndarray:
     """Probabilities `(samples, classes)` in the order of `svm.classes`."""
     decisions = svm_decisions(svm, features)
     logits = decisions @ svm.softmax_weights + svm.softmax_bias
@@ -167,7 +176,7 @@ def svm_probabilities(svm, features):
     return odds / odds.sum(axis=1, keepdims=True)
 
 
-def svm_decisions(svm, features):
+def svm_decisions(svm: Svm, features: np.ndarray) -> np.ndarray:
     """One-against-one decisions `(samples, pairs)`; positive for the first class."""
     values = (features - svm.mean) / svm.scale
     parts = np.split(values, range(AT_ONCE, len(values), AT_ONCE))
@@ -179,12 +188,12 @@ def svm_decisions(svm, features):
     )
 
 
-def save_svm(file, svm):
+def save_svm(file: PathLike | IO[bytes], svm: Svm) -> None:
     """Writes the arrays to an open binary file or path as npz."""
     np.savez_compressed(file, **svm._asdict())
 
 
-def load_svm(file):
+def load_svm(file: PathLike | IO[bytes]) -> Svm:
     """The SVM that `save_svm` wrote.
 
     Raises:
@@ -195,11 +204,13 @@ def load_svm(file):
     return Svm(**arrays)
 
 
-def check_svm(arrays, where, *, num_features=None):
+def check_svm(
+    arrays: Mapping[str, np.ndarray], where: str, *, num_features: int | None = None
+) -> None:
     """Raises InputError unless arrays are those of an `Svm`.
 
     Args:
-        arrays: Dict of arrays.
+        arrays: By name.
         where: What messages call the file.
         num_features: That it must take; any number if None.
     """
@@ -218,8 +229,8 @@ class _Trial(NamedTuple):
     """A fitted `SVC` and the `LogisticRegression` on its decisions."""
 
     accuracy: float
-    svc: object
-    softmax: object
+    svc: SVC
+    softmax: LogisticRegression
 
 
 def _try(machine, values, labels, folds):

@@ -1,15 +1,18 @@
 """A trained bag of visual words: saved, loaded, asked."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from bovw.descriptors import Settings, describe
 from bovw.store import in_threads
 from bovw.vocabulary import Vocabulary, histograms, nearest_words
 from goodparts.arrays import check_arrays, file_name, read_arrays
 from goodparts.command import InputError
+from goodparts.files import PathLike
 from svm import Svm, load_svm, save_svm, svm_probabilities
 
 SHAPES = {  # of the arrays in vocabulary.npz
@@ -38,7 +41,7 @@ class Bag(NamedTuple):
     evidence: np.ndarray
 
 
-def save_bag(folder, bag):
+def save_bag(folder: PathLike, bag: Bag) -> None:
     """Writes vocabulary.npz and svm.npz; the settings are in the run's config.json."""
     np.savez_compressed(
         Path(folder, "vocabulary.npz"),
@@ -48,12 +51,16 @@ def save_bag(folder, bag):
     save_svm(Path(folder, "svm.npz"), bag.svm)
 
 
-def read_bag(vocabulary_file, svm_file, settings):
+def read_bag(
+    vocabulary_file: PathLike | IO[bytes],
+    svm_file: PathLike | IO[bytes],
+    settings: Settings,
+) -> Bag:
     """The bag that `save_bag` wrote, with the `Settings` it was trained with.
 
     Args:
-        vocabulary_file, svm_file: Paths or open binary files of the two npz.
-        settings: `Settings`.
+        vocabulary_file, svm_file: The two npz.
+        settings: Of its descriptors.
 
     Raises:
         InputError: If a file is damaged, or the two do not belong together.
@@ -65,7 +72,9 @@ def read_bag(vocabulary_file, svm_file, settings):
     return Bag(settings, Vocabulary(**arrays), svm, evidence)
 
 
-def class_probabilities(bag, images):
+def class_probabilities(
+    bag: Bag, images: np.ndarray | Sequence[np.ndarray]
+) -> np.ndarray:
     """Probabilities `(images, classes)` in the order of `bag.svm.classes`.
 
     Nothing is known of an image without descriptors, as a blank one looked at in
@@ -82,11 +91,11 @@ def class_probabilities(bag, images):
     return probabilities
 
 
-def find_words(bag, image):
+def find_words(bag: Bag, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The visual words of an image, as to draw them.
 
     Args:
-        bag: A `Bag`.
+        bag: Whose words they are.
         image: uint8 RGB `(height, width, 3)` of any size.
 
     Returns:
@@ -97,7 +106,7 @@ def find_words(bag, image):
     return patches, nearest_words(descriptors, bag.vocabulary, bag.settings.features)
 
 
-def telling_words(bag, class_name, *, count=5):
+def telling_words(bag: Bag, class_name: str, *, count: int = 5) -> np.ndarray:
     """Numbers of the words that speak most for a class, the first the most."""
     classes = bag.svm.classes.tolist()
     if class_name not in classes:
@@ -108,7 +117,7 @@ def telling_words(bag, class_name, *, count=5):
     return np.argsort(-evidence, kind="stable")[:count]
 
 
-def word_evidence(values, labels):
+def word_evidence(values: np.ndarray, labels: ArrayLike) -> np.ndarray:
     """How far each word speaks for each class.
 
     Args:

@@ -1,6 +1,11 @@
 """The part of a bundle that is a bag of visual words."""
 
+from __future__ import annotations
+
 import shutil
+from collections.abc import Callable, Container, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bovw.bag import class_probabilities, read_bag
 from bovw.descriptors import FEATURES, POINTS, Settings
@@ -14,14 +19,20 @@ from goodparts.fields import (
     refuse,
 )
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from evaluation.predictor import Answer
+    from evaluation.run_folder import Run
+
 FILES = ("vocabulary", "svm")
 
 
-def write(run, folder, prefix, *, precision):
+def write(run: Run, folder: Path, prefix: str, *, precision: str) -> dict[str, Any]:
     """Copies vocabulary and SVM; returns what `load` needs to know of them.
 
     Args:
-        run: The `Run`.
+        run: A finished one.
         folder: Of the bundle.
         prefix: Of the names of its files.
         precision: Has no meaning here: there is no network.
@@ -34,7 +45,7 @@ def write(run, folder, prefix, *, precision):
     return {**files, "settings": settings}
 
 
-def check(model, where, files):
+def check(model: dict[str, Any], where: str, files: Container[str]) -> None:
     """Raises InputError unless a part is as `write` returns it.
 
     Args:
@@ -52,7 +63,9 @@ def check(model, where, files):
     check_choice(settings["points"], f"{where}.points", POINTS)
 
 
-def load(model, files, *, engine=None):
+def load(
+    model: Mapping[str, Any], files: Mapping[str, bytes], *, engine: str | None = None
+) -> Callable[[np.ndarray], Answer]:
     """A function from an image, uint8 RGB of any size, to its `Answer`.
 
     Args:
@@ -61,8 +74,12 @@ def load(model, files, *, engine=None):
         engine: Has no meaning here.
     """
     settings = model["settings"]
+    vocabulary, machine = (
+        NamedBytes(model[name], files[model[name]]) for name in FILES
+    )
     bag = read_bag(
-        *(NamedBytes(model[name], files[model[name]]) for name in FILES),
+        vocabulary,
+        machine,
         Settings(
             tuple(settings["image_size"]), settings["features"], settings["points"]
         ),

@@ -27,7 +27,7 @@ class Settings(NamedTuple):
             sees the surface between them too.
     """
 
-    image_size: tuple
+    image_size: tuple[int, int]
     features: str = "sift"
     points: str = "both"
 
@@ -45,7 +45,7 @@ class Described(NamedTuple):
     descriptors: np.ndarray
 
 
-def describe(image, settings):
+def describe(image: np.ndarray, settings: Settings) -> Described:
     """Finds places in an image and describes them.
 
     Args:
@@ -63,7 +63,7 @@ def describe(image, settings):
     height, width = settings.image_size
     grey = cv2.cvtColor(resize(image, settings.image_size), cv2.COLOR_RGB2GRAY)
     is_sift = settings.features == "sift"
-    extractor = cv2.SIFT_create() if is_sift else cv2.ORB_create(edgeThreshold=0)
+    extractor = cv2.SIFT.create() if is_sift else cv2.ORB.create(edgeThreshold=0)
     found = []
     if settings.points != "grid":
         found.append(extractor.detectAndCompute(grey, None))
@@ -78,11 +78,11 @@ def describe(image, settings):
     patches = np.array(patches, np.float32).reshape(-1, 3)
     patches[:, 2] *= SIFT_SPAN if is_sift else 1
     scale_y, scale_x = image.shape[0] / height, image.shape[1] / width
-    patches *= np.float32([scale_x, scale_y, np.sqrt(scale_x * scale_y)])
+    patches *= np.array([scale_x, scale_y, np.sqrt(scale_x * scale_y)], np.float32)
     return Described(patches, np.concatenate([nothing, *descriptors]))
 
 
-def values_of(descriptors, features):
+def values_of(descriptors: np.ndarray, features: str) -> np.ndarray:
     """Descriptors as float32 vectors whose distances mean something.
 
     RootSIFT of SIFT, so that distances are Hellinger's; the bits of ORB as 0 and 1,

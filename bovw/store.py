@@ -1,20 +1,32 @@
 """The descriptors of many images: computed in threads, kept on disk."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
 
 from bovw import descriptors
-from bovw.descriptors import describe
+from bovw.descriptors import Settings, describe
 from goodparts.command import progress, reason
 from goodparts.files import atomic_path
 from preprocessing.images import image_threads, read_image
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from preprocessing.manifest import Dataset
+
 MAX_MB = 4000  # of all descriptors on disk
+
+Result = TypeVar("Result")
 
 
 class DescriptorStore:
@@ -25,25 +37,27 @@ class DescriptorStore:
     those of the images at work alone.
 
     Args:
-        dataset: The `Dataset` of the rows.
+        dataset: That of the rows.
         rows: Manifest rows.
-        settings: `Settings` of the descriptors.
+        settings: Of the descriptors.
         folder: Of the cache; it may be deleted at any time. A file belongs to the
             content of an image, a folder in it to one way of describing. It takes
             MAX_MB at most: other ways give way, then no more is kept.
     """
 
-    def __init__(self, dataset, rows, settings, folder):
+    def __init__(
+        self, dataset: Dataset, rows: pd.DataFrame, settings: Settings, folder: Path
+    ):
         self.paths = [dataset.folder / name for name in rows["path"]]
         self.hashes = rows["sha256"].tolist()
         self.settings = settings
         self.folder = folder / _fingerprint(settings)
         self.free_bytes = _make_room(self.folder)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.paths)
 
-    def get(self, index):
+    def get(self, index: int) -> np.ndarray:
         """Descriptors of the image at a position, uint8 `(descriptors, bytes)`."""
         path = self.folder / f"{self.hashes[index]}.npy"
         try:
@@ -69,7 +83,9 @@ class DescriptorStore:
             )
 
 
-def in_threads(work, count, what=None):
+def in_threads(
+    work: Callable[[int], Result], count: int, what: str | None = None
+) -> list[Result]:
     """List of `work(0)`, `work(1)`, ...; with a progress bar named `what`.
 
     Every thread has a core to itself: linear algebra inside uses no other.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bovw.descriptors import values_of
-from bovw.store import in_threads
+from bovw.store import DescriptorStore, in_threads
 from goodparts.command import InputError
 
 NUM_WORDS = 200
@@ -35,14 +35,19 @@ class Vocabulary(NamedTuple):
 
 
 def learn_vocabulary(
-    store, *, features="sift", num_words=NUM_WORDS, whiten=True, seed=0
-):
+    store: DescriptorStore,
+    *,
+    features: str = "sift",
+    num_words: int = NUM_WORDS,
+    whiten: bool = True,
+    seed: int = 0,
+) -> Vocabulary:
     """Learns the visual words from a random sample of images and descriptors.
 
     It costs as much time and memory for any number of images from MAX_IMAGES on.
 
     Args:
-        store: `DescriptorStore` of the train images.
+        store: Of the train images.
         features: Of the store, one of FEATURES.
         num_words: k of k-means; fewer if there are fewer descriptors.
         whiten: Whether every value is brought to variance 1, here and in histograms.
@@ -103,7 +108,9 @@ def _apart(words):
     return words[~is_twin]
 
 
-def nearest_words(descriptors, vocabulary, features):
+def nearest_words(
+    descriptors: np.ndarray, vocabulary: Vocabulary, features: str
+) -> np.ndarray:
     """Number of the nearest word of each descriptor."""
     values = (values_of(descriptors, features) - vocabulary.centre) / vocabulary.scale
     # half of |value - word|^2, less what is the same for all words
@@ -111,7 +118,9 @@ def nearest_words(descriptors, vocabulary, features):
     return (lengths - values @ vocabulary.words.T).argmin(axis=1)
 
 
-def count_words(store, vocabulary, features):
+def count_words(
+    store: DescriptorStore, vocabulary: Vocabulary, features: str
+) -> np.ndarray:
     """How often every word is in every image, `(images, num_words)`."""
 
     def count(index):
@@ -121,7 +130,7 @@ def count_words(store, vocabulary, features):
     return np.stack(in_threads(count, len(store), "words"))
 
 
-def histograms(counts, vocabulary):
+def histograms(counts: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
     """Square roots of weighted counts, brought to length 1.
 
     Those of an image without descriptors are all 0.
@@ -137,7 +146,7 @@ def histograms(counts, vocabulary):
     return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
 
 
-def weigh_words(counts, weighting):
+def weigh_words(counts: np.ndarray, weighting: str) -> np.ndarray:
     """Weights of words for `histograms`.
 
     Args:

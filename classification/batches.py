@@ -1,18 +1,29 @@
 """What an epoch is made of: order, targets, weights, and images from the loader."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from evaluation.metrics import balanced_weights
 from networks.quiet_keras import keras
-from preprocessing.augmenting.augmentation import augment, geometry_and_light
-from preprocessing.datasets import training_batches
+from preprocessing.augmenting.augmentation import (
+    Augmentation,
+    augment,
+    geometry_and_light,
+)
+from preprocessing.datasets import ImageStore, training_batches
+from preprocessing.manifest import Dataset
 
 FOCUS = 2.0  # gamma of the focal loss
 GENTLE_ROTATION, GENTLE_BRIGHTNESS = 10, (0.8, 1.2)
 LIGHT = geometry_and_light(flips=("none",), rotation=0, brightness=GENTLE_BRIGHTNESS)
 LEAST_BATCHES = 15  # of an epoch
+
+# inputs, one-hot targets, sample weights
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
+Batches = Callable[[int], Iterator[Batch]]  # takes the number of an epoch
 
 
 class Targets(NamedTuple):
@@ -27,7 +38,9 @@ class Targets(NamedTuple):
     weights: np.ndarray
 
 
-def make_targets(labels, classes, loss, *, among):
+def make_targets(
+    labels: ArrayLike, classes: Sequence[str], loss: str, *, among: np.ndarray
+) -> Targets:
     """One-hot targets, and for the loss "weighted" the same weight of every class.
 
     Args:
@@ -45,7 +58,7 @@ def make_targets(labels, classes, loss, *, among):
     return Targets(np.eye(len(classes), dtype=np.float32)[indices], weights)
 
 
-def make_loss(loss, label_smoothing):
+def make_loss(loss: str, label_smoothing: float) -> keras.losses.Loss:
     """The Keras loss of a name in LOSSES.
 
     Args:
@@ -62,17 +75,17 @@ def make_loss(loss, label_smoothing):
     return keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
 
 
-def batches_of_a_pass(num_images, batch_size):
+def batches_of_a_pass(num_images: int, batch_size: int) -> int:
     return -(-num_images // batch_size)
 
 
-def num_batches(num_images, batch_size):
+def num_batches(num_images: int, batch_size: int) -> int:
     """Batches of an epoch: a pass over the images, more where they are few."""
     of_a_pass = batches_of_a_pass(num_images, batch_size)
     return of_a_pass * -(-LEAST_BATCHES // of_a_pass)
 
 
-def order(chosen, batch_size, *, seed, epoch):
+def order(chosen: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> np.ndarray:
     """The batches of an epoch, all of one size.
 
     In a pass every image comes once, and a few twice, to fill the last batch.
@@ -94,7 +107,14 @@ def order(chosen, batch_size, *, seed, epoch):
     )
 
 
-def feature_batches(values, targets, chosen, batch_size, *, seed):
+def feature_batches(
+    values: np.ndarray,
+    targets: Targets,
+    chosen: np.ndarray,
+    batch_size: int,
+    *,
+    seed: int,
+) -> Batches:
     """Batches of feature rows, as `training.fit` wants them."""
 
     def batches(epoch):
@@ -104,7 +124,15 @@ def feature_batches(values, targets, chosen, batch_size, *, seed):
     return batches
 
 
-def image_batches(store, targets, chosen, batch_size, *, augmentation, seed):
+def image_batches(
+    store: ImageStore,
+    targets: Targets,
+    chosen: np.ndarray,
+    batch_size: int,
+    *,
+    augmentation: Augmentation,
+    seed: int,
+) -> Batches:
     """Batches of augmented images from the loader, as `training.fit` wants them."""
 
     def change(image, seed):
@@ -124,7 +152,7 @@ def image_batches(store, targets, chosen, batch_size, *, augmentation, seed):
     return batches
 
 
-def loop_augmentation(dataset):
+def loop_augmentation(dataset: Dataset) -> Augmentation:
     """What the loop draws from: flips as `goodparts augment` made them, gentle turns.
 
     Copies on disk may be turned and lit strongly; a network that is trained on such
@@ -137,11 +165,11 @@ def loop_augmentation(dataset):
     return geometry_and_light(
         flips=("none", *recipe["flips"]),
         rotation=min(recipe["rotation"], GENTLE_ROTATION),
-        brightness=np.clip(recipe["brightness"], *GENTLE_BRIGHTNESS),
+        brightness=np.clip(recipe["brightness"], *GENTLE_BRIGHTNESS).tolist(),
     )
 
 
-def predict(model, batches):
+def predict(model: keras.Model, batches: Iterable[np.ndarray]) -> np.ndarray:
     """Outputs for all batches, of which the last is filled up to the size of the first.
 
     So there is one shape to compile, and what an image gets does not depend on how

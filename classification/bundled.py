@@ -1,26 +1,35 @@
 """The part of a bundle that is a network: written with Keras, loaded without."""
 
+from __future__ import annotations
+
 import shutil
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evaluation.predictor import Answer, Predictor, classifier_prediction
 from goodparts.fields import check_file, check_image_size, check_object
+from goodparts.files import PathLike
 from networks.engines import load_network
 from networks.writing import export_network, quantise_network
 from preprocessing.datasets import ImageStore
 from preprocessing.images import resize, resize_batch
 
+if TYPE_CHECKING:
+    from evaluation.run_folder import Run
+    from preprocessing.manifest import Dataset
+
 NETWORK = "network.onnx"
 KERAS_MODEL = "model.keras"  # of a run folder: one network that other formats can hold
 
 
-def write(run, folder, prefix, *, precision):
+def write(run: Run, folder: Path, prefix: str, *, precision: str) -> dict[str, Any]:
     """Writes the network as ONNX; returns what `load` needs to know of it.
 
     Args:
-        run: The `Run`; one that `quantise` made where the precision is int8.
+        run: A finished one; one that `quantise` made where the precision is int8.
         folder: Of the bundle.
         prefix: Of the names of its files.
         precision: One of `engines.PRECISIONS`.
@@ -33,7 +42,7 @@ def write(run, folder, prefix, *, precision):
     return {"file": file, "image_size": list(run.config["arguments"]["image_size"])}
 
 
-def check(model, where, files):
+def check(model: dict[str, Any], where: str, files: Container[str]) -> None:
     """Raises InputError unless a part is as `write` returns it.
 
     Args:
@@ -46,7 +55,9 @@ def check(model, where, files):
     check_image_size(model["image_size"], f"{where}.image_size")
 
 
-def load(model, files, *, engine=None):
+def load(
+    model: Mapping[str, Any], files: Mapping[str, bytes], *, engine: str | None = None
+) -> Callable[[np.ndarray], Answer]:
     """A function from an image, uint8 RGB of any size, to its `Answer`.
 
     Args:
@@ -65,7 +76,7 @@ def load(model, files, *, engine=None):
     return answer
 
 
-def quantise(run, folder, dataset):
+def quantise(run: Run, folder: PathLike, dataset: Dataset) -> None:
     """Writes the network of a run in 8-bit integers into a folder.
 
     The ranges of its values are those of original images of train.
@@ -83,7 +94,7 @@ def quantise(run, folder, dataset):
     plain.unlink()
 
 
-def quantised_predictor(folder, config):
+def quantised_predictor(folder: PathLike, config: Mapping[str, Any]) -> Predictor:
     """The network that `quantise` wrote, as a `Predictor`."""
     network = load_network((Path(folder) / NETWORK).read_bytes())
     size = tuple(config["arguments"]["image_size"])

@@ -1,12 +1,16 @@
 """Where in the image a classifier sees a class."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
 from networks.quiet_keras import keras
 
 
-def evidence_model(classifier):
+def evidence_model(
+    classifier: keras.Model,
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """The last feature maps of a classifier, and what its head needs of them.
 
     Args:
@@ -33,7 +37,7 @@ def evidence_model(classifier):
     return evidence
 
 
-def enlarge(maps, image_size):
+def enlarge(maps: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
     """Maps `(batch, rows, columns)` at the size of the images, smoothly."""
     height, width = image_size
     return np.stack(

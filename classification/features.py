@@ -1,9 +1,13 @@
 """Features of a frozen backbone, computed once per image and kept on disk."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,10 +16,18 @@ from goodparts.command import progress, reason
 from goodparts.files import atomic_path
 from preprocessing.datasets import ImageStore, prediction_batch
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from networks.quiet_keras import keras
+    from preprocessing.manifest import Dataset
+
 KEEP_EVERY = 2048  # images
 
 
-def read_features(features, dataset, rows, folder):
+def read_features(
+    features: keras.Model, dataset: Dataset, rows: pd.DataFrame, folder: Path
+) -> np.ndarray:
     """Features of every row, those in the cache from there.
 
     An augmented copy is an image like any other; a file of the cache belongs to one
@@ -23,7 +35,7 @@ def read_features(features, dataset, rows, folder):
 
     Args:
         features: Model from images to features.
-        dataset: The `Dataset` of the rows.
+        dataset: That of the rows.
         rows: Manifest rows.
         folder: Of the cache; it may be deleted at any time.
 

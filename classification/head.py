@@ -3,6 +3,12 @@
 Whether augmented copies help is found on held-out groups of train.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from classification.batches import (
@@ -13,30 +19,33 @@ from classification.batches import (
 )
 from classification.features import read_features
 from classification.model import build_head
-from classification.training import Stage, falling_steps, fit
+from classification.training import Stage, TellHistory, falling_steps, fit
 from networks.quiet_keras import keras
-from preprocessing.manifest import is_copy
+from preprocessing.manifest import Dataset, is_copy
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EPOCHS = 30
 BATCH_SIZE = 64
 
 
 def train_head(
-    features,
-    dataset,
+    features: keras.Model,
+    dataset: Dataset,
     *,
-    arguments,
-    held_out,
-    seed,
-    cache,
-    checkpoints,
-    tell_history=None,
-):
+    arguments: Mapping[str, Any],
+    held_out: np.ndarray,
+    seed: int,
+    cache: Path,
+    checkpoints: Path,
+    tell_history: TellHistory | None = None,
+) -> tuple[keras.Model, pd.DataFrame, bool | None]:
     """Trains the head of a classifier on features that do not change.
 
     Args:
         features: Model from images to features.
-        dataset: The `Dataset`; all of train is used, augmented copies included.
+        dataset: All of its train is used, augmented copies included.
         arguments: Of the training: head_rate, loss, label_smoothing.
         held_out: Bool, `(rows of train,)`: judges the epochs and the copies.
         seed: Of weights and order.

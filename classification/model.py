@@ -7,6 +7,7 @@ average pooling) and `head` (Dropout(0.2), Dense(1024), Dense(classes)).
 import numpy as np
 
 from backbones import BACKBONES, build_backbone
+from goodparts.files import PathLike
 from networks.quiet_keras import keras
 
 DROPOUT = 0.2
@@ -14,7 +15,13 @@ HEAD_UNITS = 1024
 LEAN = 0.5
 
 
-def build_features(name, image_size, *, weights="imagenet", alpha=1.0):
+def build_features(
+    name: str,
+    image_size: tuple[int, int],
+    *,
+    weights: PathLike = "imagenet",
+    alpha: float | None = None,
+) -> keras.Model:
     """Network and global average pooling: images in, features out.
 
     With weights, BatchNormalization stays in inference mode however much of the
@@ -39,7 +46,7 @@ def build_features(name, image_size, *, weights="imagenet", alpha=1.0):
     return keras.Model(images, features, name="features")
 
 
-def build_head(num_features, num_classes):
+def build_head(num_features: int, num_classes: int) -> keras.Sequential:
     """Features in, probabilities out."""
     return keras.Sequential(
         [
@@ -52,13 +59,13 @@ def build_head(num_features, num_classes):
     )
 
 
-def join(features, head):
+def join(features: keras.Model, head: keras.Model) -> keras.Model:
     """One model from images to probabilities."""
     images = keras.layers.Input(features.input_shape[1:])
     return keras.Model(images, head(features(images)), name="classifier")
 
 
-def lean_to_shares(head, shares):
+def lean_to_shares(head: keras.Sequential, shares: np.ndarray) -> None:
     """Leans a head that was trained with classes weighing alike to how many there are.
 
     Classes weighing alike makes rare defects found, and seen in good parts too. Half
@@ -77,7 +84,7 @@ def lean_to_shares(head, shares):
     head.layers[-1].set_weights([kernel, bias + LEAN * np.log(shares)])
 
 
-def unfreeze_blocks(classifier, name, num_blocks):
+def unfreeze_blocks(classifier: keras.Model, name: str, num_blocks: int) -> None:
     """Makes the last blocks of the backbone trainable, and no others.
 
     Args:

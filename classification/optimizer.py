@@ -1,5 +1,8 @@
 """AdamW that moves the pretrained features by smaller steps than the new head."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 from networks.quiet_keras import keras
 
 WEIGHT_DECAY = 1e-4
@@ -22,12 +25,18 @@ class TwoRateAdamW(keras.optimizers.Adam):
         Loshchilov and Hutter, Decoupled weight decay regularization, ICLR 2019.
     """
 
-    def __init__(self, learning_rate, *, slow_variables=(), slow_share=1.0):
+    def __init__(
+        self,
+        learning_rate: float,
+        *,
+        slow_variables: Iterable[keras.Variable] = (),
+        slow_share: float = 1.0,
+    ):
         super().__init__(learning_rate, global_clipnorm=1.0)
         self._slow = {id(variable) for variable in slow_variables}
         self._slow_share = slow_share
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         super().build(variables)
         # by index: some backends pass their own variable in the place of Keras's
         self._shares = [
@@ -39,7 +48,9 @@ class TwoRateAdamW(keras.optimizers.Adam):
             for variable in variables
         ]
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: Any, variable: keras.Variable, learning_rate: Any
+    ) -> None:
         index = self._get_variable_index(variable)
         rate = learning_rate * self._shares[index]
         if self._decays[index]:

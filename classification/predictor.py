@@ -1,15 +1,18 @@
 """A trained network as a `Predictor`, with the evidence for its classes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from classification.evidence import enlarge, evidence_model
 from evaluation.predictor import Predictor, classifier_prediction
 from goodparts.command import InputError, reason
+from goodparts.files import PathLike
 from networks.quiet_keras import keras
 from preprocessing.images import resize_batch
 
 
-def read_classifier(path):
+def read_classifier(path: PathLike) -> keras.Model:
     """The network of a file.
 
     Raises:
@@ -23,7 +26,9 @@ def read_classifier(path):
         ) from error
 
 
-def make_predictor(classifier, classes, normal_class):
+def make_predictor(
+    classifier: keras.Model, classes: Sequence[str], normal_class: str | None
+) -> Predictor:
     """The `Predictor` of a network whose outputs are these classes, in order."""
     image_size = tuple(classifier.input_shape[1:3])
     evidence = evidence_model(classifier)

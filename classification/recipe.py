@@ -1,5 +1,9 @@
 """How a classifier is trained: a head on frozen features, then the last blocks too."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
 
@@ -15,24 +19,29 @@ from classification.model import (
 from classification.training import FALL
 from classification.whole import train_images
 from networks.quiet_keras import keras
-from preprocessing.manifest import is_copy
+from preprocessing.manifest import Dataset, is_copy
 from preprocessing.splitting.split import hold_out
+
+if TYPE_CHECKING:
+    from evaluation.run_writer import OpenRun
 
 STEPS_FINE_TUNING, STEPS_FROM_SCRATCH = 400, 900
 
 
-def train_classifier(model, dataset, arguments, *, seed, run):
+def train_classifier(
+    model: str, dataset: Dataset, arguments: dict[str, Any], *, seed: int, run: OpenRun
+) -> tuple[keras.Model, pd.DataFrame]:
     """Trains in an open run, whose notes say what came of it.
 
     Args:
         model: "small_cnn" or a key of BACKBONES.
-        dataset: `Dataset`.
+        dataset: To learn from.
         arguments: What `train` makes of its flags.
         seed: The one seed.
-        run: `OpenRun`.
+        run: The open run.
 
     Returns:
-        The classifier without an optimizer, and its curves, a pandas table.
+        The classifier without an optimizer, and its curves.
     """
     make_reproducible(seed)
     features, head, history = _train(model, dataset, arguments, seed, run)
@@ -42,7 +51,7 @@ def train_classifier(model, dataset, arguments, *, seed, run):
     return join(features, head), history
 
 
-def make_reproducible(seed):
+def make_reproducible(seed: int) -> None:
     """Same seed, same weights: seeds all generators and picks repeatable kernels."""
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":

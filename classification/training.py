@@ -9,12 +9,14 @@ import json
 import math
 import time
 import zipfile
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from classification.batches import Batch, Batches
 from classification.optimizer import TwoRateAdamW
 from goodparts.command import InputError, progress, reason
 from goodparts.files import atomic_path
@@ -22,6 +24,9 @@ from networks.quiet_keras import keras
 
 FALL = 0.2  # from one learning rate of the head to the next
 TOLD_FROM_S = 1.0  # epochs that took longer get a line
+
+Schedule = Callable[[float], float]  # the share of all steps done to that of a rate
+TellHistory = Callable[[list[dict[str, Any]]], None]
 
 
 class Stage(NamedTuple):
@@ -47,20 +52,20 @@ class Stage(NamedTuple):
     num_batches: int
     head_rate: float
     features_rate: float
-    schedule: Callable
+    schedule: Schedule
     loss: keras.losses.Loss
-    unfreeze: dict | None = None
-    set_blocks: Callable | None = None
+    unfreeze: dict[int, int] | None = None
+    set_blocks: Callable[[int], None] | None = None
     judged_from: int = 0
     patience: int | None = None
 
 
-def falling_steps(done):
+def falling_steps(done: float) -> float:
     """1e-3, 2e-4, 4e-5 for a rate of 1e-3: a third of the epochs each."""
     return FALL ** min(2, int(3 * done))
 
 
-def warm_up_and_cosine(num_epochs):
+def warm_up_and_cosine(num_epochs: int) -> Schedule:
     """A schedule: rises over the first epoch, then falls as a cosine to zero.
 
     Of less than four epochs the first quarter is the rise.
@@ -75,7 +80,16 @@ def warm_up_and_cosine(num_epochs):
     return schedule
 
 
-def fit(model, stage, *, batches, judge, seed, checkpoint=None, tell_history=None):
+def fit(
+    model: keras.Model,
+    stage: Stage,
+    *,
+    batches: Batches,
+    judge: Callable[[], Batch],
+    seed: int,
+    checkpoint: Path | None = None,
+    tell_history: TellHistory | None = None,
+) -> pd.DataFrame:
     """Trains a model and leaves it with the weights that were best when held out.
 
     Args:
@@ -87,13 +101,13 @@ def fit(model, stage, *, batches, judge, seed, checkpoint=None, tell_history=Non
         judge: Takes nothing, returns the model's probabilities of the held-out
             images, their one-hot targets and sample weights.
         seed: Of dropout.
-        checkpoint: Path of the state, written after every epoch and read if there;
+        checkpoint: File of the state, written after every epoch and read if there;
             None for none.
         tell_history: Called after every epoch with the rows of the curves so far.
 
     Returns:
-        The curves, a table: stage, epoch, learning_rate, loss, accuracy, val_loss,
-        val_accuracy.
+        The curves, with the columns stage, epoch, learning_rate, loss, accuracy,
+        val_loss, val_accuracy.
     """
     history, best, optimizer, blocks = [], None, None, None
     if checkpoint is not None and checkpoint.is_file():
@@ -128,7 +142,13 @@ def fit(model, stage, *, batches, judge, seed, checkpoint=None, tell_history=Non
     return pd.DataFrame(history)
 
 
-def train_epoch(model, stage, optimizer, epoch, batches):
+def train_epoch(
+    model: keras.Model,
+    stage: Stage,
+    optimizer: TwoRateAdamW,
+    epoch: int,
+    batches: Iterable[Batch],
+) -> dict[str, float]:
     shown = progress(
         batches,
         f"{stage.name} {epoch + 1}/{stage.epochs}",
@@ -172,13 +192,13 @@ def _is_over(history, stage):
     return len(history) - 1 - _best_epoch(history, stage) >= stage.patience
 
 
-def compile_stage(model, stage, blocks):
+def compile_stage(model: keras.Model, stage: Stage, blocks: int | None) -> TwoRateAdamW:
     """Compiles for so many trained blocks and returns the new optimizer.
 
     Its moments begin anew: with those of some variables and the count of steps kept,
     the first steps of the others would be several times too long.
     """
-    if blocks is not None:
+    if blocks is not None and stage.set_blocks is not None:
         stage.set_blocks(blocks)
     slow = []
     if stage.features_rate != stage.head_rate:

@@ -1,5 +1,11 @@
 """Training on images: of the last blocks with the head, or of a whole network."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from classification.arguments import parse_schedule
@@ -11,31 +17,36 @@ from classification.batches import (
     num_batches,
     predict,
 )
-from classification.training import Stage, fit, warm_up_and_cosine
+from classification.training import Stage, TellHistory, fit, warm_up_and_cosine
 from preprocessing.datasets import ImageStore
-from preprocessing.manifest import is_copy
+from preprocessing.manifest import Dataset, is_copy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from networks.quiet_keras import keras
 
 
 def train_images(
-    classifier,
-    dataset,
+    classifier: keras.Model,
+    dataset: Dataset,
     *,
-    name,
-    arguments,
-    steps,
-    held_out,
-    seed,
-    checkpoint,
-    set_blocks=None,
-    tell_history=None,
-):
+    name: str,
+    arguments: Mapping[str, Any],
+    steps: int,
+    held_out: np.ndarray,
+    seed: int,
+    checkpoint: Path | None,
+    set_blocks: Callable[[int], None] | None = None,
+    tell_history: TellHistory | None = None,
+) -> pd.DataFrame:
     """Trains what is trainable; keeps the weights that were best on held-out groups.
 
     Images are augmented anew for every batch, instead of reading the copies on disk.
 
     Args:
         classifier: Of `model.join`.
-        dataset: The `Dataset`.
+        dataset: Of whose train it learns.
         name: Of the stage.
         arguments: Of the training: epochs, batch_size, head_rate, features_rate,
             unfreeze, loss, label_smoothing.

@@ -1,6 +1,11 @@
 """The part of a bundle that combines its members."""
 
+from __future__ import annotations
+
 import shutil
+from collections.abc import Callable, Container, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,12 +17,16 @@ from goodparts.arrays import NamedBytes, read_arrays
 from goodparts.fields import check_choice, check_file, check_list, check_object, refuse
 from goodparts.files import read_json
 
+if TYPE_CHECKING:
+    from evaluation.predictor import Answer
+    from evaluation.run_folder import Run
 
-def write(run, folder, prefix, *, precision):
+
+def write(run: Run, folder: Path, prefix: str, *, precision: str) -> dict[str, Any]:
     """Copies what was learnt; returns what `load` needs to know of it.
 
     Args:
-        run: The `Run`.
+        run: A finished one.
         folder: Of the bundle.
         prefix: Of the names of its files.
         precision: Has no meaning here: the members hold the networks.
@@ -31,7 +40,7 @@ def write(run, folder, prefix, *, precision):
     }
 
 
-def check(model, where, files):
+def check(model: dict[str, Any], where: str, files: Container[str]) -> None:
     """Raises InputError unless a part is as `write` returns it.
 
     Args:
@@ -60,7 +69,12 @@ def check(model, where, files):
             refuse(f"{at}.num_frames", most, member["num_frames"])
 
 
-def load(model, files, *, members):
+def load(
+    model: Mapping[str, Any],
+    files: Mapping[str, bytes],
+    *,
+    members: Sequence[Callable[[np.ndarray], Answer]],
+) -> Callable[[np.ndarray], Answer]:
     """A function from an image, uint8 RGB of any size, to its `Answer`.
 
     Args:

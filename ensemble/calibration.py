@@ -4,13 +4,18 @@ A calibration is plain data, as it is kept in calibration.json. Classes weigh al
 scipy and scikit-learn are imported where something is learnt: bundles run without.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from evaluation.metrics import cross_entropies
 from goodparts.fields import check_choice, check_list, check_number, check_object
+
+if TYPE_CHECKING:
+    from ensemble.combiners import Truth
 
 MEMBER_FLOOR = 1e-6  # of a probability: no member rules a class out altogether
 GOOD_DEVIATIONS = 3.0
@@ -25,11 +30,11 @@ ISOTONIC_GROUPS = (
 class Calibration(NamedTuple):
     """How to fit one kind and how to apply what it gave."""
 
-    fit: Callable
-    apply: Callable
+    fit: Callable[[np.ndarray, Truth], dict[str, Any]]
+    apply: Callable[[np.ndarray, Mapping[str, Any]], np.ndarray]
 
 
-def sharpen(probabilities, temperature):
+def sharpen(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Divides the logits by a temperature: below 1 makes them surer.
 
     Args:
@@ -41,7 +46,7 @@ def sharpen(probabilities, temperature):
     return odds / odds.sum(axis=1, keepdims=True)
 
 
-def fit_temperature(probabilities, truth):
+def fit_temperature(probabilities: np.ndarray, truth: Truth) -> float:
     """The temperature with the least log loss; it never changes an answer.
 
     As if one group more had been of each class: without a mistake on `validate` the
@@ -73,7 +78,7 @@ def fit_temperature(probabilities, truth):
     return float(np.exp(answer.x))
 
 
-def fit_isotonic(probabilities, truth):
+def fit_isotonic(probabilities: np.ndarray, truth: Truth) -> dict[str, Any]:
     """A rising step function for each class against the rest, then to sum 1.
 
     Reference:
@@ -93,7 +98,7 @@ def fit_isotonic(probabilities, truth):
     return {"steps": steps}
 
 
-def apply_isotonic(probabilities, learnt):
+def apply_isotonic(probabilities: np.ndarray, learnt: Mapping[str, Any]) -> np.ndarray:
     found = [
         np.interp(values, *steps)
         for values, steps in zip(probabilities.T, learnt["steps"], strict=True)
@@ -102,7 +107,7 @@ def apply_isotonic(probabilities, learnt):
     return found / found.sum(axis=1, keepdims=True)
 
 
-def fit_detector(scores, is_defect):
+def fit_detector(scores: np.ndarray, is_defect: np.ndarray) -> dict[str, float]:
     """Logistic regression from a detector's defect score to P(defect).
 
     Without a defect to learn from, a score that lies GOOD_DEVIATIONS standard
@@ -126,7 +131,7 @@ def fit_detector(scores, is_defect):
     }
 
 
-def apply_detector(scores, learnt):
+def apply_detector(scores: np.ndarray, learnt: Mapping[str, Any]) -> np.ndarray:
     values = (scores - learnt["mean"]) / learnt["scale"]
     odds = learnt["weight"] * values + learnt["bias"]
     return 1 / (1 + np.exp(-np.clip(odds, -LARGEST, LARGEST)))
@@ -143,7 +148,7 @@ KINDS = {
 }
 
 
-def check_calibration(learnt, where, *, num_classes):
+def check_calibration(learnt: Any, where: str, *, num_classes: int | None) -> None:
     """Raises InputError unless it is a calibration that was fitted here.
 
     Args:
@@ -174,7 +179,7 @@ def check_calibration(learnt, where, *, num_classes):
             check_number(value, at, 0, 1)
 
 
-def choose_kind(probabilities, truth, folds):
+def choose_kind(probabilities: np.ndarray, truth: Truth, folds: np.ndarray) -> str:
     """The kind with the smaller log loss out of fold; with few groups temperature.
 
     Args:
@@ -194,4 +199,4 @@ def choose_kind(probabilities, truth, folds):
             losses_here = cross_entropies(found, truth.indices[judged])
             total += truth.weights[judged] @ losses_here
         losses[name] = total
-    return min(losses, key=losses.get)
+    return min(losses, key=lambda name: losses[name])

@@ -1,10 +1,11 @@
 """A fitted ensemble at work: what its members say of images becomes one prediction."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ensemble.combiners import COMBINERS, calibrate
+from ensemble.combiners import COMBINERS, Learnt, calibrate
 from evaluation.anomaly_maps import mean_map
 from evaluation.predictor import Prediction, classifier_prediction, join_instances
 
@@ -18,27 +19,31 @@ class Combination(NamedTuple):
         combiner: A key of COMBINERS.
         calibrations: Of the classifiers, then of the detectors, each in the order of
             the members.
-        learnt: What the combiner learnt, a dict of arrays.
+        learnt: What the combiner learnt, arrays by name.
         map_ranges: Of each member with maps, see `anomaly_maps.MapWriter.range`.
     """
 
-    classes: list
+    classes: list[str]
     normal_class: str | None
     combiner: str
-    calibrations: list
-    learnt: dict
-    map_ranges: list
+    calibrations: list[dict[str, Any]]
+    learnt: Learnt
+    map_ranges: list[Sequence[float]]
 
 
-def combine_predictions(combination, said, member_classes):
+def combine_predictions(
+    combination: Combination,
+    said: Sequence[Prediction],
+    member_classes: Sequence[Sequence[str]],
+) -> Prediction:
     """One `Prediction` from those of all members on the same images.
 
     Scores and probabilities come from the combiner; maps are averaged, instances
     joined. Detectors alone give a score without probabilities.
 
     Args:
-        combination: A `Combination`.
-        said: The `Prediction` of each member.
+        combination: What was fitted.
+        said: What each member says.
         member_classes: Names for each member, in the order of its probabilities.
     """
     classes, normal_class = combination.classes, combination.normal_class
@@ -47,7 +52,11 @@ def combine_predictions(combination, said, member_classes):
         for each, names in zip(said, member_classes, strict=True)
         if each.probabilities is not None
     ]
-    scores = [each.defect_score for each in said if each.probabilities is None]
+    scores = [
+        each.defect_score
+        for each in said
+        if each.probabilities is None and each.defect_score is not None
+    ]
     normal = 0 if normal_class is None else list(classes).index(normal_class)
     answers = calibrate(
         np.array(probabilities), scores, combination.calibrations, normal
@@ -62,7 +71,7 @@ def combine_predictions(combination, said, member_classes):
     )
 
 
-def last_frames(images, num_frames):
+def last_frames(images: np.ndarray, num_frames: int) -> np.ndarray:
     """The last frames of clips `(batch, frames, height, width, 3)`, for a member.
 
     Args:

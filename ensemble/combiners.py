@@ -6,8 +6,10 @@ dict of arrays. COMBINERS begins with the simplest. scipy and scikit-learn are i
 where something is learnt: bundles run without.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +31,8 @@ LOGISTIC_C = 1.0
 UNFITTED = {"temperature": 1.0, "veto": 0.0}  # of "soft", without anything to fit on
 VETO_STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
+Learnt = dict[str, Any]  # arrays and single numbers, by name
+
 
 class Answers(NamedTuple):
     """What the members say of the same samples.
@@ -44,19 +48,24 @@ class Answers(NamedTuple):
     defect_chances: np.ndarray
     normal: int
 
-    def of(self, rows):
+    def of(self, rows: np.ndarray) -> Answers:
         """The same of some samples."""
         return self._replace(
             probabilities=self.probabilities[:, rows],
             defect_chances=self.defect_chances[:, rows],
         )
 
-    def features(self):
+    def features(self) -> np.ndarray:
         """All of it side by side, `(samples, members * classes + detectors)`."""
         return np.concatenate([*self.probabilities, self.defect_chances.T], axis=1)
 
 
-def calibrate(probabilities, defect_scores, calibrations, normal):
+def calibrate(
+    probabilities: Sequence[np.ndarray] | np.ndarray,
+    defect_scores: Sequence[np.ndarray] | np.ndarray,
+    calibrations: Sequence[Mapping[str, Any]],
+    normal: int,
+) -> Answers:
     """`Answers` from what the members said, each by its own calibration.
 
     Detectors alone become classifiers of good and defective parts.
@@ -94,11 +103,11 @@ class Truth(NamedTuple):
     num_classes: int
     seed: int
 
-    def of(self, rows):
+    def of(self, rows: np.ndarray) -> Truth:
         return self._replace(indices=self.indices[rows], groups=self.groups[rows])
 
     @property
-    def weights(self):
+    def weights(self) -> np.ndarray:
         """Weight of each sample, with which the classes weigh alike; of mean 1."""
         return balanced_weights(self.indices, self.num_classes)[self.indices]
 
@@ -106,11 +115,11 @@ class Truth(NamedTuple):
 class Combiner(NamedTuple):
     """How to learn, from `Answers` and `Truth`, and how to combine what was learnt."""
 
-    fit: Callable[[Answers, Truth], dict]
-    combine: Callable[[Answers, dict], np.ndarray]
+    fit: Callable[[Answers, Truth], Learnt]
+    combine: Callable[[Answers, Learnt], np.ndarray]
 
 
-def hard_vote(probabilities, *, ties="sum"):
+def hard_vote(probabilities: np.ndarray, *, ties: str = "sum") -> np.ndarray:
     """Share of the members that vote for a class.
 
     Args:
@@ -128,24 +137,24 @@ def hard_vote(probabilities, *, ties="sum"):
     return found / found.sum(axis=1, keepdims=True)
 
 
-def soft_vote(probabilities):
+def soft_vote(probabilities: np.ndarray) -> np.ndarray:
     """Mean of the members' probabilities."""
     return probabilities.mean(axis=0)
 
 
-def weighted_vote(probabilities, weights):
+def weighted_vote(probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Weighted mean; weights `(members,)` sum to 1."""
     return np.tensordot(weights, probabilities, axes=1)
 
 
-def product(probabilities):
+def product(probabilities: np.ndarray) -> np.ndarray:
     """Geometric mean of the members' probabilities: a class none of them rules out."""
     logs = np.log(np.clip(probabilities, MEMBER_FLOOR, 1)).mean(axis=0)
     found = np.exp(logs - logs.max(axis=1, keepdims=True))
     return found / found.sum(axis=1, keepdims=True)
 
 
-def learn_weights(answers, truth):
+def learn_weights(answers: Answers, truth: Truth) -> Learnt:
     """Weights on the simplex, and a temperature, with the least log loss.
 
     Without the temperature the loss would reward the surest member instead of the
@@ -180,7 +189,7 @@ def learn_weights(answers, truth):
     return {"weights": weights / weights.sum()}
 
 
-def fit_logistic(answers, truth):
+def fit_logistic(answers: Answers, truth: Truth) -> Learnt:
     """Logistic regression on the probabilities themselves, classes weighing alike."""
     from sklearn.linear_model import LogisticRegression
 
@@ -196,13 +205,13 @@ def fit_logistic(answers, truth):
     return {"weights": full_weights, "bias": full_bias}
 
 
-def logistic(answers, learnt):
+def logistic(answers: Answers, learnt: Learnt) -> np.ndarray:
     logits = answers.features() @ learnt["weights"].T + learnt["bias"]
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     return odds / odds.sum(axis=1, keepdims=True)
 
 
-def fit_svm_of(kernel):
+def fit_svm_of(kernel: str) -> Callable[[Answers, Truth], Learnt]:
     """The `fit` of an SVM meta-learner with a kernel of `svm.fit_svm`."""
 
     def fit(answers, truth):
@@ -221,7 +230,7 @@ def fit_svm_of(kernel):
     return fit
 
 
-def svm(answers, learnt):
+def svm(answers: Answers, learnt: Learnt) -> np.ndarray:
     machine = Svm(**learnt)
     combined = np.zeros(answers.probabilities.shape[1:])
     places = machine.classes.astype(int)
@@ -229,7 +238,10 @@ def svm(answers, learnt):
     return combined
 
 
-def vote(rule, learn=lambda answers, truth: {}):
+def vote(
+    rule: Callable[..., np.ndarray],
+    learn: Callable[[Answers, Truth], Learnt] = lambda answers, truth: {},
+) -> Combiner:
     """The combiner of a rule over probabilities, made to mean what it says.
 
     A mean of sure answers is unsure: a last temperature, fitted on `validate`, mends
@@ -291,12 +303,18 @@ COMBINERS = {
 
 
 def check_learnt(
-    learnt, combiner, where, *, num_classifiers, num_detectors, num_classes
-):
+    learnt: Mapping[str, np.ndarray],
+    combiner: str,
+    where: str,
+    *,
+    num_classifiers: int,
+    num_detectors: int,
+    num_classes: int,
+) -> None:
     """Raises InputError unless arrays are what a combiner learns.
 
     Args:
-        learnt: Dict of arrays.
+        learnt: Arrays by name.
         combiner: A key of COMBINERS.
         where: What messages call the file.
         num_classifiers, num_detectors: Members of either kind; detectors alone are
@@ -314,7 +332,7 @@ def check_learnt(
         "classes": num_classes,
         "features": num_features,
     }
-    shapes = {"temperature": (), "veto": ()}
+    shapes: dict[str, tuple[str, ...]] = {"temperature": (), "veto": ()}
     if combiner == "logistic":
         shapes = {"weights": ("classes", "features"), "bias": ("classes",)}
     elif combiner == "weighted":

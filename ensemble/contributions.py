@@ -1,14 +1,21 @@
 """What each member brings: the ensemble without it, shared errors, the best case."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ensemble.combiners import COMBINERS, UNFITTED
-from ensemble.cross_fit import validate_losses
+from ensemble.cross_fit import CrossFit, validate_losses
 from evaluation import metrics
 from evaluation.intervals import interval, paired_interval, resample_groups
 
+if TYPE_CHECKING:
+    from ensemble.members import Members
 
-def describe(members, fit, chosen):
+
+def describe(members: Members, fit: CrossFit, chosen: str) -> dict[str, Any]:
     """Everything that helps to judge an ensemble, as plain data for ensemble.json.
 
     Nothing is chosen by it, so it may read `test`.

@@ -1,13 +1,19 @@
 """Fits combiners on `validate`, each of its parts answered by what has not seen it."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ensemble.calibration import KINDS, choose_kind, fit_detector
-from ensemble.combiners import COMBINERS, UNFITTED, Answers, Truth, calibrate
+from ensemble.combiners import COMBINERS, UNFITTED, Answers, Learnt, Truth, calibrate
 from evaluation.metrics import cross_entropies
 from preprocessing.splitting.split import grouped_folds
+
+if TYPE_CHECKING:
+    from ensemble.members import Members
 
 
 class CrossFit(NamedTuple):
@@ -24,25 +30,22 @@ class CrossFit(NamedTuple):
             validate, by all of it elsewhere.
     """
 
-    calibrations: list
+    calibrations: list[dict[str, Any]]
     answers: Answers
     truth: Truth
     is_validate: np.ndarray
     folds: np.ndarray
-    learnt: dict
-    combined: dict
+    learnt: dict[str, Learnt]
+    combined: dict[str, np.ndarray]
 
 
-def cross_fit(members, names, *, seed=0):
+def cross_fit(members: Members, names: Sequence[str], *, seed: int = 0) -> CrossFit:
     """Calibrates the members and fits combiners over them.
 
     Args:
-        members: `Members`.
+        members: Aligned.
         names: Of COMBINERS.
         seed: Of the folds.
-
-    Returns:
-        A `CrossFit`.
     """
     samples = members.samples
     truth = Truth(
@@ -95,7 +98,7 @@ def _fit_calibrations(members, kinds, truth, rows):
     return classifiers + detectors
 
 
-def validate_losses(fit):
+def validate_losses(fit: CrossFit) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """By combiner, the log loss out of fold of each held-out sample, classes alike.
 
     Returns:
@@ -112,7 +115,7 @@ def validate_losses(fit):
     return losses, known.groups
 
 
-def choose_combiner(fit):
+def choose_combiner(fit: CrossFit) -> str:
     """The simplest combiner whose loss on validate is as good as the best one's.
 
     As good is: the mean difference is within one standard error, over groups. The

@@ -1,19 +1,30 @@
 """The maps and instances of an ensemble, from those that its members have on disk."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from evaluation.anomaly_maps import MEAN_RANGE, MapWriter, mean_map, read_map
 from evaluation.found_instances import read_found
 from evaluation.predictor import OUTPUTS
-from goodparts.files import write_json
+from goodparts.files import PathLike, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evaluation.run_folder import Run
 
 
-def map_ranges(runs):
+def map_ranges(runs: Iterable[Run]) -> list[Sequence[float]]:
     """The range of the maps of each run that has maps."""
     return [run.config["map_range"] for run in runs if "map" in run.outputs]
 
 
-def write_evidence(folder, runs, table):
+def write_evidence(
+    folder: PathLike, runs: Sequence[Run], table: pd.DataFrame
+) -> dict[str, Any]:
     """Writes the maps and instances of an ensemble, and names them in its table.
 
     Args:

@@ -1,5 +1,6 @@
 """Members of an ensemble: their tables on the same samples and classes, by name."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,11 +36,11 @@ class Members(NamedTuple):
     defect_scores: np.ndarray
 
     @property
-    def runs(self):
+    def runs(self) -> list[Run]:
         return [*self.classifiers, *self.detectors]
 
     @property
-    def targets(self):
+    def targets(self) -> np.ndarray:
         """Index of the class of each sample."""
         labels = self.samples["label"].to_numpy(str)
         if self.classifiers:
@@ -47,7 +48,7 @@ class Members(NamedTuple):
         return (labels != self.normal_class).astype(int)
 
     @property
-    def has_defects(self):
+    def has_defects(self) -> bool:
         """Whether validate has what a combiner learns from: defects, or classes."""
         if self.normal_class is None:
             return True
@@ -55,18 +56,18 @@ class Members(NamedTuple):
         return bool((self.targets != self.normal)[is_validate].any())
 
     @property
-    def normal(self):
+    def normal(self) -> int:
         """Index of the class of good parts; 0, which no detector then asks for."""
         if self.normal_class is None:
             return 0
         return self.classes.index(self.normal_class)
 
 
-def align(runs):
+def align(runs: Sequence[Run]) -> Members:
     """Brings the tables of runs to the same samples and classes.
 
     Args:
-        runs: List of `Run`.
+        runs: Two or more.
 
     Raises:
         InputError: If a run is given twice, members differ in samples or classes, or

@@ -2,12 +2,15 @@
 
 import io
 import math
+import os
 import zipfile
-from os import PathLike
+from collections.abc import Collection, Mapping
+from typing import IO
 
 import numpy as np
 
 from goodparts.command import InputError, reason
+from goodparts.files import PathLike
 
 MAX_BYTES = 4 * 2**30  # of all arrays of a file together
 MAX_ARRAYS = 100
@@ -26,14 +29,16 @@ class NamedBytes(io.BytesIO):
         self.name = name
 
 
-def read_arrays(file, *names: str, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
+def read_arrays(
+    file: PathLike | IO[bytes], *names: str, max_bytes: int = MAX_BYTES
+) -> dict[str, np.ndarray]:
     """The arrays of an npz file by name.
 
     What the file says of its sizes is checked first, so that a small file that unpacks
     to a huge one is refused before it takes memory.
 
     Args:
-        file: Path, or an open binary file.
+        file: May be open.
         names: Those that must be there; without any, all that are.
         max_bytes: That all its arrays may take in memory.
 
@@ -49,23 +54,31 @@ def read_arrays(file, *names: str, max_bytes: int = MAX_BYTES) -> dict[str, np.n
         with np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in names or stored.files}
     except Exception as error:  # zipfile, its decoders and NumPy raise many kinds
-        where = file if isinstance(file, str | PathLike) else file_name(file)
+        where = file if isinstance(file, str | os.PathLike) else file_name(file)
         raise InputError(
             f"{where} cannot be read ({reason(error)}). "
             "Put back a copy, or train again."
         ) from error
 
 
-def file_name(file) -> str:
+def file_name(file: PathLike | IO[bytes]) -> str:
     """What messages call an open file."""
     return getattr(file, "name", "An npz file of the model")
 
 
-def check_arrays(arrays, shapes, where, *, sizes=None, text=(), infinite=()):
+def check_arrays(
+    arrays: Mapping[str, np.ndarray],
+    shapes: Mapping[str, tuple[str, ...]],
+    where: str,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    text: Collection[str] = (),
+    infinite: Collection[str] = (),
+) -> None:
     """Checks shapes and values of arrays, and that nothing else is among them.
 
     Args:
-        arrays: Dict of arrays.
+        arrays: By name.
         shapes: By name, the shape as a tuple of names of sizes, such as
             `("words", "values")`: a size has one value wherever it is named.
         where: What messages call the file.

@@ -3,8 +3,10 @@
 Whatever clients do, the rest of the process keeps its file handles and its terminal.
 """
 
+import asyncio
 import logging
 from time import monotonic
+from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -25,36 +27,40 @@ class BoundedProtocol(H11Protocol):
     is closed, however often a byte of it comes.
     """
 
-    def __init__(self, *arguments, **options):
+    def __init__(self, *arguments: Any, **options: Any):
         super().__init__(*arguments, **options)
-        self.waits_for, self.since = None, self.loop.time()
-        self._timer = None
+        self.waits_for: str | None = None
+        self.since = self.loop.time()
+        self._timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport):
+    def connection_made(  # type: ignore[override]  # as uvicorn's own
+        self, transport: asyncio.Transport
+    ) -> None:
         super().connection_made(transport)
         self._note()
-        alive = [x for x in self.connections if not x.transport.is_closing()]
+        ours = [x for x in self.connections if isinstance(x, BoundedProtocol)]
+        alive = [x for x in ours if not x.transport.is_closing()]
         if len(alive) > MOST_CONNECTIONS:
             idle = [x for x in alive if x.waits_for == "request" and x is not self]
             min(idle, key=lambda x: x.since, default=self).transport.abort()
 
-    def connection_lost(self, exc):
+    def connection_lost(self, exc: Exception | None) -> None:
         self._wait_for(None)
         super().connection_lost(exc)
 
-    def data_received(self, data):
+    def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._note()
 
-    def on_response_complete(self):
+    def on_response_complete(self) -> None:
         super().on_response_complete()
         self._note()
 
-    def pause_writing(self):
+    def pause_writing(self) -> None:
         super().pause_writing()
         self._wait_for("reading")
 
-    def resume_writing(self):
+    def resume_writing(self) -> None:
         super().resume_writing()
         self._note()
 
@@ -104,7 +110,7 @@ class _FewErrors(logging.Filter):
 _FEW_ERRORS = _FewErrors()
 
 
-def print_little():
+def print_little() -> None:
     """Bounds what the web server and its event loop print of broken clients."""
     for name in ("uvicorn.error", "asyncio"):
         logging.getLogger(name).addFilter(_FEW_ERRORS)

@@ -5,6 +5,8 @@ Each function takes a value and what a message calls it, such as
 """
 
 import re
+from collections.abc import Collection, Container
+from typing import Any, NoReturn
 
 from goodparts.command import InputError
 
@@ -15,7 +17,7 @@ LARGEST = 1e300
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def check_object(value, where, *names):
+def check_object(value: object, where: str, *names: str) -> None:
     """A JSON object that has all these fields."""
     if not isinstance(value, dict):
         refuse(where, "an object", value)
@@ -24,7 +26,7 @@ def check_object(value, where, *names):
             raise InputError(f"{where} lacks {name}.")
 
 
-def check_list(value, where, least, most):
+def check_list(value: object, where: str, least: int, most: int) -> None:
     """A list of so many values."""
     if not isinstance(value, list):
         refuse(where, "a list", value)
@@ -34,7 +36,7 @@ def check_list(value, where, least, most):
         )
 
 
-def check_text(value, where):
+def check_text(value: object, where: str) -> None:
     """Text that is not empty, has no control characters and is not endless."""
     if not isinstance(value, str):
         refuse(where, "text", value)
@@ -42,13 +44,15 @@ def check_text(value, where):
         refuse(where, f"one line of 1 to {MAX_TEXT} characters", value)
 
 
-def check_choice(value, where, choices):
+def check_choice(value: object, where: str, choices: Collection[str]) -> None:
     """One of some texts."""
     if not isinstance(value, str) or value not in choices:
         refuse(where, f"one of {', '.join(choices)}", value)
 
 
-def check_number(value, where, low=-LARGEST, high=LARGEST):
+def check_number(
+    value: object, where: str, low: float = -LARGEST, high: float = LARGEST
+) -> None:
     """A finite number from `low` to `high`, both included; truth values are none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         refuse(where, "a number", value)
@@ -57,7 +61,7 @@ def check_number(value, where, low=-LARGEST, high=LARGEST):
         refuse(where, f"a number, {span}", value)
 
 
-def check_whole(value, where, low, high):
+def check_whole(value: object, where: str, low: int, high: int) -> None:
     """A whole number from `low` to `high`, both included."""
     if isinstance(value, bool) or not isinstance(value, int):
         refuse(where, "a whole number", value)
@@ -65,14 +69,14 @@ def check_whole(value, where, low, high):
         refuse(where, f"a whole number, {low} to {high}", value)
 
 
-def check_image_size(value, where):
+def check_image_size(value: Any, where: str) -> None:
     """`[height, width]` in pixels."""
     check_list(value, where, 2, 2)
     for side in value:
         check_whole(side, where, 1, MAX_SIDE)
 
 
-def check_file(value, where, files):
+def check_file(value: object, where: str, files: Container[str]) -> None:
     """The name of a file that is there.
 
     Args:
@@ -85,7 +89,7 @@ def check_file(value, where, files):
         refuse(where, "the name of a file of the bundle", value)
 
 
-def refuse(where, expected, value):
+def refuse(where: str, expected: str, value: object) -> NoReturn:
     """Raises InputError: what was expected, and the beginning of what was received."""
     shown = re.sub(r"\s+", " ", repr(value)[: MAX_SHOWN + 1])
     if len(shown) > MAX_SHOWN:

@@ -1,16 +1,25 @@
 """Files: written whole or not at all, hashed, and the natural order of their names."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PathLike = str | os.PathLike[str]
 
 
 @contextmanager
-def atomic_path(path):
+def atomic_path(path: PathLike) -> Iterator[Path]:
     """Yields a temporary path beside `path`; renames it to `path` on success."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -22,35 +31,35 @@ def atomic_path(path):
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path, content):
+def write_bytes(path: PathLike, content: bytes) -> None:
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 
-def write_text(path, text):
+def write_text(path: PathLike, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_json(path, value):
+def write_json(path: PathLike, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_csv(path, table):
+def write_csv(path: PathLike, table: pd.DataFrame) -> None:
     """Writes a pandas table without its index, the same bytes for the same rows."""
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
-def read_json(path):
+def read_json(path: PathLike) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def file_hash(path):
+def file_hash(path: PathLike) -> str:
     """sha256 of a file as hexadecimal text."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def natural_key(text):
+def natural_key(text: str) -> list[tuple[int, str]]:
     """Sort key by which `frame 9` comes before `frame 10`.
 
     Example:
@@ -61,13 +70,13 @@ def natural_key(text):
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
-def remove_leftovers(folder):
+def remove_leftovers(folder: Path) -> None:
     """Removes what a killed `replace_folder` or its caller left beside a folder."""
     for name in (f".{folder.name}.old", f".{folder.name}.partial"):
         shutil.rmtree(folder.with_name(name), ignore_errors=True)
 
 
-def replace_folder(new, old):
+def replace_folder(new: PathLike, old: PathLike) -> None:
     """Puts the folder `new` in the place of `old`, which is then deleted.
 
     A kill between the two renames leaves the old one as `.<name>.old`; the

@@ -9,14 +9,14 @@ from pathlib import Path
 MOST_HANDLES = 4096  # more slow down what looks at each of them
 
 
-def num_cpus():
+def num_cpus() -> int:
     """Processors this process may use; fewer than there are in a container."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def peak_memory_mb():
+def peak_memory_mb() -> int:
     """The most memory this process has held, in MB."""
     if sys.platform == "linux":  # getrusage counts the parent's memory there too
         lines = Path("/proc/self/status").read_text().splitlines()
@@ -26,7 +26,7 @@ def peak_memory_mb():
     return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
 
 
-def raise_handle_limit():
+def raise_handle_limit() -> int:
     """Lets this process open as many files as it may, 4,096 at most.
 
     Returns:
@@ -41,7 +41,7 @@ def raise_handle_limit():
     return most
 
 
-def is_alive(process_id):
+def is_alive(process_id: int) -> bool:
     """Whether a process of this machine runs."""
     try:
         os.kill(process_id, 0)  # signal 0 only asks
@@ -52,7 +52,7 @@ def is_alive(process_id):
     return True
 
 
-def describe_device():
+def describe_device() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         names = [line.split(":")[1].strip() for line in lines if "model name" in line]

@@ -19,7 +19,7 @@ LONGEST = 10_000  # characters
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def secret_text(given):
+def secret_text(given: str) -> str:
     """argparse type: the text that `env:NAME`, `@FILE` or the text itself stands for.
 
     Prints a note where other users may read or change the file.

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import uvicorn
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goodparts.command import InputError
 
@@ -40,13 +41,13 @@ class Page(NamedTuple):
     thread: threading.Thread
     stopping: threading.Event
 
-    def stop(self):
+    def stop(self) -> None:
         self.stopping.set()
         self.server.should_exit = True
         self.thread.join(timeout=2)
 
 
-def is_loopback(host):
+def is_loopback(host: str) -> bool:
     """Whether only this machine reaches `host`."""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -54,7 +55,7 @@ def is_loopback(host):
         return host == "localhost"
 
 
-def is_own_name(name, *, host):
+def is_own_name(name: str, *, host: str) -> bool:
     """Whether requests for `name` may be answered by a page that listens at `host`.
 
     A site can let its own name lead to this machine (DNS rebinding); a browser then
@@ -73,8 +74,8 @@ def is_own_name(name, *, host):
     return True
 
 
-def only_own_names(app, host):
-    async def guarded(scope, receive, send):
+def only_own_names(app: ASGIApp, host: str) -> ASGIApp:
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         asked = HOST.fullmatch(Request(scope).headers.get("host", ""))
         if asked and is_own_name(asked[1] or asked[2], host=host):
             await app(scope, receive, send)
@@ -89,7 +90,7 @@ def only_own_names(app, host):
     return guarded
 
 
-def listen(host, port):
+def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)

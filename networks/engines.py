@@ -6,6 +6,7 @@ in 8-bit integers; where it is not installed, ONNX Runtime does the work.
 
 import contextlib
 import importlib.metadata
+from collections.abc import Callable
 
 import numpy as np
 
@@ -15,8 +16,12 @@ from networks.onnx_file import check_onnx
 
 PRECISIONS = ("fp32", "int8")
 
+Network = Callable[[np.ndarray], np.ndarray]  # an image to probabilities
 
-def load_network(content, *, name="The network", engine=None):
+
+def load_network(
+    content: bytes, *, name: str = "The network", engine: str | None = None
+) -> Network:
     """Loads a network.
 
     Args:
@@ -43,7 +48,7 @@ def load_network(content, *, name="The network", engine=None):
     raise InputError(f"The bundle needs {wanted} to run here: pip install {wanted}.")
 
 
-def engine_in_use():
+def engine_in_use() -> dict[str, str]:
     """Name and version of the engine that runs where none is named."""
     for name in ENGINES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

@@ -33,7 +33,7 @@ TENSOR_TYPE, TENSOR_FLOATS, TENSOR_BYTES = 2, 4, 9
 FLOATS = {1: np.float32, 10: np.float16, 11: np.float64}  # by the type of a tensor
 
 
-def check_onnx(content, name):
+def check_onnx(content: bytes, name: str) -> None:
     """Checks a network before it is loaded.
 
     Args:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from typing import TYPE_CHECKING
 
 from goodparts.command import working
 
@@ -25,4 +26,7 @@ def _import_with_nothing_shown():
     return keras
 
 
-keras = _import_quietly()
+if TYPE_CHECKING:
+    import keras
+else:
+    keras = _import_quietly()

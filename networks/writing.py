@@ -1,20 +1,36 @@
 """Keras networks as ONNX, SavedModel or LiteRT; ONNX in 8-bit integers."""
 
+from __future__ import annotations
+
 import contextlib
 import io
 import logging
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from goodparts.command import InputError, progress, working
+from goodparts.files import PathLike
+from networks.engines import Network
+
+if TYPE_CHECKING:
+    import keras
 
 FORMATS = {"savedmodel": "tf_saved_model", "litert": "litert"}
 CALIBRATION_IMAGES = 100  # of train
 
 
-def load_keras(path):
+class ImageSource(Protocol):
+    """Images by position, uint8 RGB `(height, width, 3)`, such as an `ImageStore`."""
+
+    def __len__(self) -> int: ...
+
+    def get(self, index: int) -> np.ndarray: ...
+
+
+def load_keras(path: PathLike) -> keras.Model:
     """The Keras model of a `.keras` file, after it has run once."""
     from networks.quiet_keras import keras
 
@@ -24,7 +40,7 @@ def load_keras(path):
     return network
 
 
-def export_network(keras_file, path, keras_format):
+def export_network(keras_file: PathLike, path: PathLike, keras_format: str) -> None:
     """Writes the network of a `.keras` file in a format of Keras' `Model.export`.
 
     ONNX is what bundles hold; OpenVINO reads it too, and is several times faster on
@@ -46,7 +62,7 @@ def _quiet():
         yield
 
 
-def load_exported(path, name):
+def load_exported(path: PathLike, name: str) -> Network:
     """A function from an image to probabilities, of what `export_network` wrote.
 
     Args:
@@ -75,14 +91,14 @@ def load_exported(path, name):
     return predict
 
 
-def quantise_network(onnx_file, store, out):
+def quantise_network(onnx_file: PathLike, store: ImageSource, out: PathLike) -> None:
     """Writes a network whose weights and activations are 8-bit integers.
 
     Args:
-        onnx_file: Path of the network in 32-bit floats.
-        store: `ImageStore` of train images at its size; the ranges of the activations
+        onnx_file: The network in 32-bit floats.
+        store: Train images at its size; the ranges of the activations
             are those of CALIBRATION_IMAGES of them.
-        out: Path to write.
+        out: The file to write.
     """
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process

@@ -1,7 +1,12 @@
 """The rows of a manifest as batches for a predictor: images, or clips of frames."""
 
+from __future__ import annotations
+
 import itertools
+from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,8 +14,16 @@ from preprocessing.clips import clip_windows
 from preprocessing.datasets import ImageStore, prediction_batch
 from preprocessing.images import read_image, resize
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def row_batches(folder, rows, image_size, num_frames=1):
+
+def row_batches(
+    folder: Path,
+    rows: pd.DataFrame,
+    image_size: tuple[int, int] | None,
+    num_frames: int = 1,
+) -> Iterator[tuple[range, np.ndarray]]:
     """Yields `(positions, images)` until every row was there, in order.
 
     Args:

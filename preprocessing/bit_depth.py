@@ -13,12 +13,12 @@ MIN_HOT = 3  # values, one pixel of three colours: allowed in images of any size
 _SCALED = ("PPM", "JPEG2000")  # the file says its depth, and Pillow scales by it
 
 
-def depth_of(value):
+def depth_of(value: int) -> int:
     """The bit depth of a camera by the largest value in its images."""
     return next(depth for depth in BIT_DEPTHS if value < 1 << depth)
 
 
-def depth_of_image(values):
+def depth_of_image(values: np.ndarray) -> int:
     """The bit depth of an image, hot pixels aside.
 
     A few values that need HOT_BITS more than all others are faults of the sensor.
@@ -33,20 +33,20 @@ def depth_of_image(values):
     return depth
 
 
-def is_too_deep(values, bit_depth):
+def is_too_deep(values: np.ndarray, bit_depth: int) -> bool:
     """Whether more values than those of a few hot pixels need a larger bit depth."""
     allowed = max(MIN_HOT, int(HOT_SHARE * values.size))
     return int((values >> bit_depth > 0).sum()) > allowed
 
 
-def is_deep(image):
+def is_deep(image: Image.Image) -> bool:
     """Whether an image that Pillow opened has more than 8 bits of unknown meaning."""
     if image.format in _SCALED:
         return False
     return image.mode.startswith("I") or _has_deep_colours(image)
 
 
-def deep_values(content):
+def deep_values(content: bytes) -> np.ndarray | None:
     """The values of an image file of more than 8 bits as they stand; None for others.
 
     Args:

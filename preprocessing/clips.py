@@ -1,6 +1,7 @@
 """Clips: which images are frames of one recording, and the last frames before each."""
 
 import re
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -11,7 +12,7 @@ LARGEST = np.iinfo(np.int64).max  # a number beyond it is no frame number
 SEPARATORS = "_-. "
 
 
-def name_clips(sources):
+def name_clips(sources: Iterable[str]) -> pd.DataFrame:
     """Tells from the names of files which clip they are frames of.
 
     The last number of a file's stem is that of the frame, and the rest of its path
@@ -47,7 +48,9 @@ def _clip_and_frame(path):
     return str(path.parent / name), str(int(number))
 
 
-def clip_windows(rows, num_frames, *, max_step=MAX_STEP):
+def clip_windows(
+    rows: pd.DataFrame, num_frames: int, *, max_step: int = MAX_STEP
+) -> np.ndarray:
     """Finds for every row the last frames of its clip, itself included.
 
     Args:

@@ -3,6 +3,9 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -14,26 +17,41 @@ from goodparts.files import (
     replace_folder,
     write_csv,
 )
-from preprocessing.importing.checked_images import write_files
+from preprocessing.importing.checked_images import CheckedImage, write_files
+from preprocessing.importing.found_image import Rejected
 from preprocessing.instances import write_instances
-from preprocessing.manifest import COLUMNS, is_copy, read_dataset, write_dataset
+from preprocessing.manifest import (
+    COLUMNS,
+    Dataset,
+    is_copy,
+    read_dataset,
+    write_dataset,
+)
 
 OWN = {"augmentation", "manifest_sha256", "masks_sha256"}  # not of the source
 
 
-def put_dataset(folder, table, images, rejected, info, *, link=False):
+def put_dataset(
+    folder: Path,
+    table: pd.DataFrame,
+    images: Sequence[CheckedImage],
+    rejected: Iterable[Rejected],
+    info: Mapping[str, Any],
+    *,
+    link: bool = False,
+) -> tuple[Dataset, bool]:
     """Writes the data set of a folder, or finds it up to date.
 
     Args:
         folder: `dataset/<name>`.
         table: Of `place_files`, split and with paths.
-        images: `CheckedImage` of each row.
-        rejected: List of `Rejected`.
+        images: Of each row.
+        rejected: What is left out, and remarks.
         info: Content of dataset.json.
         link: Whether to hard-link the images rather than copy them.
 
     Returns:
-        The `Dataset`, and whether it was made anew.
+        The data set, and whether it was made anew.
 
     Raises:
         InputError: If the folder is no data set, or made from another source.

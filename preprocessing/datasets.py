@@ -1,18 +1,28 @@
 """Images from a data set to batches: decoded once, kept in memory when they fit."""
 
+from __future__ import annotations
+
 import os
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from goodparts.command import progress
+from goodparts.files import PathLike
 from preprocessing.images import image_size, image_threads, read_image, resize
+
+if TYPE_CHECKING:
+    from preprocessing.manifest import Dataset
 
 MEMORY_BUDGET_MB = 6000  # at most; half of the free memory where that is less
 BATCHES_AHEAD = 4
 SIDES = 32  # what the sides of an image size are multiples of
 NUM_LOOKED_AT = 50  # images whose size is read from their files, to choose one
+
+Augment = Callable[[np.ndarray, int], np.ndarray]  # takes an image and a seed
 
 
 class ImageStore:
@@ -25,11 +35,18 @@ class ImageStore:
             each is decoded when asked for. None for `memory_budget()`.
     """
 
-    def __init__(self, paths, image_size, *, memory_budget_mb=None):
+    def __init__(
+        self,
+        paths: Iterable[PathLike],
+        image_size: tuple[int, int],
+        *,
+        memory_budget_mb: float | None = None,
+    ):
         self.paths = list(paths)
-        self.image_size = tuple(image_size)
+        height, width = image_size
+        self.image_size = (height, width)
         shape = (len(self.paths), *self.image_size, 3)
-        self.images = None
+        self.images: np.ndarray | None = None
         if memory_budget_mb is None:
             memory_budget_mb = memory_budget()
         if np.prod(shape) <= memory_budget_mb * 2**20:
@@ -41,10 +58,10 @@ class ImageStore:
                     images[index] = image
             self.images = images
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.paths)
 
-    def subset(self, chosen):
+    def subset(self, chosen: np.ndarray) -> ImageStore:
         """A store of the images where the bool array `chosen` is True."""
         part = ImageStore([], self.image_size)
         part.paths = [
@@ -53,13 +70,18 @@ class ImageStore:
         part.images = None if self.images is None else self.images[chosen]
         return part
 
-    def get(self, index):
+    def get(self, index: int) -> np.ndarray:
         """The image at a position, uint8 RGB `(height, width, 3)`; do not change it."""
         if self.images is not None:
             return self.images[index]
         return self._read(self.paths[index])
 
-    def batch(self, indices, augment=None, seeds=None):
+    def batch(
+        self,
+        indices: Sequence[int] | np.ndarray,
+        augment: Augment | None = None,
+        seeds: Sequence[int] = (),
+    ) -> np.ndarray:
         """Images at positions as one new array `(len(indices), height, width, 3)`."""
         images = np.empty((len(indices), *self.image_size, 3), np.uint8)
         for row, index in enumerate(indices):
@@ -67,7 +89,7 @@ class ImageStore:
             images[row] = image if augment is None else augment(image, seeds[row])
         return images
 
-    def batches(self, batch_size=None):
+    def batches(self, batch_size: int | None = None) -> Iterator[np.ndarray]:
         """Yields all images in order, in batches made ahead of time.
 
         Args:
@@ -86,13 +108,13 @@ class ImageStore:
         return resize(read_image(path), self.image_size)
 
 
-def prediction_batch(image_size):
+def prediction_batch(image_size: tuple[int, int]) -> int:
     """Images to pass through a network at once: 64 at 224 x 224, at least 1."""
     height, width = image_size
     return int(np.clip(64 * 224 * 224 // (height * width), 1, 64))
 
 
-def memory_budget():
+def memory_budget() -> float:
     """MB for decoded images: half of what is free, at most MEMORY_BUDGET_MB.
 
     Where the system does not say what is free, a quarter of what is built in.
@@ -107,16 +129,23 @@ def memory_budget():
     return min(MEMORY_BUDGET_MB, budget)
 
 
-def training_batches(store, targets, epochs, *, augment=None, seed=0):
+def training_batches(
+    store: ImageStore,
+    targets: np.ndarray,
+    epochs: Iterable[Iterable[np.ndarray]],
+    *,
+    augment: Augment | None = None,
+    seed: int | Sequence[int] = 0,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields `(images, targets)` batches without end of the given epochs, for `fit`.
 
     Batches are made in threads ahead of the training step. What a batch holds
     depends on the seed and its place alone, not on timing.
 
     Args:
-        store: An `ImageStore`.
+        store: Of the images.
         targets: Array whose first axis matches the store.
-        epochs: Iterable of epochs, each a list of index batches; see `shuffled`.
+        epochs: Each has batches of positions in the store; see `shuffled`.
         augment: Function of an image and a seed that returns an image of the same
             shape; None for none.
         seed: Of the augmentation.
@@ -134,7 +163,9 @@ def training_batches(store, targets, epochs, *, augment=None, seed=0):
     yield from _ahead(make, jobs())
 
 
-def shuffled(num_images, batch_size, *, seed=0):
+def shuffled(
+    num_images: int, batch_size: int, *, seed: int = 0
+) -> Iterator[list[np.ndarray]]:
     """Yields epochs without end; each holds every index once, in a new order."""
     random = np.random.default_rng(seed)
     while True:
@@ -142,13 +173,15 @@ def shuffled(num_images, batch_size, *, seed=0):
         yield [order[i : i + batch_size] for i in range(0, num_images, batch_size)]
 
 
-def choose_image_size(dataset, pixels, *, at_most=None):
+def choose_image_size(
+    dataset: Dataset, pixels: float, *, at_most: float | None = None
+) -> tuple[int, int]:
     """`(height, width)` with the parts' own aspect ratio and about so many pixels.
 
     Both sides are multiples of SIDES.
 
     Args:
-        dataset: A `Dataset`; the median ratio of some of its train images is taken.
+        dataset: The median ratio of some of its train images is taken.
         pixels: Wanted area, e.g. 224 * 224.
         at_most: Area up to which larger images keep their own; None for none.
     """
@@ -160,8 +193,8 @@ def choose_image_size(dataset, pixels, *, at_most=None):
     if at_most is not None:
         pixels = np.clip(np.median(sizes.prod(axis=1)), pixels, at_most)
     height, width = np.sqrt(pixels * ratio), np.sqrt(pixels / ratio)
-    sides = np.array([height, width]) / SIDES
-    return tuple(int(side) * SIDES for side in np.maximum(1, np.round(sides)))
+    sides = np.maximum(1, np.round(np.array([height, width]) / SIDES))
+    return int(sides[0]) * SIDES, int(sides[1]) * SIDES
 
 
 def _ahead(make, jobs):

@@ -2,11 +2,14 @@
 
 import os
 import stat
+from collections.abc import Iterator
+
+from goodparts.files import PathLike
 
 _SYSTEM = ("thumbs.db", "desktop.ini")
 
 
-def walk(folder):
+def walk(folder: PathLike) -> Iterator[str]:
     """Yields the files below a folder as POSIX paths relative to it.
 
     Links to folders are followed, but for those to a folder above. Left out are hidden
@@ -15,12 +18,12 @@ def walk(folder):
     return (name for name, is_special in _walk(folder) if not is_special)
 
 
-def special_files(folder):
+def special_files(folder: PathLike) -> list[str]:
     """The pipes, sockets and devices below a folder, which are never opened."""
     return sorted(name for name, is_special in _walk(folder) if is_special)
 
 
-def is_special(path):
+def is_special(path: PathLike) -> bool:
     """Whether a path is a pipe, a socket or a device: reading it might never end."""
     try:
         mode = os.stat(path).st_mode
@@ -29,7 +32,7 @@ def is_special(path):
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
-def is_hidden(name):
+def is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX" or name.lower() in _SYSTEM
 
 

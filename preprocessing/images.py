@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from goodparts.command import InputError, reason
-from goodparts.files import write_bytes
+from goodparts.files import PathLike, write_bytes
 from goodparts.machine import num_cpus
 from preprocessing.bit_depth import deep_values, depth_of_image, is_too_deep
 from preprocessing.folder_walk import is_special
@@ -23,19 +23,19 @@ IMAGE_SUFFIXES = frozenset(
 UNREADABLE = Exception  # of a damaged file a decoder may raise anything
 
 
-def image_threads():
+def image_threads() -> ThreadPoolExecutor:
     """A pool with a thread for each processor; OpenCV starts no others from then on."""
     cv2.setNumThreads(1)
     return ThreadPoolExecutor(num_cpus())
 
 
-def is_image(path):
+def is_image(path: PathLike) -> bool:
     """Whether the name is an image's; hidden files are none."""
     path = Path(path)
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
-def read_image(path, bit_depth=None):
+def read_image(path: PathLike, bit_depth: int | None = None) -> np.ndarray:
     """Reads any image file as uint8 RGB of shape `(height, width, 3)`.
 
     Turns the image as its EXIF orientation says. Grey, palette, CMYK and images
@@ -54,7 +54,9 @@ def read_image(path, bit_depth=None):
     return decode_image(_read_bytes(path), path, bit_depth)
 
 
-def decode_image(content, name, bit_depth=None):
+def decode_image(
+    content: bytes, name: PathLike, bit_depth: int | None = None
+) -> np.ndarray:
     """Decodes the bytes of an image file; see `read_image`. `name` is for errors."""
     if not content:
         raise InputError(f"{name} is empty (0 bytes). Copy it again or remove it.")
@@ -79,7 +81,7 @@ def decode_image(content, name, bit_depth=None):
     return _as_rgb(np.minimum(values, (1 << bit_depth) - 1) >> (bit_depth - 8))
 
 
-def read_mask(path):
+def read_mask(path: PathLike) -> np.ndarray:
     """Reads a defect mask as bool of shape `(height, width)`, True on the defect.
 
     See `mask_pixels.py` for what the values of a file mean.
@@ -90,7 +92,7 @@ def read_mask(path):
     return read_mask_values(path)[0]
 
 
-def read_mask_values(path):
+def read_mask_values(path: PathLike) -> tuple[np.ndarray, np.ndarray | None]:
     """Reads a mask, and the classes of its pixels; None where they are not classes."""
     content = _read_bytes(path)
     if not content:
@@ -109,7 +111,7 @@ def read_mask_values(path):
         ) from error
 
 
-def looks_like_mask(path):
+def looks_like_mask(path: PathLike) -> bool:
     """Whether an image file is black, or black and up to three levels or white."""
     pixels = _read_by_itself(path)
     grey = pixels.max(axis=2)
@@ -131,12 +133,12 @@ def _read_by_itself(path):
     return decode_image(content, path, depth)
 
 
-def image_size(path):
+def image_size(path: PathLike) -> tuple[int, int]:
     """`(height, width)` as `read_image` would return it, without decoding."""
     return image_frame(path)[0]
 
 
-def image_frame(path):
+def image_frame(path: PathLike) -> tuple[tuple[int, int], int]:
     """`(height, width)` as `read_image` would return it, and the EXIF orientation."""
     try:
         with Image.open(path) as image:
@@ -151,7 +153,7 @@ def image_frame(path):
     return ((width, height) if orientation >= 5 else (height, width)), orientation
 
 
-def resize(image, size):
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resizes to `(height, width)`: by area when shrinking, else bilinear.
 
     The one resizing of training and inference, so that both see the same pixels.
@@ -164,14 +166,14 @@ def resize(image, size):
     return cv2.resize(image, (width, height), interpolation=method)
 
 
-def resize_batch(images, size):
+def resize_batch(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resizes each of `(batch, height, width, 3)`, see `resize`."""
     if images.shape[1:3] == tuple(size):
         return images
     return np.stack([resize(image, size) for image in images])
 
 
-def write_image(path, image):
+def write_image(path: PathLike, image: np.ndarray) -> None:
     """Writes RGB `(height, width, 3)` or grey `(height, width)` uint8, or a bool mask.
 
     The suffix gives the format; JPEG at quality 95.
@@ -179,7 +181,7 @@ def write_image(path, image):
     write_bytes(path, encode_image(image, Path(path).suffix.lower()))
 
 
-def encode_image(image, suffix):
+def encode_image(image: np.ndarray, suffix: str) -> bytes:
     """The bytes of an image file; see `write_image`."""
     if image.dtype == bool:
         image = image.astype(np.uint8) * 255

@@ -1,24 +1,40 @@
-"""Single defects of an image: outline and box, from masks and in instances.json.
+"""Single defects of an image: outline and box, from masks and in instances.json."""
 
-An instance is a dict: `label`, `bbox` as (x, y, width, height) in pixels from the
-upper left corner, and `polygons`, a list of [x0, y0, x1, y1, ...] through the centres
-of the outline's pixels, empty where only a box is known.
-"""
+from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import cv2
 import numpy as np
 
 from goodparts.command import InputError, command_line
-from goodparts.files import read_json, write_text
+from goodparts.files import PathLike, read_json, write_text
 from preprocessing.images import read_mask
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def mask_instances(mask, label):
+
+class Instance(TypedDict):
+    """A single defect.
+
+    Attributes:
+        label: Class name.
+        bbox: x, y, width and height in pixels from the upper left corner.
+        polygons: Each `[x0, y0, x1, y1, ...]` through the centres of the outline's
+            pixels; empty where only a box is known.
+    """
+
+    label: str
+    bbox: list[float]
+    polygons: list[list[float]]
+
+
+def mask_instances(mask: np.ndarray, label: str) -> list[Instance]:
     """The connected parts of a bool mask `(height, width)`, from top to bottom.
 
     Pixels that touch at a corner are connected. Holes are filled, so that what lies
@@ -28,7 +44,7 @@ def mask_instances(mask, label):
     outlines, _ = cv2.findContours(
         mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
     )
-    instances = []
+    instances: list[Instance] = []
     for outline in outlines:
         points = outline.reshape(-1, 2)
         low, high = points.min(axis=0), points.max(axis=0)
@@ -42,7 +58,7 @@ def mask_instances(mask, label):
     return sorted(instances, key=lambda each: (each["bbox"][1], each["bbox"]))
 
 
-def instance_mask(instance, size):
+def instance_mask(instance: Instance, size: tuple[int, int]) -> np.ndarray:
     """The instance as a bool mask of `size` (height, width): its polygons, or its box.
 
     Of an instance from `mask_instances` it is the very part, with its holes filled.
@@ -55,7 +71,9 @@ def instance_mask(instance, size):
     return mask
 
 
-def read_truth_mask(folder, mask_path, size):
+def read_truth_mask(
+    folder: PathLike, mask_path: str, size: tuple[int, int]
+) -> np.ndarray:
     """Reads the defect mask of an image of `size` (height, width); see `read_mask`.
 
     Raises:
@@ -70,7 +88,9 @@ def read_truth_mask(folder, mask_path, size):
     return mask
 
 
-def write_instances(path, samples, classes):
+def write_instances(
+    path: PathLike, samples: Iterable[Mapping[str, Any]], classes: Iterable[str]
+) -> None:
     """Writes instances.json in COCO's format: one line, the same for the same samples.
 
     Args:
@@ -119,11 +139,11 @@ def write_instances(path, samples, classes):
 class Ids(NamedTuple):
     """The numbers of an instances.json: of images by sample_id, of classes by name."""
 
-    images: dict
-    categories: dict
+    images: dict[str, int]
+    categories: dict[str, int]
 
 
-def read_ids(path, rows):
+def read_ids(path: PathLike, rows: pd.DataFrame) -> Ids:
     """The `Ids` of a data set's instances.json, so that results fit to it.
 
     Args:
@@ -150,7 +170,7 @@ def read_ids(path, rows):
         ) from error
 
 
-def read_instances(path):
+def read_instances(path: PathLike) -> dict[str, list[Instance]]:
     """Reads instances.json as {sample_id: list of instances}, in the file's order.
 
     Images without a defect have an empty list; without the file there are none.
@@ -163,7 +183,7 @@ def read_instances(path):
     try:
         coco = read_json(path)
         names = {each["id"]: each["name"] for each in coco["categories"]}
-        found = defaultdict(list)
+        found: dict[int, list[Instance]] = defaultdict(list)
         for each in coco["annotations"]:
             found[each["image_id"]].append(
                 {
@@ -192,14 +212,17 @@ def _at_least_three(points):
     return np.concatenate([points, np.repeat(points[-1:], missing, axis=0)])
 
 
-def clip_instances(instances, size):
+def clip_instances(
+    instances: Iterable[Instance], size: tuple[int, int]
+) -> tuple[list[Instance], list[str]]:
     """Clips the boxes to an image of `(height, width)`.
 
     Returns:
         The instances that lie in the image, and a list of problems of the others.
     """
     height, width = size
-    inside, problems = [], []
+    inside: list[Instance] = []
+    problems = []
     for instance in instances:
         x, y, box_width, box_height = instance["bbox"]
         left, top = max(x, 0.0), max(y, 0.0)
@@ -212,7 +235,7 @@ def clip_instances(instances, size):
     return inside, problems
 
 
-def instance_area(instance):
+def instance_area(instance: Instance) -> float:
     """Pixels in the polygons of an instance, or in its box when it has none."""
     if not instance["polygons"]:
         return instance["bbox"][2] * instance["bbox"][3]
@@ -220,13 +243,13 @@ def instance_area(instance):
     return sum(cv2.contourArea(outline.astype(np.float32)) for outline in outlines)
 
 
-def draw_instances(instances, size):
+def draw_instances(instances: Iterable[Instance], size: tuple[int, int]) -> np.ndarray:
     """The union of the instances' polygons, their edges included.
 
     Boxes without polygons are not drawn: what in them is defective is not known.
 
     Args:
-        instances: See the module.
+        instances: Of the image.
         size: `(height, width)` of the mask.
 
     Returns:
@@ -240,7 +263,7 @@ def draw_instances(instances, size):
     return mask.astype(bool)
 
 
-def encode_mask(mask):
+def encode_mask(mask: np.ndarray) -> dict[str, Any]:
     """A bool mask `(height, width)` in COCO's run-length form.
 
     Returns:
@@ -259,7 +282,7 @@ def encode_mask(mask):
     return {"size": list(mask.shape), "counts": _pack_counts(counts.tolist())}
 
 
-def decode_mask(encoded):
+def decode_mask(encoded: Mapping[str, Any]) -> np.ndarray:
     """The bool mask `(height, width)` of COCO's run-length form, packed or a list.
 
     Raises:

@@ -7,13 +7,14 @@ made and the manifest's hash.
 
 import difflib
 import hashlib
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from goodparts.command import InputError, command_line, reason
-from goodparts.files import file_hash, read_json, write_csv, write_json
+from goodparts.files import PathLike, file_hash, read_json, write_csv, write_json
 from preprocessing.images import image_size, image_threads
 from preprocessing.instances import read_instances, read_truth_mask
 from preprocessing.normal_names import is_normal_name
@@ -47,50 +48,50 @@ class Dataset(NamedTuple):
 
     folder: Path
     manifest: pd.DataFrame
-    info: dict
+    info: dict[str, Any]
 
     @property
-    def name(self):
+    def name(self) -> str:
         return self.info["name"]
 
     @property
-    def classes(self):
+    def classes(self) -> list[str]:
         """Class names in alphabetical order, whatever that of dataset.json."""
         return sorted(self.info["classes"])
 
     @property
-    def normal_class(self):
+    def normal_class(self) -> str | None:
         """The class of good parts; None where there are classes only."""
         return self.info["normal_class"]
 
-    def rows(self, *splits):
+    def rows(self, *splits: str) -> pd.DataFrame:
         """The manifest rows of the given splits, ordered by sample_id."""
         table = self.manifest[self.manifest["split"].isin(splits)]
         return table.sort_values("sample_id", ignore_index=True)
 
 
-def is_copy(manifest):
+def is_copy(manifest: pd.DataFrame) -> pd.Series:
     """Bool series: which rows are augmented copies."""
     return manifest["source"].str.startswith(COPY_MARK)
 
 
-def copy_source(sample_id):
+def copy_source(sample_id: str) -> str:
     """The `source` of an augmented copy of the image `sample_id`."""
     return COPY_MARK + sample_id
 
 
-def image_source(path):
+def image_source(path: str) -> str:
     """The `source` of an image from the source folder; never one of a copy's."""
     return f"./{path}" if path.startswith(COPY_MARK) else path
 
 
-def original_of(manifest):
+def original_of(manifest: pd.DataFrame) -> pd.Series:
     """Series of sample_ids: of a copy its original's, of other rows their own."""
     named = manifest["source"].str.removeprefix(COPY_MARK)
     return manifest["sample_id"].mask(is_copy(manifest), named)
 
 
-def find_normal_class(classes, normal_class=None):
+def find_normal_class(classes: Iterable[str], normal_class: str | None = None) -> str:
     """The class of good parts: the one named, or the one whose name says it.
 
     Raises:
@@ -116,7 +117,7 @@ def find_normal_class(classes, normal_class=None):
     return found[0]
 
 
-def check_classes(dataset):
+def check_classes(dataset: Dataset) -> None:
     """Raises InputError unless a classifier can learn every class from `train`."""
     if len(dataset.classes) == 1:
         raise InputError(
@@ -133,7 +134,9 @@ def check_classes(dataset):
         )
 
 
-def write_dataset(folder, manifest, info):
+def write_dataset(
+    folder: PathLike, manifest: pd.DataFrame, info: Mapping[str, Any]
+) -> None:
     """Writes manifest.csv, then dataset.json with the manifest's hash.
 
     The dataset.json of before first gets the hash of the manifest to come: a reader
@@ -149,7 +152,7 @@ def write_dataset(folder, manifest, info):
     write_json(about, {**info, "manifest_sha256": new_hash})
 
 
-def read_dataset(folder, *, check_files=False):
+def read_dataset(folder: PathLike, *, check_files: bool = False) -> Dataset:
     """Reads and checks a data set folder made by `create_folders.py`.
 
     Args:
@@ -189,7 +192,7 @@ def read_dataset(folder, *, check_files=False):
     return Dataset(folder, manifest, info)
 
 
-def find_unchanged(config):
+def find_unchanged(config: Mapping[str, Any]) -> Dataset | None:
     """The `Dataset` that a run was trained on as it was then; None where it is not.
 
     Args:
@@ -223,13 +226,15 @@ def _check_info(info, path):
     raise InputError(f"{path} {reason}. Run {command_line('folders')} again.")
 
 
-def table_hash(manifest):
+def table_hash(manifest: pd.DataFrame) -> str:
     """Hash of manifest.csv as it is written: what a run was trained on."""
     text = manifest[list(COLUMNS)].to_csv(index=False, lineterminator="\n")
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def check_manifest(manifest, classes, path):
+def check_manifest(
+    manifest: pd.DataFrame, classes: Collection[str], path: PathLike
+) -> None:
     """Raises InputError naming the first row that cannot be right."""
     missing = [column for column in COLUMNS if column not in manifest.columns]
     if missing:

@@ -1,6 +1,7 @@
 """What the pixels of a mask file mean: class indices, levels of grey, or colours."""
 
 import numpy as np
+from PIL import Image
 
 MAX_COLOURS = 32  # of a mask; a photograph has more
 MAX_LEVELS = 16  # of class indices or classes in grey
@@ -8,7 +9,9 @@ LOSSY = frozenset({"JPEG", "MPO", "WEBP", "AVIF", "JPEG2000"})
 VOID = (224, 224, 192)  # the colour of Pascal VOC for pixels that do not count
 
 
-def mark_defects(image, file_format):
+def mark_defects(
+    image: Image.Image, file_format: str | None
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Finds the defect in a mask.
 
     Palette images are read by index, unless their colours are levels of grey. Few
@@ -45,8 +48,8 @@ def mark_defects(image, file_format):
         return _by_level(pixels[:, :, 0], file_format)
     colours = _levels(_packed(pixels))
     if file_format not in LOSSY and len(colours) <= MAX_LEVELS:
-        marked = pixels.any(axis=2)
-        others = marked & (pixels != VOID).any(axis=2)
+        marked = pixels.max(axis=2) > 0
+        others = np.logical_and(marked, (pixels != VOID).any(axis=2))
         return (others if others.any() else marked), None
     grey = pixels.max(axis=2)
     _check_mask(grey, len(colours))

@@ -19,7 +19,7 @@ _NEUTRAL_WORDS = frozenset(
 )
 
 
-def is_normal_name(name):
+def is_normal_name(name: str) -> bool:
     """Whether the name of a class or label says that a part is good.
 
     A sign or a 0 that may say the opposite leaves it open: "good?", "!ok", "ok_0".

@@ -1,11 +1,19 @@
 """Data sets that come split: `train`, `val` and `test`, with folders of classes."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from goodparts.command import InputError
 from preprocessing.manifest import SPLITS
-from preprocessing.splitting.near_duplicates import cluster
+from preprocessing.splitting.near_duplicates import Fingerprint, cluster
 from preprocessing.splitting.split import split_groups
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SPLIT_OF = {
     "train": "train",
@@ -19,7 +27,7 @@ _SPLIT_OF = {
 }
 
 
-def is_split_with_classes(table, normal_class):
+def is_split_with_classes(table: pd.DataFrame, normal_class: str | None) -> bool:
     """Whether the source has its own splits, and defects in its train.
 
     Args:
@@ -31,7 +39,13 @@ def is_split_with_classes(table, normal_class):
     return set(table["label"][_tops(table) == "train"]) != {normal_class}
 
 
-def keep_own_splits(table, fingerprints, shares, seed, normal_class):
+def keep_own_splits(
+    table: pd.DataFrame,
+    fingerprints: Sequence[Fingerprint],
+    shares: tuple[float, float, float],
+    seed: int,
+    normal_class: str | None,
+) -> None:
     """Fills the columns split and group; without a `val`, a part of train validates.
 
     Args:
@@ -46,7 +60,8 @@ def keep_own_splits(table, fingerprints, shares, seed, normal_class):
     groups = np.empty(len(table), object)
     for name in SPLITS:
         rows = np.flatnonzero(splits == name)
-        numbers = cluster([fingerprints[row] for row in rows]) if len(rows) else []
+        prints = [fingerprints[row] for row in rows.tolist()]
+        numbers = cluster(prints) if prints else []
         first = {}
         for row, number in zip(rows, numbers, strict=True):
             groups[row] = first.setdefault(number, f"{name} {table['sample_id'][row]}")

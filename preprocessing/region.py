@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from goodparts.command import InputError
+from goodparts.files import PathLike
 from preprocessing.images import UNREADABLE, read_image
 
 LOSSLESS = ("PNG", "BMP", "TIFF", "PPM")  # as the image library names formats
@@ -26,8 +27,8 @@ class Roi(NamedTuple):
     A frame size of None means the size of the first frame.
     """
 
-    box: tuple
-    frame_size: tuple | None
+    box: tuple[int, int, int, int]
+    frame_size: tuple[int, int] | None
 
 
 class Region(NamedTuple):
@@ -39,15 +40,18 @@ class Region(NamedTuple):
         frame_size: (height, width) that box and mask were drawn for.
     """
 
-    box: tuple | None
+    box: tuple[int, int, int, int] | None
     mask: np.ndarray | None
-    frame_size: tuple
+    frame_size: tuple[int, int]
 
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
-def parse_roi(text):
+def parse_roi(text: str) -> Roi:
     """argparse type: "x,y,w,h", or "x,y,w,h@WIDTHxHEIGHT", as a `Roi`."""
     found = re.fullmatch(r"(\d+),(\d+),(\d+),(\d+)(?:@(\d+)x(\d+))?", text.strip())
     numbers = [int(number) for number in found.groups() if number] if found else [0]
@@ -57,14 +61,17 @@ def parse_roi(text):
             f"the size it was drawn for, 220,0,150,400@640x480. Received: {text!r}."
         )
     x, y, width, height, *drawn_for = numbers
-    return Roi((x, y, width, height), tuple(drawn_for[::-1]) or None)
+    frame_size = (drawn_for[1], drawn_for[0]) if drawn_for else None
+    return Roi((x, y, width, height), frame_size)
 
 
-def make_region(roi, mask_path, first_frame_size):
+def make_region(
+    roi: Roi | None, mask_path: PathLike | None, first_frame_size: tuple[int, int]
+) -> Region:
     """Makes the region of a source, when its first frame is there.
 
     Args:
-        roi: `Roi`, or None for the whole frame.
+        roi: None for the whole frame.
         mask_path: Image of the whole frame or of the box, told apart by its size, or
             else by its aspect ratio; white (above 127) on the part. None for no mask.
         first_frame_size: (height, width), pixels.
@@ -73,8 +80,7 @@ def make_region(roi, mask_path, first_frame_size):
         InputError: If the box lies outside of the frame, the frame has another aspect
             ratio, or the mask cannot be read, is lossy, all black, or fits neither.
     """
-    frame_size = tuple(first_frame_size)
-    box = None
+    frame_size, box = first_frame_size, None
     if roi is not None:
         box, frame_size = roi.box, roi.frame_size or frame_size
         _check_inside(box, frame_size)
@@ -82,11 +88,11 @@ def make_region(roi, mask_path, first_frame_size):
     if mask_path is not None:
         mask = _read_region_mask(mask_path, box, frame_size)
     region = Region(box, mask, frame_size)
-    fit_region(region, tuple(first_frame_size))
+    fit_region(region, first_frame_size)
     return region
 
 
-def cut(frame, region):
+def cut(frame: np.ndarray, region: Region) -> np.ndarray:
     """The part of a frame that is looked at, masked-out pixels black.
 
     Args:
@@ -107,7 +113,7 @@ def cut(frame, region):
 
 
 @lru_cache(maxsize=16)
-def fit_region(region, size):
+def fit_region(region: Region, size: tuple[int, int]) -> Region:
     """The region for frames of another (height, width), box and mask scaled.
 
     The box is rounded to whole pixels, stays in the frame and has 1 pixel at least.

@@ -6,9 +6,12 @@ was cut without encoding it anew, are not shown.
 """
 
 import shlex
+from collections.abc import Iterator
+from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.video.reformatter import Colorspace
 
 from goodparts.command import InputError, progress
@@ -18,7 +21,7 @@ UNTAGGED = 2  # the colour space of a frame of which nobody said it
 SD_WIDTH, SD_HEIGHT = 1280, 576  # pixels; what is smaller is standard definition
 
 
-def main_video(container):
+def main_video(container: InputContainer) -> av.VideoStream | None:
     """The video track of an opened container that is to be read.
 
     It is the one that players choose: of the tracks that are no cover picture, one
@@ -29,15 +32,15 @@ def main_video(container):
     """
     tracks = _tracks(container)
     best = container.streams.best("video") if len(tracks) > 1 else None
-    return best if best in tracks else next(iter(tracks), None)
+    first = next(iter(tracks), None)
+    return next((track for track in tracks if track == best), first)
 
 
-def about_tracks(container):
+def about_tracks(container: InputContainer) -> str | None:
     """One line on which of several video tracks is read; None if there is one."""
-    tracks = _tracks(container)
-    if len(tracks) < 2:
+    tracks, chosen = _tracks(container), main_video(container)
+    if chosen is None or len(tracks) < 2:
         return None
-    chosen = main_video(container)
     number = tracks.index(chosen) + 1
     return (
         f"{len(tracks)} video tracks; number {number} is read "
@@ -52,7 +55,7 @@ def _tracks(container):
     ]
 
 
-def read_frames(video):
+def read_frames(video: Path) -> Iterator[tuple[float, av.VideoFrame]]:
     """Yields the seconds since the first frame and the `av.VideoFrame`, for each.
 
     Raises:
@@ -113,7 +116,7 @@ def _mend(video):
     )
 
 
-def to_rgb(frame):
+def to_rgb(frame: av.VideoFrame) -> np.ndarray:
     """A decoded frame as uint8 RGB, `(height, width, 3)`, turned to stand upright.
 
     A frame that does not say how its colours were coded is BT.709 in high definition

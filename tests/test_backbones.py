@@ -17,6 +17,7 @@ from backbones import (
     imagenet_available,
     weights_file,
 )
+from classification.arguments import choose_alpha
 from classification.model import build_features, build_head, join, unfreeze_blocks
 from goodparts.command import InputError
 
@@ -68,7 +69,7 @@ def test_weights_of_the_published_layout_load(name, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     entry = BACKBONES[name]._replace(weights_md5=md5)
     monkeypatch.setitem(BACKBONES, name, entry)
-    loaded = build_backbone(name)
+    loaded = build_backbone(name, alpha=choose_alpha(name, None))  # as a training
     for ours, theirs in zip(loaded.weights, network(name).weights, strict=True):
         assert np.array_equal(ours, theirs), ours.path
 

@@ -8,6 +8,7 @@ import hashlib
 import os
 import random
 import threading
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -26,13 +27,16 @@ _LOCAL = threading.local()
 class Augmentation(NamedTuple):
     """What may happen to a picture; make it with `geometry_and_light`."""
 
-    flips: tuple
+    flips: tuple[str, ...]
     rotation: float
-    brightness: tuple
+    brightness: tuple[float, float]
 
 
 def geometry_and_light(
-    *, flips=FLIPS, rotation=90.0, brightness=(0.5, 1.5)
+    *,
+    flips: Sequence[str] = FLIPS,
+    rotation: float = 90.0,
+    brightness: Sequence[float] = (0.5, 1.5),
 ) -> Augmentation:
     """Checks and puts together what `augment` draws from.
 
@@ -70,13 +74,18 @@ def geometry_and_light(
     )
 
 
-def augment(augmentation, image, masks, seed):
+def augment(
+    augmentation: Augmentation,
+    image: np.ndarray,
+    masks: Sequence[np.ndarray],
+    seed: int,
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Changes an image and moves its masks with it; may be called from many threads.
 
     Args:
         augmentation: From `geometry_and_light`.
         image: uint8 RGB `(height, width, 3)`.
-        masks: List of bool masks `(height, width)`; may be empty.
+        masks: Bool, `(height, width)`; may be none.
         seed: Whole number that alone decides what happens.
 
     Returns:
@@ -92,7 +101,9 @@ def augment(augmentation, image, masks, seed):
     return moved["image"], [mask.astype(bool) for mask in moved["masks"]]
 
 
-def augment_visibly(augmentation, image, masks, key):
+def augment_visibly(
+    augmentation: Augmentation, image: np.ndarray, masks: Sequence[np.ndarray], key: str
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """As `augment`, but draws again while the defects leave the picture.
 
     A copy without its defect would have the wrong label. After TRIES draws only the

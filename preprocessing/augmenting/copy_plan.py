@@ -1,14 +1,18 @@
 """Which augmented copies a data set gets: the rows of the manifest to come."""
 
 from pathlib import PurePosixPath
+from typing import Any
 
 import pandas as pd
 
 from goodparts.command import InputError
+from goodparts.files import PathLike
 from preprocessing.manifest import copy_source
 
 
-def plan_copies(originals, *, multiplier, balance):
+def plan_copies(
+    originals: pd.DataFrame, *, multiplier: int, balance: bool
+) -> pd.DataFrame:
     """The manifest rows of the copies, their `sha256` still empty."""
     train = originals[originals["split"] == "train"]
     counts = pd.Series(multiplier, train.index)
@@ -16,7 +20,7 @@ def plan_copies(originals, *, multiplier, balance):
         sizes = train["label"].value_counts()
         for _, rows in train.groupby("label"):
             spread = spread_evenly(2 * int(sizes.max()) - len(rows), len(rows))
-            counts[rows.index] = spread
+            counts[rows.index] = pd.Series(spread, rows.index)
     rows = [
         copy_row(original, number)
         for original, count in zip(train.itertuples(index=False), counts, strict=True)
@@ -25,12 +29,12 @@ def plan_copies(originals, *, multiplier, balance):
     return pd.DataFrame(rows, columns=originals.columns)
 
 
-def spread_evenly(total, places):
+def spread_evenly(total: int, places: int) -> list[int]:
     """`total` as a sum of `places` whole numbers that differ by one at most."""
     return [(i + 1) * total // places - i * total // places for i in range(places)]
 
 
-def copy_row(original, number):
+def copy_row(original: Any, number: int) -> Any:
     """The manifest row of a copy, no frame of a clip; JPEGs stay so, others are PNG."""
     tail = f"__aug{number:03d}"
     path = PurePosixPath(original.path)
@@ -50,7 +54,7 @@ def copy_row(original, number):
     )
 
 
-def check_plan(folder, originals, copies):
+def check_plan(folder: PathLike, originals: pd.DataFrame, copies: pd.DataFrame) -> None:
     """Raises InputError if an original has the name of a copy."""
     for column in ("sample_id", "path"):
         taken = set(originals[column]) & set(copies[column])

@@ -3,21 +3,21 @@
 import numpy as np
 
 from preprocessing.images import read_image
-from preprocessing.manifest import is_copy
+from preprocessing.manifest import Dataset, is_copy
 from preprocessing.splitting.near_duplicates import fingerprint
 
 NUM_LOOKED_AT = 200
 CLEARLY = 0.25  # of correlation
 
 
-def has_fixed_pose(dataset):
+def has_fixed_pose(dataset: Dataset) -> bool:
     """Whether the train images agree far better with their mean than when mirrored.
 
     Under a fixed camera the place of a thing can be what tells the classes apart;
     then only small rotations and no flips should be used for augmentation.
 
     Args:
-        dataset: A `Dataset`; some of its originals in train are looked at.
+        dataset: Some of its originals in train are looked at.
     """
     rows = dataset.rows("train")
     paths = rows["path"][~is_copy(rows)]

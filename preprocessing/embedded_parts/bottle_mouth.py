@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 # Radial profiles of the glass; radii in units of the part's outer radius.
 BORE, LIP, GROOVE = 0.50, 0.69, 0.79  # inner edge, crest of the lip, its outer foot
@@ -37,7 +38,7 @@ class Glass(NamedTuple):
     pixel: float  # size of a pixel in units of the part's radius
 
 
-def draw_glass(random, size):
+def draw_glass(random: np.random.Generator, size: int) -> Glass:
     """Draws a part: pose, glass thickness and slopes, and dust on the panel below.
 
     Args:
@@ -106,7 +107,7 @@ def _dust(random, x, y, pixel):
     return dirt
 
 
-def light_glass(glass, random):
+def light_glass(glass: Glass, random: np.random.Generator) -> np.ndarray:
     """How the part looks on its light panel under the lamps that `random` draws.
 
     Returns:
@@ -116,7 +117,8 @@ def light_glass(glass, random):
     tint = _tint(random)
     scene = panel * np.exp(-glass.thickness[..., None] * tint)
     scene += _mirrored(glass, random)[..., None]
-    scene += (0.10 * glass.fracture)[..., None] * np.float32((1, 0.95, 0.85))
+    white = np.array((1, 0.95, 0.85), np.float32)
+    scene += (0.10 * glass.fracture)[..., None] * white
     outside = soft_step(glass.radius - 1, 1.5 * glass.pixel)[..., None]
     scene += outside * (panel - scene)
     light = panel.mean(axis=(0, 1)) / panel.max()
@@ -170,18 +172,24 @@ def _mirrored(glass, random):
     return (light + room) * (on_glass + 0.01) * (1 - 0.5 * glass.fracture)
 
 
-def smooth_noise(random, size, cells):
+def smooth_noise(random: np.random.Generator, size: int, cells: int) -> np.ndarray:
     """Smooth noise of unit deviation, `cells` bumps across, alike at every size."""
     grid = random.standard_normal((cells, cells), dtype=np.float32)
     return cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
 
 
-def soft_step(distance, width):
+def soft_step(distance: np.ndarray, width: float) -> np.ndarray:
     """0 to 1 where `distance` passes through 0: an edge without stairs."""
     return np.clip(distance / np.float32(width) + np.float32(0.5), 0, 1)
 
 
-def draw_blob(random, x, y, pixel, radius):
+def draw_blob(
+    random: np.random.Generator,
+    x: np.ndarray,
+    y: np.ndarray,
+    pixel: float,
+    radius: float,
+) -> np.ndarray:
     """An irregular spot around the place where x and y are 0: 1 inside, 0 outside."""
     angle = np.linspace(0, 2 * math.pi, 48, endpoint=False)
     outline = np.ones_like(angle)
@@ -192,7 +200,15 @@ def draw_blob(random, x, y, pixel, radius):
     return draw_outline(outline * np.cos(angle), outline * np.sin(angle), x, y, pixel)
 
 
-def draw_outline(points_x, points_y, x, y, pixel, *, width=None):
+def draw_outline(
+    points_x: np.ndarray,
+    points_y: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    pixel: float,
+    *,
+    width: int | None = None,
+) -> np.ndarray:
     """Draws a polygon, or a line if it has a width in pixels, without stairs."""
     points = np.stack([points_x - x[0, 0], points_y - y[0, 0]], axis=1) / pixel
     points = np.round(points * 16).astype(np.int32)  # sixteenths of a pixel
@@ -204,7 +220,7 @@ def draw_outline(points_x, points_y, x, y, pixel, *, width=None):
     return canvas.astype(np.float32) / 255
 
 
-def cover(dirt, alpha, colour):
+def cover(dirt: np.ndarray, alpha: np.ndarray, colour: ArrayLike) -> np.ndarray:
     """Puts one more layer of dirt over `dirt`."""
     alpha = alpha[..., None].astype(np.float32)
     layer = np.append(colour, 1).astype(np.float32)

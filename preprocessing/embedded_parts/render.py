@@ -6,6 +6,7 @@ camera adds vignetting, defocus, exposure and noise. 400 images of 256 px take a
 """
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,13 @@ import cv2
 import numpy as np
 
 from goodparts.command import InputError, progress
-from goodparts.files import read_json, remove_leftovers, replace_folder, write_json
+from goodparts.files import (
+    PathLike,
+    read_json,
+    remove_leftovers,
+    replace_folder,
+    write_json,
+)
 from preprocessing.embedded_parts.bottle_defects import DEFECTS
 from preprocessing.embedded_parts.bottle_mouth import draw_glass, light_glass, soft_step
 from preprocessing.images import image_threads, write_image
@@ -39,10 +46,12 @@ class Clip(NamedTuple):
 
     frames: np.ndarray
     faults: np.ndarray  # bool (num_frames,)
-    events: list
+    events: list[FaultEvent]
 
 
-def render_part(label, seed, *, size=256):
+def render_part(
+    label: str, seed: int, *, size: int = 256
+) -> tuple[np.ndarray, np.ndarray]:
     """Renders one bottle mouth as a camera above it would see it.
 
     The same seed under another label is the same part in the same light: `good` is
@@ -118,7 +127,9 @@ def _add_noise(picture, random):
     return np.clip(picture + deviation * noise + 0.5, 0, 255).astype(np.uint8)
 
 
-def render_dataset(folder, *, num_images=400, size=256, seed=0):
+def render_dataset(
+    folder: PathLike, *, num_images: int = 400, size: int = 256, seed: int = 0
+) -> Path:
     """Renders a data set in the MVTec layout; every image is another physical part.
 
     A fifth of the images for each kind of defect, the rest is good, and of that three
@@ -204,7 +215,13 @@ def _places(num_images):
     return places
 
 
-def render_conveyor_clip(seed, *, num_frames=120, size=(180, 320), fault_parts=(2,)):
+def render_conveyor_clip(
+    seed: int,
+    *,
+    num_frames: int = 120,
+    size: tuple[int, int] = (180, 320),
+    fault_parts: Collection[int] = (2,),
+) -> Clip:
     """Renders bottle mouths that pass a fixed camera at constant speed on a belt.
 
     Args:

@@ -2,6 +2,8 @@
 
 import posixpath
 from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from goodparts.command import InputError
@@ -19,7 +21,7 @@ from preprocessing.importing.matching import ImageIndex, match
 from preprocessing.importing.other_sources import read_others
 from preprocessing.importing.shapes import scaled
 from preprocessing.importing.turned import SIDEWAYS, remark_unclear, turn_instances
-from preprocessing.instances import clip_instances
+from preprocessing.instances import Instance, clip_instances
 from preprocessing.normal_names import is_normal_name
 
 
@@ -27,17 +29,19 @@ class _Annotated(NamedTuple):
     """What all annotations of an image say together."""
 
     source: str
-    size: tuple | None
-    instances: list
-    flags: tuple
-    problems: list
-    remarks: list
+    size: tuple[int, int] | None
+    instances: list[Instance]
+    flags: tuple[str, ...]
+    problems: list[str]
+    remarks: list[str]
     reject: str = ""
     is_turn_unclear: bool = False
-    denied: tuple = ()
+    denied: tuple[str, ...] = ()
 
 
-def read_annotated(folder, files, layout, normal_class):
+def read_annotated(
+    folder: Path, files: Sequence[str], layout: str, normal_class: str | None
+) -> Found:
     """Lists the images that annotation files speak of, and what is rejected.
 
     An image that no file speaks of is normal, unless that is in doubt: a file of its
@@ -49,9 +53,6 @@ def read_annotated(folder, files, layout, normal_class):
         files: Names of all its files.
         layout: `labelme`, `coco`, `voc`, `yolo` or `csv`.
         normal_class: The class of good parts as it was given, or None.
-
-    Returns:
-        `Found`.
 
     Raises:
         InputError: If no annotation belongs to an image that is there, or a label lies

@@ -9,7 +9,8 @@ import base64
 import io
 import json
 import math
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
@@ -24,6 +25,7 @@ from preprocessing.importing.shapes import (
     read_shapes,
 )
 from preprocessing.importing.unread_keys import unread_keys
+from preprocessing.instances import Instance
 from preprocessing.normal_names import is_normal_name
 
 _LABELME_KEYS = frozenset(
@@ -40,7 +42,7 @@ class Annotation(NamedTuple):
     Attributes:
         image: Name of the image file, as the annotation gives it.
         size: `(height, width)` the image had when it was annotated, or None.
-        instances: See `shapes.py`.
+        instances: Of the image.
         problems: One text per shape or flag that cannot be used: the image may have
             a defect that is not among the instances.
         remarks: What else is to be said.
@@ -52,23 +54,23 @@ class Annotation(NamedTuple):
     """
 
     image: str
-    size: tuple | None
-    instances: list
-    problems: list
-    remarks: list
-    flags: tuple = ()
+    size: tuple[int, int] | None
+    instances: list[Instance]
+    problems: list[str]
+    remarks: list[str]
+    flags: tuple[str, ...] = ()
     conflict: str = ""
     names_no_image: bool = False
     is_relative: bool = False
-    denied: tuple = ()
+    denied: tuple[str, ...] = ()
 
     @property
-    def says_something(self):
+    def says_something(self) -> bool:
         """Whether it may mark a defect."""
         return bool(self.instances or self.problems or self.flags or self.conflict)
 
 
-def read_labelme(path):
+def read_labelme(path: Path) -> list[Annotation]:
     """Reads a labelme JSON: polygons, circles, rectangles (as boxes), masks, flags."""
     content = read_json_file(path)
     if not is_labelme(content):
@@ -92,7 +94,7 @@ def read_labelme(path):
     ]
 
 
-def read_voc(path):
+def read_voc(path: Path) -> list[Annotation]:
     """Reads a Pascal VOC XML: boxes, their corners taken as they stand."""
     root = read_xml_file(path)
     if root.tag != "annotation":
@@ -183,7 +185,7 @@ def _voc_shape(item):
     return box_shape(label, [(left, top), (right, bottom)])
 
 
-def read_size(height, width):
+def read_size(height: Any, width: Any) -> tuple[int, int] | None:
     """`(height, width)` of the numbers in a file, or None."""
     try:
         size = int(height), int(width)
@@ -192,13 +194,13 @@ def read_size(height, width):
     return size if min(size) > 0 else None
 
 
-def is_labelme(content):
+def is_labelme(content: object) -> bool:
     if not isinstance(content, dict):
         return False
     return "shapes" in content or {"imagePath", "flags"} <= content.keys()
 
 
-def read_json_file(path):
+def read_json_file(path: Path) -> Any:
     """The content of a JSON file; ValueError where it is none or has a key twice."""
     try:
         return json.loads(path.read_bytes(), object_pairs_hook=_unique_keys)
@@ -215,7 +217,7 @@ def _unique_keys(pairs):
     return content
 
 
-def read_xml_file(path):
+def read_xml_file(path: Path) -> ElementTree.Element:
     """The root of an XML file, its tags without namespaces and in lower case.
 
     Raises:

@@ -1,7 +1,9 @@
 """Which kinds of annotation files a folder has."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from goodparts.files import PathLike
 from preprocessing.importing.annotation_files import (
     is_labelme,
     read_json_file,
@@ -10,7 +12,7 @@ from preprocessing.importing.annotation_files import (
 from preprocessing.importing.coco_files import is_coco
 
 
-def annotation_layouts(folder, files):
+def annotation_layouts(folder: PathLike, files: Iterable[str]) -> dict[str, str]:
     """The first file of every kind, `labelme`, `coco` or `voc`, as {kind: name}."""
     found = {}
     for name in files:
@@ -21,7 +23,7 @@ def annotation_layouts(folder, files):
     return found
 
 
-def annotation_layout(path):
+def annotation_layout(path: Path) -> str | None:
     """`labelme`, `coco` or `voc`; None when the file is something else."""
     try:
         if path.suffix.lower() == ".xml":

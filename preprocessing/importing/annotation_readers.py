@@ -1,7 +1,10 @@
 """The files of each layout of annotations, and the functions that read them."""
 
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
 from goodparts.command import InputError
-from preprocessing.importing.annotation_files import read_labelme, read_voc
+from preprocessing.importing.annotation_files import Annotation, read_labelme, read_voc
 from preprocessing.importing.annotation_kinds import annotation_layouts
 from preprocessing.importing.coco_files import read_coco
 from preprocessing.importing.doubts import Read
@@ -16,8 +19,10 @@ _FILES = {
 }
 BY_OWN_NAME = ("labelme", "voc", "yolo")  # a file speaks of the image of its name
 
+Reader = Callable[[str], list[Annotation]]  # takes the name of a file
 
-def readers(folder, files, layout):
+
+def readers(folder: Path, files: Sequence[str], layout: str) -> dict[str, Reader]:
     """The files of a layout, each with the function that reads it."""
     if layout == "yolo":
         texts, names = find_yolo(folder, files)
@@ -35,7 +40,7 @@ def readers(folder, files, layout):
     return {file: lambda file: reader(folder / file) for file in named}
 
 
-def read_files(reader_of):
+def read_files(reader_of: Mapping[str, Reader]) -> Read:
     """Reads files, each with its own function, as `Read`."""
     read = Read([], set(), {})
     for file, reader in reader_of.items():
@@ -51,7 +56,7 @@ def read_files(reader_of):
     return read
 
 
-def kinds(folder, files):
+def kinds(folder: Path, files: Sequence[str]) -> list[str]:
     """The layouts of which there are files, but for tables."""
     texts, names = find_yolo(folder, files)
     return [*annotation_layouts(folder, files), *["yolo"] * bool(texts and names)]

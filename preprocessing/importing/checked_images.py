@@ -4,7 +4,8 @@ import hashlib
 import os
 import shutil
 from collections import defaultdict
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import pandas as pd
@@ -22,7 +23,7 @@ from preprocessing.images import (
 )
 from preprocessing.importing.found_image import Rejected, SourceImage
 from preprocessing.importing.mask_values import read_masks
-from preprocessing.instances import draw_instances, mask_instances
+from preprocessing.instances import Instance, draw_instances, mask_instances
 from preprocessing.manifest import COLUMNS, image_source
 from preprocessing.splitting.near_duplicates import Fingerprint, fingerprint
 
@@ -33,7 +34,7 @@ class CheckedImage(NamedTuple):
     """An image that can be read.
 
     Attributes:
-        found: The `SourceImage`.
+        found: As it was found.
         sha256: Of the image file that the data set gets.
         mask_sha256: Of the mask files; empty without any.
         size: `(height, width)`, pixels.
@@ -47,35 +48,37 @@ class CheckedImage(NamedTuple):
     found: SourceImage
     sha256: str
     mask_sha256: str
-    size: tuple
+    size: tuple[int, int]
     fingerprint: Fingerprint
     bit_depth: int | None = None
     pixels_sha256: str = ""
-    remarks: tuple = ()
+    remarks: tuple[str, ...] = ()
 
     @property
-    def instances(self):
+    def instances(self) -> tuple[Instance, ...]:
         return self.found.instances
 
     @property
-    def suffix(self):
+    def suffix(self) -> str:
         return ".png" if self.bit_depth else self.found.path.suffix
 
 
-def find_bit_depth(found):
+def find_bit_depth(found: Sequence[SourceImage]) -> int:
     """The bit depth of a data set by its largest value; 8 where all files have 8 bits.
 
     A few hot pixels do not count, see `depth_of_image`.
 
     Args:
-        found: List of `SourceImage`.
+        found: All images of the source.
     """
     with image_threads() as pool:
         steps = pool.map(lambda image: _own_depth(image.path), found)
         return max(progress(steps, "finding the bit depth", len(found)), default=8)
 
 
-def note_on_depths(images, normal_class):
+def note_on_depths(
+    images: Iterable[CheckedImage], normal_class: str | None
+) -> list[str]:
     """Says where files of good parts have other bit depths than those of defects."""
     depths = {True: set(), False: set()}
     for image in images:
@@ -88,18 +91,20 @@ def note_on_depths(images, normal_class):
     ]
 
 
-def check_images(found, bit_depth=8):
+def check_images(
+    found: Sequence[SourceImage], bit_depth: int = 8
+) -> tuple[list[CheckedImage], list[Rejected]]:
     """Reads every image once; sets aside what cannot be used.
 
     An image that is there twice is kept once; when its copies have different
     labels, none is kept.
 
     Args:
-        found: List of `SourceImage`.
+        found: All images of the source.
         bit_depth: Of the camera, see `find_bit_depth`.
 
     Returns:
-        List of `CheckedImage`, list of `Rejected`.
+        What can be used, and what cannot with remarks on what can.
     """
     with image_threads() as pool:
         steps = pool.map(lambda image: _check(image, bit_depth), found)
@@ -127,11 +132,11 @@ def check_images(found, bit_depth=8):
     return kept, rejected
 
 
-def place_files(images):
+def place_files(images: Sequence[CheckedImage]) -> pd.DataFrame:
     """Gives every image its sample_id and its rank in its class.
 
     Args:
-        images: List of `CheckedImage`.
+        images: Those that are used.
 
     Returns:
         Table with the manifest's columns, of which split, group, clip, frame and
@@ -154,7 +159,7 @@ def place_files(images):
     return table
 
 
-def add_paths(table):
+def add_paths(table: pd.DataFrame) -> None:
     """Fills path and mask names, relative to the data set's folder, by split."""
     image_folder = table["split"] + "/images/" + table["label"] + "/"
     mask_folder = table["split"] + "/ground_truth/" + table["label"] + "/"
@@ -163,7 +168,9 @@ def add_paths(table):
     table["mask_path"] = masks.where(table["has_mask"], "")
 
 
-def write_files(folder, table, images, *, link):
+def write_files(
+    folder: Path, table: pd.DataFrame, images: Sequence[CheckedImage], *, link: bool
+) -> list[list[Instance]]:
     """Copies or hard-links the images and writes the masks as PNG.
 
     Returns:

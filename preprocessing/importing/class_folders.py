@@ -1,7 +1,8 @@
 """Images whose folder is their label, and images that are all good."""
 
 from collections import defaultdict
-from pathlib import PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 from goodparts.command import InputError
 from preprocessing.images import is_image, looks_like_mask
@@ -11,7 +12,7 @@ from preprocessing.importing.mask_names import mask_key, split_masks
 _LOOKED_AT = 5  # files of a folder, before all of them are
 
 
-def read_class_folders(folder, files):
+def read_class_folders(folder: Path, files: Sequence[str]) -> Found:
     """Lists the images by the first folder of their path, and what is rejected."""
     masks = _find_mask_folders(folder, files) | find_masks(folder, files)
     images, rejected = [], list(masks.values())
@@ -26,7 +27,7 @@ def read_class_folders(folder, files):
     return Found(images, rejected, [], _unused(files))
 
 
-def read_good_parts(folder, files, normal_name):
+def read_good_parts(folder: Path, files: Sequence[str], normal_name: str) -> Found:
     """Lists all images as good ones."""
     masks = find_masks(folder, files)
     images = [
@@ -37,7 +38,7 @@ def read_good_parts(folder, files, normal_name):
     return Found(images, list(masks.values()), [], _unused(files))
 
 
-def find_masks(folder, files):
+def find_masks(folder: Path, files: Sequence[str]) -> dict[str, Rejected]:
     """What is a mask by name and look among the images, as {name: Rejected}."""
     reason = "looks like the mask of {}, so it is no image"
     return {
@@ -46,7 +47,7 @@ def find_masks(folder, files):
     }
 
 
-def masks_by_look(folder, files):
+def masks_by_look(folder: Path, files: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The files among the images that are masks by name and look, as {name: twin}.
 
     Beside an image `1.jpg` these are files such as `1_label.bmp`, `1_x.png` or `1.bmp`

@@ -1,6 +1,7 @@
 """Instances from COCO files, whose ids are checked before they are trusted."""
 
 from collections import Counter, defaultdict
+from pathlib import Path
 from typing import NamedTuple
 
 from preprocessing.importing.annotation_files import (
@@ -29,19 +30,19 @@ class _Entry(NamedTuple):
 
     key: str
     name: str
-    size: tuple | None
+    size: tuple[int, int] | None
     conflict: str
-    problems: list
+    problems: list[str]
 
 
-def read_coco(path):
+def read_coco(path: Path) -> list[Annotation]:
     """Reads a COCO JSON: polygons, run lengths (their holes filled) and boxes.
 
     Images whose id, and shapes whose category, stands for two things are no guess:
     the first have a conflict, the second are problems.
 
     Returns:
-        A list of `Annotation`, or none when the file is of another kind.
+        One for each image, or none when the file is of another kind.
     """
     content = read_json_file(path)
     if not is_coco(content):
@@ -77,11 +78,11 @@ def read_coco(path):
     return found
 
 
-def is_coco(content):
+def is_coco(content: object) -> bool:
     return isinstance(content, dict) and {"images", "annotations"} <= content.keys()
 
 
-def id_key(value):
+def id_key(value: object) -> str | None:
     """One spelling of an id: 1, 1.0 and "1" are the same; None where it is none."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)

@@ -2,12 +2,13 @@
 
 import re
 from collections import defaultdict
-from pathlib import PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 from goodparts.command import InputError
 from preprocessing.images import is_image
 from preprocessing.importing.doubts import Read
-from preprocessing.importing.found_image import Rejected
+from preprocessing.importing.found_image import Found, Rejected
 from preprocessing.importing.image_label import is_normal
 from preprocessing.importing.mask_names import SPLIT_FOLDERS, is_role, split_masks
 from preprocessing.importing.mask_values import read_masks
@@ -21,7 +22,7 @@ _BAD_WORDS = frozenset(
 _BESIDE = ("labelme", "voc", "yolo")  # a file of the name of its image
 
 
-def says_defect(name, normal_name="good"):
+def says_defect(name: str, normal_name: str = "good") -> bool:
     """Whether the name of a folder says that the parts in it are not good.
 
     Example:
@@ -39,7 +40,9 @@ def says_defect(name, normal_name="good"):
     return negated or bool(_BAD_WORDS & set(words))
 
 
-def refuse_inner_classes(folder, files, normal_class):
+def refuse_inner_classes(
+    folder: Path, files: Sequence[str], normal_class: str | None
+) -> None:
     """Raises InputError where folders within class folders say another class.
 
     A folder of good parts within that of a defect, one of a defect within that of the
@@ -71,7 +74,7 @@ def _holds_good(names):
     return any(is_normal(name, "good") for name in names)
 
 
-def refuse_bad_folders(folder, files, normal_name):
+def refuse_bad_folders(folder: Path, files: Sequence[str], normal_name: str) -> None:
     """Raises InputError where a folder of a source of good parts alone says defect."""
     for name in filter(is_image, files):
         for part in PurePosixPath(name).parts[:-1]:
@@ -83,7 +86,13 @@ def refuse_bad_folders(folder, files, normal_name):
                 )
 
 
-def ask_for_good_folder(folder, files, found, layout, normal_class):
+def ask_for_good_folder(
+    folder: Path,
+    files: Sequence[str],
+    found: Found,
+    layout: str,
+    normal_class: str | None,
+) -> None:
     """Raises InputError where unmarked folders may be good ones or defects.
 
     Where annotations mark defects in some folders only, and no folder's name says good,
@@ -116,18 +125,17 @@ def _silent_folders(files, found):
     return sorted(tops - spoken) if spoken <= tops else []
 
 
-def hold_against_others(folder, files, layout, found, normal_name):
+def hold_against_others(
+    folder: Path, files: Sequence[str], layout: str, found: Found, normal_name: str
+) -> Found:
     """Leaves out good images that other sources of the folder call defective.
 
     Args:
         folder: The source folder.
         files: Names of all its files.
         layout: That was read.
-        found: `Found` of that layout.
+        found: By that layout.
         normal_name: The class of good parts.
-
-    Returns:
-        `Found`.
     """
     good = {
         image.source: image

@@ -1,10 +1,16 @@
 """Why an image in which nothing is marked may have a defect all the same."""
 
+from __future__ import annotations
+
 import posixpath
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from preprocessing.importing.image_label import is_normal
-from preprocessing.importing.matching import ImageIndex
+from preprocessing.importing.matching import Claim, ImageIndex, Matches
+
+if TYPE_CHECKING:
+    from preprocessing.importing.other_sources import Others
 
 _SIDE_FILES = (".json", ".xml", ".txt")  # where they bear an image's name
 
@@ -12,15 +18,24 @@ _SIDE_FILES = (".json", ".xml", ".txt")  # where they bear an image's name
 class Read(NamedTuple):
     """The annotation files of a folder: claims, and those that cannot be read."""
 
-    claims: list
-    used: set
-    unreadable: dict
+    claims: list[Claim]
+    used: set[str]
+    unreadable: dict[str, str]
 
 
 class Doubts:
     """Why an image that nothing marks may have a defect all the same."""
 
-    def __init__(self, files, images, layout, read, matches, normal_name, others):
+    def __init__(
+        self,
+        files: Sequence[str],
+        images: Sequence[str],
+        layout: str,
+        read: Read,
+        matches: Matches,
+        normal_name: str,
+        others: Others,
+    ):
         self._of = dict(matches.doubts)
         index = ImageIndex(images)
         for file in read.unreadable:
@@ -76,7 +91,7 @@ class Doubts:
         self._is_complete = is_listed or layout == "csv"
         self._defect_folders = _defect_folders(images, normal_name)
 
-    def of(self, source):
+    def of(self, source: str) -> str:
         """Why the image is not good though nothing is marked in it; "" if it is."""
         if source in self._of:
             return self._of[source]

@@ -2,9 +2,11 @@
 
 import os
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from goodparts.command import InputError, reason
+from goodparts.files import PathLike
 from preprocessing.folder_walk import is_hidden, special_files, walk
 from preprocessing.images import IMAGE_SUFFIXES, is_image
 from preprocessing.importing.annotation_files import read_json_file, read_xml_file
@@ -17,7 +19,7 @@ _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz")
 _PARSERS = {".json": read_json_file, ".xml": read_xml_file}
 
 
-def find_start(folder, normal_name=None):
+def find_start(folder: PathLike, normal_name: str | None = None) -> PathLike:
     """The folder where the images begin: below folders that hold one folder alone.
 
     A folder whose name says something, such as `good`, `train` or the given class of
@@ -48,7 +50,7 @@ def find_start(folder, normal_name=None):
         start = inner[0].path
 
 
-def list_files(folder):
+def list_files(folder: PathLike) -> list[str]:
     """All files as sorted POSIX paths, but hidden ones and those of the system.
 
     Raises:
@@ -66,13 +68,13 @@ def list_files(folder):
     return files
 
 
-def no_files(folder):
+def no_files(folder: PathLike) -> list[Rejected]:
     """One `Rejected` for every pipe, socket or device, which is not opened."""
     reason = "is no regular file (a pipe, socket or device)"
     return [Rejected(name, reason) for name in special_files(folder)]
 
 
-def count_unused(names):
+def count_unused(names: Iterable[str]) -> list[Rejected]:
     """One `Rejected` for every suffix of the files that are not used."""
     counts = Counter(map(_suffix, names))
     return [
@@ -81,14 +83,14 @@ def count_unused(names):
     ]
 
 
-def describe_unused(names):
+def describe_unused(names: Sequence[str]) -> str:
     """The files that are not used as one text, most frequent suffix first."""
     counts = Counter(map(_suffix, names))
     listed = ", ".join(f"{suffix} {number}" for suffix, number in counts.most_common())
     return f"files that are not used: {len(names)} ({listed})"
 
 
-def broken_files(folder, names):
+def broken_files(folder: PathLike, names: Iterable[str]) -> list[Rejected]:
     """One `Rejected` for every .json or .xml file that cannot be parsed."""
     broken = []
     for name in names:
@@ -101,7 +103,7 @@ def broken_files(folder, names):
     return broken
 
 
-def seen_unread(folder, files):
+def seen_unread(folder: PathLike, files: Sequence[str]) -> str:
     """What labels may stand in files that are not read, as a text or ""."""
     seen = []
     tables = [name for name in files if name.lower().endswith((".csv", ".tsv"))]

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from preprocessing.instances import Instance
+
 
 class SourceImage(NamedTuple):
     """An image that was found.
@@ -13,16 +15,16 @@ class SourceImage(NamedTuple):
         label: Class name.
         mask_paths: The files of its masks, which are united.
         mask_ignore: The value in them that does not count, or None.
-        instances: Dicts as in `shapes.py`.
+        instances: The defects that are marked in it.
         official_split: `train` or `test` where the layout has one, else empty.
     """
 
     path: Path
     source: str
     label: str
-    mask_paths: tuple = ()
+    mask_paths: tuple[Path, ...] = ()
     mask_ignore: int | None = None
-    instances: tuple = ()
+    instances: tuple[Instance, ...] = ()
     official_split: str = ""
 
 
@@ -37,13 +39,13 @@ class Found(NamedTuple):
     """What a reader of a layout found.
 
     Attributes:
-        images: List of `SourceImage`.
-        rejected: List of `Rejected`.
+        images: What can be used.
+        rejected: What cannot be used, and remarks on what is.
         notes: What is to be said of all together, one text each.
         unused: Names of the files that were not used and are not among the rejected.
     """
 
-    images: list
-    rejected: list
-    notes: list
-    unused: list
+    images: list[SourceImage]
+    rejected: list[Rejected]
+    notes: list[str]
+    unused: list[str]

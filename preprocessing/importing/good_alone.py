@@ -1,16 +1,31 @@
 """Whether the class of the good parts is meant to be what it is, alone or not."""
 
+from __future__ import annotations
+
 import shlex
+from collections.abc import Iterable
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from goodparts.command import InputError
+from goodparts.files import PathLike
 from preprocessing.images import is_image
+from preprocessing.importing.found_image import Rejected
 from preprocessing.importing.layouts import GOOD_PARTS
 from preprocessing.importing.mask_names import SPLIT_FOLDERS, is_role, mask_key
 from preprocessing.normal_names import is_normal_name
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def check_good_alone(source, layout, table, rejected, normal_class):
+
+def check_good_alone(
+    source: PathLike,
+    layout: str,
+    table: pd.DataFrame,
+    rejected: Iterable[Rejected],
+    normal_class: str | None,
+) -> None:
     """Raises InputError unless the one class there is was meant to be the only one.
 
     Its name, the flag or the layout says that these are good parts. Images in which
@@ -48,7 +63,7 @@ def check_good_alone(source, layout, table, rejected, normal_class):
         )
 
 
-def refuse_twins(source, classes, normal_class):
+def refuse_twins(source: PathLike, classes: Iterable[str], normal_class: str) -> None:
     """Raises InputError where a class differs from that of good parts by case alone."""
     for name in classes:
         if name != normal_class and name.casefold() == normal_class.casefold():

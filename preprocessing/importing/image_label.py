@@ -1,10 +1,11 @@
 """The label of an annotated image: first whether it has a defect, then which."""
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import NamedTuple
 
-from preprocessing.instances import instance_area
+from preprocessing.instances import Instance, instance_area
 from preprocessing.normal_names import is_normal_name
 
 MIN_OUTLINED = 3  # images, of which it can be said that one label lies on all
@@ -25,18 +26,26 @@ class Verdict(NamedTuple):
 
     label: str
     reason: str = ""
-    instances: tuple = ()
-    kinds: tuple = ()
+    instances: tuple[Instance, ...] = ()
+    kinds: tuple[str, ...] = ()
 
 
-def decide(instances, flags, problems, *, normal_name, outline, denied=()):
+def decide(
+    instances: Iterable[Instance],
+    flags: Iterable[str],
+    problems: Sequence[str],
+    *,
+    normal_name: str,
+    outline: str | None,
+    denied: Iterable[str] = (),
+) -> Verdict:
     """Says what an image is by its instances and the flags of the whole image.
 
     A shape of the normal class, or round the part, never outweighs a defect. What
     cannot be used may be a defect, so that beside it an image is not good.
 
     Args:
-        instances: List of instances.
+        instances: What is marked in it.
         flags: Labels that were given to the whole image.
         problems: What of its annotations cannot be used.
         normal_name: The class of good parts.
@@ -68,23 +77,26 @@ def decide(instances, flags, problems, *, normal_name, outline, denied=()):
     return Verdict(normal_name)
 
 
-def is_normal(label, normal_name):
+def is_normal(label: str, normal_name: str) -> bool:
     return label.casefold() == normal_name.casefold() or is_normal_name(label)
 
 
-def largest_label(instances):
+def largest_label(instances: Iterable[Instance]) -> str:
     """The label with the largest total area; of equals the first by the alphabet."""
-    areas = Counter()
+    areas = defaultdict(float)
     for instance in instances:
         areas[instance["label"]] += instance_area(instance)
     return min(areas, key=lambda label: (-areas[label], label))
 
 
-def find_outline(images, normal_name):
+def find_outline(
+    images: Sequence[tuple[Sequence[Instance], tuple[int, int] | None]],
+    normal_name: str,
+) -> tuple[str, float] | None:
     """The label that lies on all annotated images and outlines the part, if any.
 
     Args:
-        images: List of (instances, (height, width) or None) of the annotated images.
+        images: Instances and `(height, width)`, if known, of each annotated image.
         normal_name: The class of good parts, which is none.
 
     Returns:

@@ -1,7 +1,8 @@
 """Images with masks: the layouts of MVTec, and of images beside their masks."""
 
 from collections import Counter, defaultdict
-from pathlib import PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 from goodparts.command import InputError
 from preprocessing.images import image_frame, image_size, image_threads, is_image
@@ -31,7 +32,7 @@ from preprocessing.importing.turned import is_mask_unclear, remark_unclear
 from preprocessing.normal_names import is_normal_name
 
 
-def read_mvtec(folder, files, normal_name):
+def read_mvtec(folder: Path, files: Sequence[str], normal_name: str) -> Found:
     """Lists the images of `train` and `test` with masks, and what is rejected."""
     images, masks, rejected = [], {}, []
     names = [name for name in files if is_image(name)]
@@ -66,7 +67,7 @@ def read_mvtec(folder, files, normal_name):
     return Found(kept, rejected + problems + unlike + notes, [], unused)
 
 
-def read_pairs(folder, files, normal_name):
+def read_pairs(folder: Path, files: Sequence[str], normal_name: str) -> Found:
     """Lists the images with the masks beside them, and what is rejected.
 
     The label is the class folder. Where there are none, or folders with marked and
@@ -126,8 +127,8 @@ def _add_masks(folder, images, masks):
 
     Args:
         folder: The source folder.
-        images: List of (image, key).
-        masks: Dict of mask -> key.
+        images: Each with its key.
+        masks: By name, their keys.
 
     Returns:
         The images, and a list of what is to be said of them and the masks.

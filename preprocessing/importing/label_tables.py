@@ -3,7 +3,8 @@
 import csv
 import io
 import re
-from pathlib import PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 from goodparts.command import InputError
 from preprocessing.images import is_image
@@ -23,7 +24,7 @@ _UNKNOWN = frozenset("nan na n/a #n/a <na> null ? - --".split())  # no label
 _MIN_NAMED = 0.5  # of the rows, that name an image in the column of paths
 
 
-def find_table(folder, files):
+def find_table(folder: Path, files: Sequence[str]) -> str | None:
     """The name of the one table whose rows name images, or None.
 
     Raises:
@@ -38,18 +39,18 @@ def find_table(folder, files):
     return found[0] if found else None
 
 
-def find_tables(folder, files):
+def find_tables(folder: Path, files: Sequence[str]) -> list[str]:
     """The names of all tables whose rows name images."""
     stems = _names_of_images(files)
     tables = [file for file in files if file.lower().endswith((".csv", ".tsv"))]
     return [file for file in tables if _path_columns(*_read(folder / file), stems)]
 
 
-def read_table(folder, file, files):
+def read_table(folder: Path, file: str, files: Sequence[str]) -> list[Annotation]:
     """Reads the labels of a table.
 
     Returns:
-        A list of `Annotation`, whose flag is the label.
+        One for each row; its flag is the label.
 
     Raises:
         ValueError: If the column with the images or with the labels is uncertain.
@@ -67,10 +68,11 @@ def read_table(folder, file, files):
         image = row[path].strip() if len(row) > path else ""
         value = row[label].strip() if len(row) > label else ""
         try:
-            flags, problems = (_read_label(value),), []
+            said = Annotation(image, None, [], [], [], (_read_label(value),))
         except ValueError as error:
-            flags, problems = (), [f"its row in {file} has no label: {error}"]
-        found.append(Annotation(image, None, [], problems, [], flags))
+            problem = f"its row in {file} has no label: {error}"
+            said = Annotation(image, None, [], [problem], [])
+        found.append(said)
     return found
 
 
@@ -80,7 +82,7 @@ def _read_label(value):
     return clean_label(value)
 
 
-def _read(path):
+def _read(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError):

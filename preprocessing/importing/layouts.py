@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from goodparts.command import InputError
+from goodparts.files import PathLike
 from preprocessing.images import is_image
 from preprocessing.importing.annotated_images import read_annotated
 from preprocessing.importing.annotation_kinds import annotation_layouts
@@ -28,6 +29,7 @@ from preprocessing.importing.files_found import (
     no_files,
     seen_unread,
 )
+from preprocessing.importing.found_image import Rejected, SourceImage
 from preprocessing.importing.image_masks import read_mvtec, read_pairs
 from preprocessing.importing.known_layouts import LAYOUTS, LOOKS
 from preprocessing.importing.label_tables import find_table
@@ -48,20 +50,22 @@ class Source(NamedTuple):
 
     Attributes:
         layout: One of LAYOUTS.
-        images: List of `SourceImage`, sorted by source.
-        rejected: List of `Rejected`: files, sorted.
+        images: Sorted by source.
+        rejected: Files, sorted.
         notes: What is to be said of all of it.
-        unused: List of `Rejected`, one for every suffix of files that are not used.
+        unused: One for every suffix of files that are not used.
     """
 
     layout: str
-    images: list
-    rejected: list
-    notes: tuple = ()
-    unused: tuple = ()
+    images: list[SourceImage]
+    rejected: list[Rejected]
+    notes: tuple[str, ...] = ()
+    unused: tuple[Rejected, ...] = ()
 
 
-def read_source(folder, *, layout=None, normal_name=None):
+def read_source(
+    folder: PathLike, *, layout: str | None = None, normal_name: str | None = None
+) -> Source:
     """Finds the images of a folder with their labels, masks and instances.
 
     Args:
@@ -70,8 +74,8 @@ def read_source(folder, *, layout=None, normal_name=None):
         normal_name: The class of good parts; None if it was not given.
 
     Returns:
-        A `Source`. Paths in it are relative to the folder below those that hold one
-        folder alone.
+        What it has; paths are relative to the folder below those that hold one folder
+        alone.
 
     Raises:
         InputError: If the folder is missing or has no image that can be used, or

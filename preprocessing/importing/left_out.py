@@ -1,14 +1,25 @@
 """Which images of a source are left out, and why."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from preprocessing.images import is_image
+from preprocessing.importing.found_image import Rejected
+
+if TYPE_CHECKING:
+    from preprocessing.importing.checked_images import CheckedImage
 
 
-def left_out(images, rejected):
+def left_out(
+    images: Iterable[CheckedImage], rejected: Iterable[Rejected]
+) -> dict[str, str]:
     """The images that are not used, each with one reason, as {path: reason}.
 
     Args:
-        images: List of `CheckedImage`, which are used.
-        rejected: List of `Rejected`, of which some are only remarks.
+        images: Those that are used.
+        rejected: All that was said, of which some are only remarks.
     """
     used = {image.found.source for image in images}
     return {
@@ -18,7 +29,9 @@ def left_out(images, rejected):
     }
 
 
-def describe_left_out(images, rejected):
+def describe_left_out(
+    images: Iterable[CheckedImage], rejected: Iterable[Rejected]
+) -> str:
     """How many images are left out and the first with its reason, as a text or ""."""
     out = left_out(images, rejected)
     files = [each for each in sorted(rejected) if not is_image(each.path)]

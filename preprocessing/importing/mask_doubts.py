@@ -1,10 +1,13 @@
 """Why an image without a mask may have one all the same: masks without an image."""
 
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from goodparts.command import InputError
+from preprocessing.importing.found_image import SourceImage
 from preprocessing.importing.mask_names import (
+    Key,
     image_key,
     mask_key,
     mask_twins,
@@ -24,11 +27,11 @@ class MaskDoubts(NamedTuple):
         keys: Image -> key.
     """
 
-    unread: dict
-    orphans: dict
-    keys: dict
+    unread: dict[str, str]
+    orphans: dict[str, Key]
+    keys: dict[str, Key]
 
-    def of_unlabelled(self, source):
+    def of_unlabelled(self, source: str) -> str:
         """Why an image of no class that has no mask is not good; "" if it is."""
         if source in self.unread:
             return self.unread[source]
@@ -37,7 +40,7 @@ class MaskDoubts(NamedTuple):
             return ""
         return f"has no mask, but {orphan} is a mask without an image: it may be its"
 
-    def of_good(self, image):
+    def of_good(self, image: SourceImage) -> str:
         """Why an image in the folder of good parts is not good; "" if it is."""
         if image.source in self.unread:
             return self.unread[image.source]
@@ -53,13 +56,18 @@ class MaskDoubts(NamedTuple):
         return ""
 
 
-def find_mask_doubts(folder, images, masks, unused):
+def find_mask_doubts(
+    folder: Path,
+    images: Iterable[tuple[SourceImage, Key]],
+    masks: Mapping[str, Key],
+    unused: Iterable[str],
+) -> MaskDoubts:
     """The `MaskDoubts` of a source.
 
     Args:
         folder: The source folder.
-        images: List of (image, key).
-        masks: Dict of mask -> key.
+        images: Each with its key.
+        masks: By name, their keys.
         unused: Names of the files that are no images.
     """
     keys = {image.source: key for image, key in images}

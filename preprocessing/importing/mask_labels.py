@@ -1,11 +1,13 @@
 """The labels of images by what their masks mark, and masks held against labels."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from goodparts.command import InputError
 from preprocessing.images import image_threads
-from preprocessing.importing.found_image import Rejected
+from preprocessing.importing.found_image import Rejected, SourceImage
 from preprocessing.importing.image_label import is_normal
+from preprocessing.importing.mask_doubts import MaskDoubts
 from preprocessing.importing.mask_values import IGNORE, read_masks
 
 ONLY_IGNORED = f"its mask marks only what does not count (value {IGNORE})"
@@ -32,7 +34,7 @@ def _look(images):
         return list(pool.map(_seen, images))
 
 
-def mixed_folders(images, normal_name):
+def mixed_folders(images: Sequence[SourceImage], normal_name: str) -> list[str]:
     """The class folders, where they are none: their masks are both empty and marked."""
     labels = {image.label for image in images}
     if any(is_normal(label, normal_name) for label in labels):
@@ -45,7 +47,9 @@ def mixed_folders(images, normal_name):
     return sorted(labels) if len(mixed) * 2 >= len(marks) > 0 else []
 
 
-def hold_against_folders(images, normal_name, doubts):
+def hold_against_folders(
+    images: Sequence[SourceImage], normal_name: str, doubts: MaskDoubts
+) -> tuple[list[SourceImage], list[Rejected]]:
     """Leaves out what lies in the folder of good parts and may have a defect.
 
     Its mask marks one, or only what does not count, or a mask of no image may be its.
@@ -76,7 +80,9 @@ def hold_against_folders(images, normal_name, doubts):
     return [image for image in images if image.source not in wrong], said
 
 
-def label_by_masks(images, normal_name, doubts):
+def label_by_masks(
+    images: Sequence[SourceImage], normal_name: str, doubts: MaskDoubts
+) -> tuple[list[SourceImage], list[Rejected], list[str]]:
     """Labels images by what their masks mark.
 
     An image without a mask is normal, unless other normal images do have one (which
@@ -107,7 +113,9 @@ def label_by_masks(images, normal_name, doubts):
     return labelled + without_mask, rejected, notes
 
 
-def note_missing_masks(images, normal_name):
+def note_missing_masks(
+    images: Sequence[SourceImage], normal_name: str
+) -> list[Rejected]:
     """Names the defect images without a mask where others of their class have one."""
     masked = {
         (image.official_split, image.label) for image in images if image.mask_paths

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs", "jpegimages"})
@@ -30,8 +31,10 @@ _ENDING = re.compile(rf"(.+?)[ _.-]+({_WORDS})(?:[ _.-]*\d+)?", re.IGNORECASE)
 _BEGINNING = re.compile(rf"({_WORDS})[ _.-]+(.+)", re.IGNORECASE)
 _SURE = ("mask", "gt")  # a mask's ending also where its image is missing
 
+Key = tuple[str, ...]  # see `split_masks`
 
-def split_masks(sources):
+
+def split_masks(sources: Iterable[str]) -> tuple[dict[str, Key], dict[str, Key]]:
     """Tells masks from images by their names.
 
     A mask lies in a folder such as `masks/`, or is named like `1_mask.png` or
@@ -65,7 +68,7 @@ def split_masks(sources):
     return _by_source(images), _by_source(masks)
 
 
-def mask_key(source):
+def mask_key(source: str) -> tuple[Key, bool]:
     """The key of a file (see `split_masks`), and whether it is surely a mask's."""
     *folders, name = PurePosixPath(source).parts
     stem = PurePosixPath(name).stem
@@ -79,7 +82,9 @@ def mask_key(source):
     return (*folders, stem), False
 
 
-def image_key(key, keys, spelled):
+def image_key(
+    key: Key, keys: Mapping[Key, object], spelled: Mapping[Key, Key | None]
+) -> Key:
     """The key of the image that a mask of a key belongs to; its own if there is none.
 
     Args:
@@ -93,10 +98,10 @@ def image_key(key, keys, spelled):
     for name in names:
         if name and keys.get(name):
             return name
-    return next((spelled[_fold(n)] for n in names if spelled.get(_fold(n))), key)
+    return next(filter(None, (spelled.get(_fold(name)) for name in names)), key)
 
 
-def spellings(keys):
+def spellings(keys: Iterable[Key]) -> dict[Key, Key | None]:
     """Keys by how they read whatever their case and Unicode form; None for several."""
     found = {}
     for key in keys:
@@ -108,7 +113,7 @@ def _fold(key):
     return tuple(unicodedata.normalize("NFC", name).casefold() for name in key)
 
 
-def mask_twins(stem):
+def mask_twins(stem: str) -> list[str]:
     """The stems that an image would have of which this is a mask's stem."""
     ending, beginning = _ENDING.fullmatch(stem), _BEGINNING.fullmatch(stem)
     return [
@@ -116,7 +121,7 @@ def mask_twins(stem):
     ]
 
 
-def is_role(folder):
+def is_role(folder: str) -> bool:
     """Whether a folder's name says what kind of files it has, rather than a class."""
     return folder.lower() in IMAGE_FOLDERS | MASK_FOLDERS
 

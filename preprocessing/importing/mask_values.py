@@ -1,15 +1,20 @@
 """What the pixels of the masks of a data set mean, and several masks as one."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from goodparts.command import InputError
+from goodparts.files import PathLike
 from preprocessing.images import read_mask_values
 
 IGNORE = 255  # beside class indices: pixels that do not count
 MAX_INDEX = 32  # of a class
 
 
-def read_masks(paths, ignore=None):
+def read_masks(
+    paths: Iterable[PathLike], ignore: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The union of masks.
 
     Args:
@@ -35,7 +40,7 @@ def read_masks(paths, ignore=None):
     return marked, ignored & ~marked
 
 
-def has_ignored(kinds):
+def has_ignored(kinds: Iterable[str | None]) -> bool:
     """Whether 255 does not count in a set of masks: some mix it with class indices.
 
     One mask of many that are black and white may do so by a stray pixel: then 255 is
@@ -49,7 +54,7 @@ def has_ignored(kinds):
     return "mixed" in kinds and indexed >= kinds.count("white")
 
 
-def mask_kind(path):
+def mask_kind(path: PathLike) -> str | None:
     """What the values of a mask are beside 0.
 
     Returns:

@@ -5,12 +5,18 @@ another computer, renamed files, other endings. A name that fits two images, or 
 annotations that fit one, decide nothing.
 """
 
+from __future__ import annotations
+
 import posixpath
 import unicodedata
 from collections import defaultdict
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from preprocessing.importing.found_image import Rejected
+
+if TYPE_CHECKING:
+    from preprocessing.importing.annotation_files import Annotation
 
 _INNER = ("", "images", "JPEGImages")
 
@@ -19,35 +25,34 @@ class Claim(NamedTuple):
     """An annotation that a file has for the image it names."""
 
     file: str
-    annotation: object
+    annotation: Annotation
 
 
 class Matches(NamedTuple):
     """Which claims every image has.
 
     Attributes:
-        claims: Dict of image -> list of `Claim`.
-        doubts: Dict of image -> why it may have a defect that no claim of it marks.
-        orphans: The `Claim`s that belong to no image, or to no certain one.
-        rejected: List of `Rejected`: remarks and orphans.
+        claims: By image.
+        doubts: By image, why it may have a defect that no claim of it marks.
+        orphans: The claims that belong to no image, or to no certain one.
+        rejected: Remarks and orphans.
     """
 
-    claims: dict
-    doubts: dict
-    orphans: list
-    rejected: list
+    claims: dict[str, list[Claim]]
+    doubts: dict[str, str]
+    orphans: list[Claim]
+    rejected: list[Rejected]
 
 
-def match(claims, images, *, by_own_name):
+def match(
+    claims: Sequence[Claim], images: Iterable[str], *, by_own_name: bool
+) -> Matches:
     """Gives every claim its image.
 
     Args:
-        claims: List of `Claim`.
+        claims: Of all files.
         images: Names of the images, relative to the source folder.
         by_own_name: Whether a file speaks of the image of its own stem.
-
-    Returns:
-        `Matches`.
     """
     index = ImageIndex(images)
     matches = Matches(defaultdict(list), {}, [], [])
@@ -71,8 +76,8 @@ def match(claims, images, *, by_own_name):
         else:
             matches.claims[image].append(claim)
     matches.rejected.extend(folders.remarks())
-    for image, candidates in lenient.items():
-        _take_lenient(matches, image, candidates)
+    for only, candidates in lenient.items():
+        _take_lenient(matches, only, candidates)
     if by_own_name:
         _doubt_own_names(matches, index, claims)
     return matches
@@ -154,7 +159,7 @@ class _Folders:
 class ImageIndex:
     """Images by path, by name and by stem."""
 
-    def __init__(self, images):
+    def __init__(self, images: Iterable[str]):
         self._images = set(images)
         self._by_path = defaultdict(list)
         self._by_bare_path = defaultdict(list)
@@ -167,7 +172,7 @@ class ImageIndex:
             self._by_name[name].append(image)
             self._by_stem[posixpath.splitext(name)[0]].append(image)
 
-    def direct(self, file, name):
+    def direct(self, file: str, name: str) -> tuple[list[str], bool]:
         """The images at the path that a file names, seen from its own folder.
 
         Or, as the folders are often those of another computer, of that name beside it,
@@ -182,7 +187,7 @@ class ImageIndex:
                 return found, candidate != name
         return [], False
 
-    def lenient(self, file, name, *, by_own_name):
+    def lenient(self, file: str, name: str, *, by_own_name: bool) -> list[str]:
         """The images that may be meant: by other folder, ending or the file's stem."""
         base = posixpath.basename(name)
         stem = posixpath.splitext(base)[0]
@@ -196,12 +201,12 @@ class ImageIndex:
             steps.append(lambda: self.of_stem(file))
         return next((found for step in steps if (found := step())), [])
 
-    def own(self, file):
+    def own(self, file: str) -> list[str]:
         """The images of a file's own stem, in or beside its folder."""
         stem = posixpath.splitext(posixpath.basename(file))[0]
         return self._near(file, stem, self._bare)
 
-    def of_stem(self, file):
+    def of_stem(self, file: str) -> list[str]:
         """All images of a file's own stem, wherever they lie."""
         stem = posixpath.splitext(posixpath.basename(file))[0]
         return self._by_stem.get(_composed(stem).casefold(), [])

@@ -4,7 +4,8 @@ import json
 import posixpath
 import unicodedata
 from collections import defaultdict
-from pathlib import PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from preprocessing.images import is_image
@@ -15,6 +16,7 @@ from preprocessing.importing.annotation_readers import (
     read_files,
     readers,
 )
+from preprocessing.importing.doubts import Read
 from preprocessing.importing.image_label import is_normal
 from preprocessing.importing.label_tables import find_tables, read_table
 from preprocessing.importing.matching import match
@@ -27,18 +29,24 @@ class Others(NamedTuple):
     """What other sources say.
 
     Attributes:
-        spoken: Dict of image -> the file of another layout that speaks of it, other
+        spoken: By image, the file of another layout that speaks of it, other
             than as good.
-        against: Dict of image -> why it may have a defect, by another source.
+        against: By image, why it may have a defect, by another source.
         by_id: A file with annotations of images by a number alone, or "".
     """
 
-    spoken: dict
-    against: dict
+    spoken: dict[str, str]
+    against: dict[str, str]
     by_id: str
 
 
-def read_others(folder, files, images, read, normal_name):
+def read_others(
+    folder: Path,
+    files: Sequence[str],
+    images: Sequence[str],
+    read: Read,
+    normal_name: str,
+) -> Others:
     """What files beside those of the layout say, as `Others`."""
     left = [name for name in files if name not in read.used]
     of_kinds = {kind: readers(folder, left, kind) for kind in kinds(folder, left)}

@@ -1,13 +1,13 @@
-"""One annotated shape as an instance, from its outlines or its box.
+"""One annotated shape as an instance, from its outlines or its box."""
 
-An instance is `{"label": name, "bbox": [x, y, width, height], "polygons": [...]}` in
-pixels, each polygon `[x0, y0, x1, y1, ...]`; no polygons when only a box is known.
-"""
-
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
+
+from preprocessing.instances import Instance
 
 BROKEN = (
     KeyError,
@@ -25,21 +25,23 @@ class Shapes(NamedTuple):
     """What a list of shapes gave.
 
     Attributes:
-        instances: See the module.
+        instances: In the order of the shapes.
         problems: One text per shape that cannot be used.
         remarks: One text per shape of which a part was used.
     """
 
-    instances: list
-    problems: list
-    remarks: list
+    instances: list[Instance]
+    problems: list[str]
+    remarks: list[str]
 
 
-def read_shapes(items, convert, name):
+def read_shapes(
+    items: object, convert: Callable[[Any], tuple[Instance, str]], name: str
+) -> Shapes:
     """Converts shapes one by one, so that a bad one does not discard the others.
 
     Args:
-        items: A list.
+        items: A list; anything else is a problem.
         convert: From a shape to `(instance, remark)`; it raises one of BROKEN.
         name: What a shape is called.
     """
@@ -59,21 +61,27 @@ def read_shapes(items, convert, name):
     return shapes
 
 
-def box_shape(label, corners):
+def box_shape(label: object, corners: ArrayLike) -> tuple[Instance, str]:
     """The instance of a box with any two opposite corners, and no remark."""
     label = clean_label(label)
     low, high = _limits(label, np.asarray(corners, float).reshape(-1, 2))
     return {"label": label, "bbox": _box(low, high), "polygons": []}, ""
 
 
-def outline_shape(label, outlines, *, corners=None, pixel=0):
+def outline_shape(
+    label: object,
+    outlines: Iterable[ArrayLike],
+    *,
+    corners: ArrayLike | None = None,
+    pixel: int = 0,
+) -> tuple[Instance, str]:
     """The instance of its outlines of `(x, y)` points, and a remark.
 
     Outlines that cannot be used are left out; where none is left the box stands in.
 
     Args:
         label: Class name.
-        outlines: Lists of points.
+        outlines: The points of each.
         corners: Two corners of a box, or None.
         pixel: 1 where the points are the pixels of the rim, which belong to the box.
     """
@@ -96,7 +104,7 @@ def outline_shape(label, outlines, *, corners=None, pixel=0):
     return {"label": label, "bbox": _box(low, high), "polygons": polygons}, remark
 
 
-def scaled(instance, size):
+def scaled(instance: Instance, size: tuple[int, int]) -> Instance:
     """An instance in shares of the image's width and height, in pixels of its size."""
     height, width = size
     x, y, box_width, box_height = instance["bbox"]
@@ -110,7 +118,7 @@ def scaled(instance, size):
     }
 
 
-def mask_outlines(mask):
+def mask_outlines(mask: np.ndarray) -> list[np.ndarray]:
     """The outer outlines of a mask `(height, width)`, each of 3 points or more."""
     outlines, _ = cv2.findContours(
         np.ascontiguousarray(mask, np.uint8),
@@ -126,7 +134,7 @@ def mask_outlines(mask):
     ]
 
 
-def clean_label(label):
+def clean_label(label: object) -> str:
     """A label as the name of a folder; ValueError where it cannot be one."""
     if isinstance(label, int) and not isinstance(label, bool):
         label = str(label)
@@ -137,7 +145,7 @@ def clean_label(label):
     return text
 
 
-def reason_of(error):
+def reason_of(error: Exception) -> str:
     return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
 
 

@@ -1,15 +1,20 @@
 """Annotations of images that EXIF turns: their boxes may be those of the raw pixels."""
 
+from collections.abc import Iterable, Sequence
+
 from preprocessing.importing.found_image import Rejected
+from preprocessing.instances import Instance
 
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 
 
-def turn_instances(instances, orientation, size):
+def turn_instances(
+    instances: Iterable[Instance], orientation: int, size: tuple[int, int]
+) -> list[Instance]:
     """Turns instances from the raw pixels to the image as it is shown.
 
     Args:
-        instances: See `shapes.py`.
+        instances: Of one image, in raw pixels.
         orientation: Of EXIF, one of SIDEWAYS.
         size: `(height, width)` of the image as it is shown.
     """
@@ -38,12 +43,12 @@ def _turned(instance, turn):
     return {**instance, "bbox": box, "polygons": polygons}
 
 
-def is_mask_unclear(size, orientation):
+def is_mask_unclear(size: tuple[int, int], orientation: int) -> bool:
     """Whether a mask of this size may be of the raw pixels or of the turned picture."""
     return orientation > 1 and (orientation not in SIDEWAYS or size[0] == size[1])
 
 
-def remark_unclear(sources, what="boxes"):
+def remark_unclear(sources: Sequence[str], what: str = "boxes") -> list[Rejected]:
     """One remark on the images of which it cannot be told whether they were turned."""
     if not sources:
         return []

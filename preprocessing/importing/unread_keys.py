@@ -1,6 +1,7 @@
 """Keys of an annotation file that no reader knows, but that may name a defect."""
 
 import re
+from collections.abc import Container, Mapping
 
 from preprocessing.normal_names import is_normal_name
 
@@ -14,14 +15,14 @@ _LABEL_WORDS = frozenset(
 _HARMLESS = frozenset("extra metadata meta events otherdata license".split())
 
 
-def unread_keys(content, known):
+def unread_keys(content: Mapping[str, object], known: Container[str]) -> list[str]:
     """One problem for every key that may name a defect and is not read.
 
     These are keys that are called so, and lists of groups or groups, with a value that
     is neither empty nor the name of a good part.
 
     Args:
-        content: Dict of key -> value.
+        content: Of a file or a part of it.
         known: Keys that are read, or harmless.
     """
     return [
@@ -44,7 +45,7 @@ def _is_nested(value):
     return any(isinstance(each, dict | list) for each in inner)
 
 
-def says_something(value):
+def says_something(value: object) -> bool:
     """Whether a value is more than empty, zero, false or the name of a good part."""
     if isinstance(value, list):
         return any(map(says_something, value))

@@ -1,7 +1,8 @@
 """Instances from the text files of YOLO, with the names of data.yaml or classes.txt."""
 
 import posixpath
-from pathlib import PurePosixPath
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 import yaml
 
@@ -13,7 +14,7 @@ from preprocessing.importing.shapes import box_shape, outline_shape, read_shapes
 _NAME_FILES = ("classes.txt", "obj.names", "labels.txt", "_darknet.labels")
 
 
-def find_yolo(folder, files):
+def find_yolo(folder: Path, files: Sequence[str]) -> tuple[list[str], dict[int, str]]:
     """The text files that bear an image's name and hold rows of YOLO, and the names.
 
     Args:
@@ -36,11 +37,11 @@ def find_yolo(folder, files):
     return texts, _read_names(folder, files)
 
 
-def read_yolo(folder, file, names):
+def read_yolo(folder: Path, file: str, names: Mapping[int, str]) -> list[Annotation]:
     """Reads one text file: boxes, or outlines where a row has more than five numbers.
 
     Returns:
-        A list with one `Annotation`, whose coordinates are shares of the image's size.
+        One, whose coordinates are shares of the image's size.
     """
 
     def convert(row):

@@ -1,5 +1,7 @@
 """Clusters from links between images, cut where a chain has unlike ends."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import coo_array
@@ -9,14 +11,16 @@ from scipy.spatial.distance import squareform
 MAX_COMPARED = 300  # images of which all pairs are held against each other
 
 
-def join(numbers, first, second):
+def join(numbers: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Numbers of clusters after links between pairs of images, `(images,)`."""
     links = (np.ones(len(first), bool), (numbers[first], numbers[second]))
     graph = coo_array(links, shape=(len(numbers), len(numbers)))
     return connected_components(graph, directed=False)[1][numbers]
 
 
-def bounded_clusters(numbers, unlike):
+def bounded_clusters(
+    numbers: np.ndarray, unlike: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
     """Cuts what hangs together into clusters whose every pair is alike.
 
     Complete linkage. Of more than MAX_COMPARED images, stretches are cut first.

@@ -2,13 +2,16 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 
 PATTERNS = (r"(.+)\.rf\.", r"(.+?)[_-](?:aug|flip|rot|copy)", r"(.+)[_-]\d+$")
 SHARED = 0.5  # of the images must share what the pattern finds with another
 MIN_STEMS = 3  # of a class; one or two name the class or a recording, no picture
 
 
-def suggest_pattern(sample_ids, splits):
+def suggest_pattern(
+    sample_ids: Sequence[str], splits: Sequence[str]
+) -> tuple[str, int, int] | None:
     """A pattern by which names group images that the split puts apart.
 
     Args:

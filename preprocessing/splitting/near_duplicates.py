@@ -1,5 +1,6 @@
 """Near-duplicates: images so alike that one of them must not judge the other."""
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -37,7 +38,7 @@ class Fingerprint(NamedTuple):
     structure: np.ndarray | None = None
 
 
-def fingerprint(image):
+def fingerprint(image: np.ndarray) -> Fingerprint:
     """Computes what near-duplicates and other pictures of one part are found by.
 
     Args:
@@ -56,14 +57,14 @@ def fingerprint(image):
     return Fingerprint(bits, thumbnail, lines)
 
 
-def cluster(fingerprints):
+def cluster(fingerprints: Sequence[Fingerprint]) -> np.ndarray:
     """Numbers the clusters that near-duplicates make, no two of one far apart.
 
     Links alone would join unlike images where parts differ by small steps: chains
     are cut so that no pair of a cluster differs by more than two links may.
 
     Args:
-        fingerprints: List of `Fingerprint`.
+        fingerprints: Of each image.
 
     Returns:
         Integer array `(images,)`; images of one cluster share a number.
@@ -76,7 +77,7 @@ def cluster(fingerprints):
     return bounded_clusters(linked(fingerprints), unlike)
 
 
-def linked(fingerprints):
+def linked(fingerprints: Sequence[Fingerprint]) -> np.ndarray:
     """Numbers what hangs together by near-duplicates, chains uncut, `(images,)`."""
     numbers = np.arange(len(fingerprints))
     pairs = near_duplicate_pairs(fingerprints, lambda a, b: numbers[a] != numbers[b])
@@ -85,11 +86,13 @@ def linked(fingerprints):
     return numbers
 
 
-def grey_differences(fingerprints, members):
+def grey_differences(
+    fingerprints: Sequence[Fingerprint], members: np.ndarray
+) -> np.ndarray:
     """Mean differences of the thumbnails of some images, turned to fit best.
 
     Args:
-        fingerprints: List of `Fingerprint`.
+        fingerprints: Of each image.
         members: Positions of the images, `(members,)`.
 
     Returns:
@@ -115,17 +118,19 @@ def grey_differences(fingerprints, members):
     return np.minimum(best, best.T)
 
 
-def turn_pictures(pictures, turn):
+def turn_pictures(pictures: np.ndarray, turn: int) -> np.ndarray:
     """One of the flips and quarter turns of pictures; turn 0 leaves them."""
     turned = np.rot90(pictures, turn % 4, axes=(1, 2))
     return turned[:, :, ::-1] if turn >= 4 else turned
 
 
-def has_twin(fingerprints, asked, others):
+def has_twin(
+    fingerprints: Sequence[Fingerprint], asked: np.ndarray, others: np.ndarray
+) -> np.ndarray:
     """Which of the images asked for have a near-duplicate among the others.
 
     Args:
-        fingerprints: List of `Fingerprint`.
+        fingerprints: Of each image.
         asked, others: Bool, `(images,)`; no image is both.
 
     Returns:
@@ -143,7 +148,7 @@ def has_twin(fingerprints, asked, others):
     return found
 
 
-def max_grey_difference(fingerprints):
+def max_grey_difference(fingerprints: Sequence[Fingerprint]) -> float:
     """How far the greys of near-duplicates may lie apart, of 255.
 
     Half as far as those of any two images, as good parts alike by nature must not
@@ -166,20 +171,23 @@ def max_grey_difference(fingerprints):
 class Lines(NamedTuple):
     """`maps`: of each image. `limit`: what images of one part share at least."""
 
-    maps: list
+    maps: list[np.ndarray]
     limit: float
 
 
-def telling_lines(fingerprints):
+def telling_lines(fingerprints: Sequence[Fingerprint]) -> Lines | None:
     """`Lines`, or None where they cannot tell one part from another."""
-    maps = [item.structure for item in fingerprints]
-    if len(maps) < MIN_IMAGES or any(each is None for each in maps):
+    maps = [item.structure for item in fingerprints if item.structure is not None]
+    if len(maps) < max(MIN_IMAGES, len(fingerprints)):
         return None
     limit = shared_by_one_part(maps)
     return None if limit is None else Lines(maps, limit)
 
 
-def near_duplicate_pairs(fingerprints, is_needed):
+def near_duplicate_pairs(
+    fingerprints: Sequence[Fingerprint],
+    is_needed: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields the pairs with a near hash whose pixels agree as well, some at once.
 
     One of the two may be flipped or turned by quarters. The hashes are compared
@@ -189,7 +197,7 @@ def near_duplicate_pairs(fingerprints, is_needed):
     ground are all of one grey: where parts lie anyhow, they must share their lines.
 
     Args:
-        fingerprints: List of `Fingerprint`.
+        fingerprints: Of each image.
         is_needed: Takes two arrays of positions, tells for each pair whether it is
             still of interest; called again after each yield.
 

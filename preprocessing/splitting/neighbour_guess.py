@@ -1,9 +1,19 @@
 """A leak test that can fail: what the most similar image of train gives away."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 
 from preprocessing.splitting.series import last_numbers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from preprocessing.splitting.near_duplicates import Fingerprint
 
 NUM_STRETCHES = 10  # of each class, by the numbers in names
 NUM_RESAMPLES = 1000
@@ -12,7 +22,9 @@ MAX_ASKED = 3000  # images on each side; more make the figure no surer
 CLEARLY = 0.05  # a smaller lead is no sign, however sure
 
 
-def neighbour_guess(fingerprints, table):
+def neighbour_guess(
+    fingerprints: Sequence[Fingerprint], table: pd.DataFrame
+) -> dict[str, float | bool] | None:
     """How often a nearest neighbour in train names the class, and what is usual.
 
     Judged images are held against the same guess inside train, where the image's own

@@ -1,9 +1,17 @@
 """What an engineer should know of a split before training on it, as sentences."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from preprocessing.manifest import SPLITS
 from preprocessing.splitting.names import suggest_pattern
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COVERS = (
     "near-copies of whole images, flipped and turned ones too; not: the same part "
@@ -23,7 +31,7 @@ GROUNDS = {
 }
 
 
-def split_remarks(info, originals):
+def split_remarks(info: Mapping[str, Any], originals: pd.DataFrame) -> list[str]:
     """Sentences on what the split was checked for and what it cannot show.
 
     Args:
@@ -41,14 +49,14 @@ def split_remarks(info, originals):
     ]
 
 
-def leak_text(info):
+def leak_text(info: Mapping[str, Any]) -> str:
     return (
         f"expected leak: {info['leak']:.1%} of the validate and test images have a "
         f"copy in train (looked for: {COVERS})"
     )
 
 
-def neighbour_text(info):
+def neighbour_text(info: Mapping[str, Any]) -> Iterator[str]:
     """One sentence, or none where nothing could be compared."""
     guess = info.get("neighbour_guess")
     if guess:

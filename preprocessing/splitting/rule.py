@@ -1,6 +1,9 @@
 """The rule that a data set is split by, from the flags to the manifest's columns."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -8,6 +11,7 @@ from goodparts.command import InputError
 from preprocessing.clips import name_clips
 from preprocessing.manifest import SPLITS
 from preprocessing.splitting.choices import BLOCK, GROUPINGS, PROTOCOLS, SHARES
+from preprocessing.splitting.near_duplicates import Fingerprint
 from preprocessing.splitting.same_part import same_part_groups
 from preprocessing.splitting.split import (
     assign_groups,
@@ -15,6 +19,9 @@ from preprocessing.splitting.split import (
     split_groups,
     split_in_time,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class SplitRule(NamedTuple):
@@ -29,7 +36,7 @@ class SplitRule(NamedTuple):
         protocol: "grouped", or "official" to keep the test set of the MVTec layout.
     """
 
-    shares: tuple = SHARES
+    shares: tuple[float, float, float] = SHARES
     seed: int = 0
     grouping: str = GROUPINGS[0]
     pattern: str | None = None
@@ -37,7 +44,7 @@ class SplitRule(NamedTuple):
     protocol: str = PROTOCOLS[0]
 
 
-def check_rule(rule):
+def check_rule(rule: SplitRule) -> None:
     """Raises InputError for values that are out of range or do not go together."""
     check_shares(rule.shares)
     if (rule.grouping == "pattern") != (rule.pattern is not None):
@@ -51,12 +58,17 @@ def check_rule(rule):
         )
 
 
-def describe_rule(rule):
+def describe_rule(rule: SplitRule) -> dict[str, Any]:
     """The rule as it stands in dataset.json."""
     return {**rule._asdict(), "shares": dict(zip(SPLITS, rule.shares, strict=True))}
 
 
-def split_table(table, fingerprints, rule, normal_class):
+def split_table(
+    table: pd.DataFrame,
+    fingerprints: Sequence[Fingerprint],
+    rule: SplitRule,
+    normal_class: str | None,
+) -> dict[str, int]:
     """Fills the columns group, clip, frame and split of a table of `place_files`.
 
     Rows that belong to no split, the gaps of a chronological one, get "".
@@ -64,7 +76,7 @@ def split_table(table, fingerprints, rule, normal_class):
     Args:
         table: Changed in place.
         fingerprints: Of each row.
-        rule: A `SplitRule` that was checked.
+        rule: One that was checked.
         normal_class: The class of good parts.
 
     Returns:

@@ -1,9 +1,12 @@
 """Pictures of one part: near-copies, the same lines under other light, and series."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from preprocessing.splitting.linkage import bounded_clusters, join
 from preprocessing.splitting.near_duplicates import (
+    Fingerprint,
     grey_differences,
     linked,
     max_grey_difference,
@@ -20,11 +23,13 @@ MAX_OVERLAID = 150  # images of which all pairs are laid over each other
 MOST = 0.5  # of a series' neighbours that must share their lines
 
 
-def same_part_groups(fingerprints, labels, names):
+def same_part_groups(
+    fingerprints: Sequence[Fingerprint], labels: Sequence[str], names: Sequence[str]
+) -> tuple[np.ndarray, dict[str, int]]:
     """Numbers the images that must stay together, and says why they do.
 
     Args:
-        fingerprints: List of `Fingerprint`.
+        fingerprints: Of each image.
         labels, names: Of each image; the names of the files.
 
     Returns:

@@ -1,6 +1,7 @@
 """Series: files whose numbers run close together, far from those of the next run."""
 
 import re
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -9,13 +10,13 @@ MIN_NUMBERS = 12
 MIN_RUNS = 3  # of a class; fewer are rather days or batches than parts
 
 
-def last_numbers(names):
+def last_numbers(names: Iterable[str]) -> list[int]:
     """The last number in each name, -1 without one."""
     found = [re.findall(r"\d+", name) for name in names]
     return [int(numbers[-1]) if numbers else -1 for numbers in found]
 
 
-def find_runs(labels, names):
+def find_runs(labels: Sequence[str], names: Sequence[str]) -> np.ndarray | None:
     """Numbers the runs of file numbers within each class, where there are any.
 
     Args:

@@ -1,16 +1,24 @@
 """Groups that must stay together, and their way into train, validate and test."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from goodparts.command import InputError
 from preprocessing.manifest import SPLITS
 from preprocessing.splitting.choices import BLOCK
-from preprocessing.splitting.near_duplicates import has_twin
+from preprocessing.splitting.near_duplicates import Fingerprint, has_twin
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def check_shares(shares):
+def check_shares(shares: Sequence[float]) -> None:
     """Raises InputError unless the three shares are positive and sum to 1."""
     positive = len(shares) == 3 and all(share > 0 for share in shares)
     if not (positive and abs(sum(shares) - 1) <= 1e-6):
@@ -20,7 +28,14 @@ def check_shares(shares):
         )
 
 
-def assign_groups(table, clusters, *, grouping, pattern=None, block=BLOCK):
+def assign_groups(
+    table: pd.DataFrame,
+    clusters: np.ndarray | None,
+    *,
+    grouping: str,
+    pattern: str | None = None,
+    block: int = BLOCK,
+) -> list[str]:
     """Names the group of every image.
 
     Args:
@@ -34,12 +49,14 @@ def assign_groups(table, clusters, *, grouping, pattern=None, block=BLOCK):
         block: For "blocks" and "chronological", frames in a group.
 
     Returns:
-        List of group names, one per row.
+        Group names, one per row.
     """
     ids, labels = table["sample_id"].tolist(), table["label"].tolist()
     if grouping == "none":
         return ids
     if grouping == "near_duplicates":
+        if clusters is None:
+            raise ValueError("near_duplicates needs the cluster of each image.")
         first_member = {}
         for number, sample_id in zip(clusters, ids, strict=True):
             first_member.setdefault(number, sample_id)
@@ -52,7 +69,9 @@ def assign_groups(table, clusters, *, grouping, pattern=None, block=BLOCK):
     ]
 
 
-def split_groups(labels, groups, *, shares, seed):
+def split_groups(
+    labels: ArrayLike, groups: ArrayLike, *, shares: Sequence[float], seed: int
+) -> list[str]:
     """Deals whole groups to the splits so that every class has its shares.
 
     The largest groups go first, each to the split that lacks its classes most.
@@ -63,7 +82,7 @@ def split_groups(labels, groups, *, shares, seed):
         seed: Of the order among groups of equal size.
 
     Returns:
-        List of split names, one per image.
+        Split names, one per image.
 
     Raises:
         InputError: If a class has fewer than 3 groups, or cannot reach a split.
@@ -84,7 +103,9 @@ def split_groups(labels, groups, *, shares, seed):
     return [SPLITS[split_of[index]] for index in group_index]
 
 
-def split_in_time(labels, order, *, shares, gap=BLOCK):
+def split_in_time(
+    labels: ArrayLike, order: ArrayLike, *, shares: Sequence[float], gap: int = BLOCK
+) -> list[str]:
     """The first share of each class's frames trains, the last tests.
 
     Args:
@@ -94,7 +115,7 @@ def split_in_time(labels, order, *, shares, gap=BLOCK):
         gap: Frames left out before validate and before test.
 
     Returns:
-        List of split names, "" for the frames left out.
+        Split names, "" for the frames left out.
     """
     labels, order = np.asarray(labels), np.asarray(order)
     splits = np.full(len(labels), "", object)
@@ -115,7 +136,9 @@ def split_in_time(labels, order, *, shares, gap=BLOCK):
     return splits.tolist()
 
 
-def grouped_folds(labels, groups, *, num_folds=5, seed=0):
+def grouped_folds(
+    labels: ArrayLike, groups: ArrayLike, *, num_folds: int = 5, seed: int = 0
+) -> np.ndarray:
     """Deals whole groups to folds that have every class alike.
 
     Without any one fold, the rest still has every class. A class of few groups is in
@@ -145,7 +168,9 @@ def grouped_folds(labels, groups, *, num_folds=5, seed=0):
     return fold_of[group_index]
 
 
-def hold_out(labels, groups, *, share=0.15, seed=0):
+def hold_out(
+    labels: ArrayLike, groups: ArrayLike, *, share: float = 0.15, seed: int = 0
+) -> np.ndarray:
     """Holds out whole groups of train for early stopping and checkpoint choice.
 
     Args:
@@ -219,7 +244,7 @@ def _deal(counts, order, shares):
     return part_of
 
 
-def expected_leak(splits, fingerprints):
+def expected_leak(splits: Sequence[str], fingerprints: Sequence[Fingerprint]) -> float:
     """Share of validate and test images with a near-duplicate in train."""
     in_train = np.array([split == "train" for split in splits], bool)
     judged = np.array([split in ("validate", "test") for split in splits], bool)
