@@ -7,6 +7,10 @@ training, then half a minute. Augmented copies are left out: SIFT does not mind
 rotation, and the SVM weighs the classes alike.
 """
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from bovw.bag import Bag, class_probabilities, read_bag, save_bag, word_evidence
@@ -24,8 +28,9 @@ from evaluation.predictor import Predictor, classifier_prediction
 from evaluation.run_folder import read_run
 from evaluation.run_writer import start_run
 from goodparts.command import InputError, command_line
+from goodparts.files import PathLike
 from preprocessing.datasets import choose_image_size
-from preprocessing.manifest import check_classes, is_copy, read_dataset
+from preprocessing.manifest import Dataset, check_classes, is_copy, read_dataset
 from svm import fit_svm
 
 PIXELS = 224 * 224
@@ -35,17 +40,17 @@ CACHE = ".descriptors"  # in the folder of all run folders
 
 def train(
     *,
-    model="bovw",
-    data,
-    runs="runs",
-    seed=0,
-    image_size=None,
-    features=FEATURES[0],
-    points=POINTS[0],
-    num_words=NUM_WORDS,
-    weighting=WEIGHTINGS[0],
-    whiten=True,
-):
+    model: str = "bovw",
+    data: PathLike,
+    runs: PathLike = "runs",
+    seed: int = 0,
+    image_size: Sequence[int] | None = None,
+    features: str = FEATURES[0],
+    points: str = POINTS[0],
+    num_words: int = NUM_WORDS,
+    weighting: str = WEIGHTINGS[0],
+    whiten: bool = True,
+) -> Path:
     """Trains vocabulary and SVM and writes the run folder.
 
     Args:
@@ -92,7 +97,9 @@ def train(
     return run.folder
 
 
-def fit_bag(dataset, arguments, *, seed, cache):
+def fit_bag(
+    dataset: Dataset, arguments: Mapping[str, Any], *, seed: int, cache: PathLike
+) -> Bag:
     """Learns a `Bag` from the originals of `train`.
 
     Args:
@@ -108,7 +115,7 @@ def fit_bag(dataset, arguments, *, seed, cache):
     settings = Settings(arguments["image_size"], features, arguments["points"])
     rows = dataset.rows("train")
     rows = rows[~is_copy(rows)].reset_index(drop=True)
-    store = DescriptorStore(dataset, rows, settings, cache)
+    store = DescriptorStore(dataset, rows, settings, Path(cache))
     vocabulary = learn_vocabulary(
         store,
         features=features,
@@ -132,7 +139,7 @@ def fit_bag(dataset, arguments, *, seed, cache):
     return Bag(settings, vocabulary, svm, word_evidence(values, rows["label"]))
 
 
-def load_bag(run_folder):
+def load_bag(run_folder: PathLike) -> Bag:
     """Loads the bag of a run folder.
 
     Raises:
@@ -148,11 +155,11 @@ def load_bag(run_folder):
     settings = Settings(
         tuple(arguments["image_size"]), arguments["features"], arguments["points"]
     )
-    files = (run.folder / name for name in ("vocabulary.npz", "svm.npz"))
+    files = run.folder / "vocabulary.npz", run.folder / "svm.npz"
     return read_bag(*files, settings)
 
 
-def load_predictor(run_folder):
+def load_predictor(run_folder: PathLike) -> Predictor:
     """Loads vocabulary and SVM of a run folder as a `Predictor`."""
     return _predictor(load_bag(run_folder), read_run(run_folder).config["normal_class"])
 

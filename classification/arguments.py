@@ -5,6 +5,7 @@ from pathlib import Path
 
 from backbones import BACKBONES
 from goodparts.command import InputError, positive_int
+from goodparts.files import PathLike
 
 HEAD_RATE, FEATURES_RATE = 1e-3, 2e-4
 LABEL_SMOOTHING = 0.1
@@ -12,30 +13,37 @@ LOSSES = ("weighted", "cross_entropy", "focal")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    size = {"type": positive_int, "nargs": 2, "metavar": ("HEIGHT", "WIDTH")}
-    parser.add_argument("--image-size", **size, help="chosen by itself if left out")
+    parser.add_argument(
+        "--image-size",
+        type=positive_int,
+        nargs=2,
+        metavar=("HEIGHT", "WIDTH"),
+        help="chosen from the images if left out",
+    )
     parser.add_argument("--weights", default="imagenet", help="imagenet, none, a file")
     parser.add_argument("--alpha", type=float, help="width of mobilenetv2, e.g. 0.35")
     parser.add_argument(
         "--epochs",
         type=_number(int, 0, 10_000),
-        help="of fine-tuning (0: the head alone) or from scratch; by itself if none",
+        help="of fine-tuning (0: the head alone) or from scratch; chosen if left out",
     )
     parser.add_argument(
         "--batch-size", type=positive_int, default=32, help="images in a step"
     )
-    rate = {"type": _number(float, 1e-9, 1.0), "metavar": "RATE"}
+    rate = _number(float, 1e-9, 1.0)
     parser.add_argument(
         "--head-rate",
         default=HEAD_RATE,
-        **rate,
-        help="greatest learning rate of the head",
+        type=rate,
+        metavar="RATE",
+        help="highest learning rate of the head",
     )
     parser.add_argument(
         "--features-rate",
         default=FEATURES_RATE,
-        **rate,
-        help="the same of the pretrained features",
+        type=rate,
+        metavar="RATE",
+        help="highest learning rate of the pretrained features",
     )
     parser.add_argument(
         "--unfreeze",
@@ -76,7 +84,7 @@ def parse_schedule(text: str) -> dict[int, int]:
         InputError: If it is no such list, or epochs or blocks go back.
     """
     try:
-        pairs = [tuple(map(int, part.split(":"))) for part in text.split(",")]
+        pairs = (map(int, part.split(":")) for part in text.split(","))
         epochs, blocks = zip(*pairs, strict=True)
     except ValueError:
         epochs, blocks = (), ()
@@ -90,7 +98,7 @@ def parse_schedule(text: str) -> dict[int, int]:
             "--unfreeze must name epochs from 0 on and numbers of blocks, neither "
             f"falling, such as 0:2,10:4,15:8. Received: {text!r}."
         )
-    return dict(pairs)
+    return dict(zip(epochs, blocks, strict=True))
 
 
 def choose_schedule(
@@ -130,7 +138,7 @@ def choose_schedule(
     return text
 
 
-def choose_weights(model: str, weights: str | Path) -> str:
+def choose_weights(model: str, weights: PathLike) -> str:
     """ "imagenet", "none" or the whole path of a file; "none" for small_cnn."""
     weights = str(weights)
     if model not in BACKBONES:

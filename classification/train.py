@@ -7,6 +7,7 @@ cores some 180 images/s for the features of MobileNetV2, seconds for the head, a
 about two minutes for 400 steps of fine-tuning.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from backbones import BACKBONES, find_weights
@@ -20,29 +21,31 @@ from classification.arguments import (
     choose_weights,
 )
 from classification.image_size import choose_size
+from evaluation.predictor import Predictor
 from evaluation.run_folder import read_run
 from evaluation.run_writer import start_run
+from goodparts.files import PathLike
 from preprocessing.manifest import check_classes, read_dataset
 
 
 def train(
     *,
-    model,
-    data,
-    runs="runs",
-    seed=0,
-    image_size=None,
-    weights="imagenet",
-    alpha=None,
-    epochs=None,
-    batch_size=32,
-    head_rate=HEAD_RATE,
-    features_rate=FEATURES_RATE,
-    unfreeze=None,
-    loss=LOSSES[0],
-    label_smoothing=LABEL_SMOOTHING,
-    resume=None,
-):
+    model: str,
+    data: PathLike,
+    runs: PathLike = "runs",
+    seed: int = 0,
+    image_size: Sequence[int] | None = None,
+    weights: PathLike = "imagenet",
+    alpha: float | None = None,
+    epochs: int | None = None,
+    batch_size: int = 32,
+    head_rate: float = HEAD_RATE,
+    features_rate: float = FEATURES_RATE,
+    unfreeze: str | None = None,
+    loss: str = LOSSES[0],
+    label_smoothing: float = LABEL_SMOOTHING,
+    resume: PathLike | None = None,
+) -> Path:
     """Trains a classifier and writes its run folder.
 
     Args:
@@ -69,10 +72,11 @@ def train(
     dataset = read_dataset(data, check_files=True)
     check_classes(dataset)
     weights = choose_weights(model, weights)
+    alpha = choose_alpha(model, alpha)
     arguments = {
         "image_size": choose_size(model, dataset, image_size),
         "weights": weights,
-        "alpha": choose_alpha(model, alpha),
+        "alpha": alpha,
         "epochs": epochs,
         "batch_size": batch_size,
         "head_rate": head_rate,
@@ -82,7 +86,7 @@ def train(
         "label_smoothing": label_smoothing,
     }
     if model in BACKBONES:
-        find_weights(model, weights, arguments["alpha"] or 1.0)
+        find_weights(model, weights, alpha or 1.0)
     with start_run(
         runs,
         model=model,
@@ -112,7 +116,7 @@ def _fit(run, dataset, *, model, arguments, seed):
     run.finish(predictor, dataset)
 
 
-def load_predictor(run_folder):
+def load_predictor(run_folder: PathLike) -> Predictor:
     """Loads the trained classifier of a run folder as a `Predictor`."""
     from classification.predictor import make_predictor, read_classifier
 

@@ -3,11 +3,18 @@
 goodparts evaluate RUN [RUN ...]
 """
 
+from __future__ import annotations
+
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from goodparts.command import InputError, reason
 from goodparts.loading import loading
+
+if TYPE_CHECKING:
+    from evaluation.run_folder import Run
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -23,7 +30,7 @@ def run(arguments: Namespace) -> None:
         print(evaluation_text(evaluate_run(found, load_explain(found))))
 
 
-def load_explain(run):
+def load_explain(run: Run) -> Callable | None:
     """The `explain` of a run's predictor, or None; loads it only if it has a use.
 
     The numbers do not need the model, so one that cannot be loaded is only a note.

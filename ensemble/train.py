@@ -7,6 +7,7 @@ combiner is tried, and the simplest that is as good as the best on `validate`, o
 fold, becomes a run folder like any other model's.
 """
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +24,19 @@ from evaluation.run_folder import member_folders, read_run, write_results
 from evaluation.run_writer import start_run
 from goodparts.arrays import read_arrays
 from goodparts.command import InputError
-from goodparts.files import read_json, write_json
+from goodparts.files import PathLike, read_json, write_json
 from preprocessing.manifest import find_unchanged
 
 WITHOUT_DEFECTS = "soft"
 
 
-def train(members, *, combiner=None, runs="runs", seed=0):
+def train(
+    members: Sequence[PathLike],
+    *,
+    combiner: str | None = None,
+    runs: PathLike = "runs",
+    seed: int = 0,
+) -> Path:
     """Fits one combiner over finished runs and writes its run folder.
 
     The predictions of `validate` in the new run are out of fold, as the combiner
@@ -54,7 +61,13 @@ def train(members, *, combiner=None, runs="runs", seed=0):
     return _write(aligned, fit, found, combiner or found["chosen"], runs, seed)
 
 
-def train_all(members, combiners, *, runs="runs", seed=0):
+def train_all(
+    members: Sequence[PathLike],
+    combiners: Sequence[str],
+    *,
+    runs: PathLike = "runs",
+    seed: int = 0,
+) -> Iterator[Path]:
     """Like `train`, a run folder for each of several combiners; yields their paths."""
     aligned = align([read_run(member) for member in members])
     fit = cross_fit(aligned, _combiners(aligned, combiners), seed=seed)
@@ -102,7 +115,7 @@ def _write(members, fit, found, combiner, runs, seed):
     return run.folder
 
 
-def load_predictor(run_folder, members):
+def load_predictor(run_folder: PathLike, members: Sequence[Predictor]) -> Predictor:
     """Loads an ensemble as a `Predictor`.
 
     Args:
@@ -128,11 +141,12 @@ def load_predictor(run_folder, members):
         classes = [member.classes for member in members]
         return combine_predictions(combination, said, classes)
 
-    sizes = [member.image_size for member in members]
+    sizes = [member.image_size for member in members if member.image_size]
+    needs_whole = len(sizes) < len(members)
     return Predictor(
         run.config["classes"],
         run.config["normal_class"],
-        None if None in sizes else max(sizes, key=np.prod),
+        None if needs_whole else max(sizes, key=lambda size: size[0] * size[1]),
         predict,
         num_frames=num_frames,
     )

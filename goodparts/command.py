@@ -10,10 +10,14 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
 
 from goodparts.files import write_json
 
+T = TypeVar("T")
 TOLD_EVERY_S = 1.0
 _progress_path = None  # where `progress` also writes, see `progress_into`
 
@@ -23,7 +27,7 @@ class InputError(ValueError):
 
 
 @contextmanager
-def progress_into(path):
+def progress_into(path: Path) -> Iterator[None]:
     """While the block runs, `progress` also writes this file; then it is removed.
 
     It holds `what`, `step` of `total` and `seconds_left`, at most TOLD_EVERY_S old.
@@ -37,7 +41,15 @@ def progress_into(path):
         path.unlink(missing_ok=True)
 
 
-def progress(steps, what, total, *, unit="image", done=0, of=None):
+def progress(
+    steps: Iterable[T],
+    what: str,
+    total: int | None,
+    *,
+    unit: str = "image",
+    done: int = 0,
+    of: int | None = None,
+) -> Iterable[T]:
     """A progress bar around an iterable; none where nobody looks at a terminal.
 
     Args:
@@ -59,7 +71,7 @@ def progress(steps, what, total, *, unit="image", done=0, of=None):
 
 
 @contextmanager
-def working(what):
+def working(what: str) -> Iterator[None]:
     """Shows on a terminal that one long step is at work, and for how many seconds.
 
     For what has no steps that `progress` could count; neither stands in the other.
@@ -143,12 +155,12 @@ def command_parser(description: str, *, prog: str) -> argparse.ArgumentParser:
     )
 
 
-def seed(text):
+def seed(text: str) -> int:
     """argparse type: a whole number that every random generator takes."""
     return _whole_number(text, 0, 2**32 - 1)
 
 
-def positive_int(text):
+def positive_int(text: str) -> int:
     """argparse type: a whole number of 1 or more."""
     return _whole_number(text, 1, sys.maxsize)
 
@@ -168,13 +180,13 @@ def _whole_number(text, least, most):
     return value
 
 
-def reason(error):
+def reason(error: BaseException) -> str:
     """Why something failed, in words: of an OSError without number and path."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(text.split()).rstrip(".")
 
 
-def run_command(main):
+def run_command(main: Callable[[], object]) -> None:
     """Calls `main()` and turns mistakes, full disks and Ctrl-C into one line.
 
     Anything else is a fault of the program and keeps its traceback.

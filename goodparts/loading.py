@@ -9,6 +9,8 @@ A terminal shows that something happens, and Ctrl-C prints one line instead of a
 traceback: nothing has been begun then, so nothing is left half done.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import signal
@@ -41,7 +43,7 @@ def loading() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def end_at_ctrl_c():
+def end_at_ctrl_c() -> signal._HANDLER:
     """Ctrl-C now ends the process in one line; returns the handler of before."""
     # no exception: libraries may catch it while they are imported
     before = signal.getsignal(signal.SIGINT)

@@ -14,11 +14,13 @@ if __name__ == "__main__":
     start("boxes")
 
 import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from goodparts.command import InputError, command_line, progress
-from goodparts.files import write_text
+from goodparts.files import PathLike, write_text
 from preprocessing.images import image_size
 from preprocessing.instances import (
     draw_instances,
@@ -32,7 +34,7 @@ from preprocessing.manifest import SPLITS, read_dataset
 DATASETS = Path("dataset")
 
 
-def find_datasets(folders):
+def find_datasets(folders: Iterable[PathLike]) -> list[Path]:
     """The given folders, or every data set under dataset/ if none is given.
 
     Raises:
@@ -49,7 +51,7 @@ def find_datasets(folders):
     return found
 
 
-def create_boxes(folder):
+def create_boxes(folder: PathLike) -> int:
     """Writes the VOC files and instances.json of a data set, and prints a line.
 
     Twice gives the same files; those of images that are gone are removed.
@@ -98,13 +100,13 @@ def _agreeing(instances, mask, label):
     return instances if instances and same else parts
 
 
-def box_path(image_path):
+def box_path(image_path: PathLike) -> Path:
     """Where the VOC file of an image lies: `<split>/boxes/<class>/<stem>.xml`."""
     path = Path(image_path)
     return path.parents[2] / "boxes" / path.parent.name / f"{path.stem}.xml"
 
 
-def voc_text(sample):
+def voc_text(sample: Mapping[str, Any]) -> str:
     """Pascal VOC's XML of an image; `xmax = x + width`, so that xmax - xmin = width.
 
     Args:

@@ -14,11 +14,13 @@ if __name__ == "__main__":
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from goodparts.command import (
     InputError,
     working,
 )
+from goodparts.files import PathLike
 from preprocessing.dataset_folder import put_dataset
 from preprocessing.importing.checked_images import (
     add_paths,
@@ -31,6 +33,7 @@ from preprocessing.importing.good_alone import check_good_alone, refuse_twins
 from preprocessing.importing.layouts import read_source
 from preprocessing.importing.left_out import describe_left_out, left_out
 from preprocessing.manifest import (
+    Dataset,
     find_normal_class,
 )
 from preprocessing.own_splits import is_split_with_classes, keep_own_splits
@@ -46,16 +49,16 @@ from preprocessing.splitting.split import expected_leak
 
 
 def create_folders(
-    source,
+    source: PathLike,
     *,
-    out="dataset",
-    name=None,
-    layout=None,
-    normal_class=None,
-    classes_only=False,
-    link=False,
-    **rule,
-):
+    out: PathLike = "dataset",
+    name: str | None = None,
+    layout: str | None = None,
+    normal_class: str | None = None,
+    classes_only: bool = False,
+    link: bool = False,
+    **rule: Any,
+) -> tuple[Dataset, bool]:
     """Makes `<out>/<name>` from a folder of images.
 
     Args:
@@ -155,7 +158,7 @@ def _split(source, found, images, table, rejected, normal_class, rule):
     return table, kept, info
 
 
-def check_name(flag, name):
+def check_name(flag: str, name: str) -> None:
     """Raises InputError unless the name can be that of a folder."""
     if not name or name.startswith(".") or set(name) & set("/\\\0"):
         raise InputError(

@@ -20,6 +20,7 @@ if __name__ == "__main__":
     start("augment")
 
 import re
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -27,7 +28,7 @@ from goodparts.command import (
     InputError,
     progress,
 )
-from goodparts.files import file_hash, read_json, write_json
+from goodparts.files import PathLike, file_hash, read_json, write_json
 from preprocessing.augmenting.augmentation import (
     FLIPS,
     augment_visibly,
@@ -57,15 +58,15 @@ COPY_NAME = re.compile(r"__aug\d{3,}")
 
 
 def augment_dataset(
-    folder,
+    folder: PathLike,
     *,
-    multiplier=12,
-    balance=False,
-    flips=FLIPS,
-    rotation=90,
-    brightness=(0.5, 1.5),
-    seed=0,
-):
+    multiplier: int = 12,
+    balance: bool = False,
+    flips: Sequence[str] = FLIPS,
+    rotation: float = 90,
+    brightness: Sequence[float] = (0.5, 1.5),
+    seed: int = 0,
+) -> int:
     """Writes the copies and their manifest rows, and prints a line.
 
     The copies depend on the originals and these arguments only; originals,

@@ -20,6 +20,7 @@ if __name__ == "__main__":
 
 import math
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,9 +28,9 @@ import cv2
 import numpy as np
 
 from goodparts.command import InputError
-from goodparts.files import file_hash, read_json, remove_leftovers, write_json
+from goodparts.files import PathLike, file_hash, read_json, remove_leftovers, write_json
 from preprocessing.images import write_image
-from preprocessing.region import cut, fit_region, make_region
+from preprocessing.region import Roi, cut, fit_region, make_region
 from preprocessing.video_file import read_frames, to_rgb
 
 VIDEO_SUFFIXES = frozenset(
@@ -50,8 +51,14 @@ class Counts(NamedTuple):
 
 
 def extract_frames(
-    video, out, *, rate=None, roi=None, mask=None, keep_duplicates=False
-):
+    video: PathLike,
+    out: PathLike,
+    *,
+    rate: float | None = None,
+    roi: Roi | None = None,
+    mask: PathLike | None = None,
+    keep_duplicates: bool = False,
+) -> Counts:
     """Writes the images of one video to `<out>/<its name>` and prints a line.
 
     A folder that this made before with the same arguments is left as it is.
@@ -143,7 +150,9 @@ def _write_images(video, folder, *, rate, roi, mask, keep):
     return Counts(num_read, num_due, num_duplicates, num_due - num_duplicates)
 
 
-def is_near_duplicate(grey, last, seen=None):
+def is_near_duplicate(
+    grey: np.ndarray, last: np.ndarray | None, seen: np.ndarray | None = None
+) -> bool:
     """Whether a picture hardly differs from the last one kept.
 
     Args:
@@ -155,7 +164,7 @@ def is_near_duplicate(grey, last, seen=None):
         return False
     num_changed = np.count_nonzero(cv2.absdiff(grey, last) > GREY_DIFFERENCE)
     num_pixels = grey.size if seen is None else np.count_nonzero(seen)
-    return num_changed < CHANGED_SHARE * num_pixels
+    return bool(num_changed < CHANGED_SHARE * num_pixels)
 
 
 def _describe(folder, counts, *, rate, is_new):
@@ -167,7 +176,7 @@ def _describe(folder, counts, *, rate, is_new):
     )
 
 
-def find_videos(paths):
+def find_videos(paths: Iterable[PathLike]) -> list[Path]:
     """The videos among files and the folders that hold them.
 
     Raises:

@@ -78,7 +78,9 @@ def read_frames(video: Path) -> Iterator[tuple[float, av.VideoFrame]]:
                 time = _time(frame, number, stream)
                 first = time if first is None else first
                 yield time - first, frame
-                end = time - first + float((frame.duration or 0) * frame.time_base)
+                end = (
+                    time - first + float((frame.duration or 0) * (frame.time_base or 0))
+                )
             _check_end(container, stream, first, end, video)
     except av.FFmpegError as error:
         raise InputError(
