@@ -11,7 +11,10 @@ as on `validate`.
 """
 
 import difflib
+import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +26,7 @@ from goodparts.command import InputError, reason
 SHARE = "share"
 
 
-def read_costs(path, table):
+def read_costs(path: str | os.PathLike[str], table: pd.DataFrame) -> pd.DataFrame:
     """Reads a table of costs and fills in the shares.
 
     Args:
@@ -87,7 +90,9 @@ def _check_classes(path, given, known):
         raise InputError(f"{path} has no row for {missing[0]!r}. Add one.")
 
 
-def sample_costs(labels, costs):
+def sample_costs(
+    labels: Sequence[str] | np.ndarray | pd.Series, costs: pd.DataFrame
+) -> np.ndarray:
     """What each decision of each image adds to the mean cost of a part.
 
     Args:
@@ -103,7 +108,7 @@ def sample_costs(labels, costs):
     return rows[list(DECISIONS)].to_numpy() * weights[:, None]
 
 
-def mean_cost(table, costs):
+def mean_cost(table: pd.DataFrame, costs: pd.DataFrame) -> dict[str, float | None]:
     """The mean cost of a part, with its 95 % interval by groups.
 
     Each class has its share, and its groups are resampled on their own. An error that
@@ -131,5 +136,5 @@ def mean_cost(table, costs):
         resampled += row[SHARE] * (draws @ paid["sum"]) / (draws @ paid["count"])
         rise = row[SHARE] * (row[list(DECISIONS)].max() - mean)
         unseen = max(unseen, rise * (1 - 0.025 ** (1 / len(paid))))
-    found = open_interval(value, np.asarray(resampled))
+    found: dict[str, Any] = open_interval(value, np.asarray(resampled))
     return {**found, "high": max(found["high"], float(value + unseen))}

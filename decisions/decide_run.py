@@ -3,7 +3,9 @@
 Writes decision.json, by which `predict` decides, and decisions.csv into its folder.
 """
 
+import os
 import shlex
+from typing import Any
 
 import numpy as np
 
@@ -26,16 +28,16 @@ COLUMNS = ["sample_id", "split", "label", "decision", "reason"]
 
 
 def decide_run(
-    run_folder,
+    run_folder: str | os.PathLike[str],
     *,
-    max_miss=None,
-    max_false_reject=None,
-    per_class=False,
-    cost=None,
-    inspect_share=None,
-    confidence=CONFIDENCE,
-    max_unlike=MAX_UNLIKE,
-):
+    max_miss: float | None = None,
+    max_false_reject: float | None = None,
+    per_class: bool = False,
+    cost: str | os.PathLike[str] | None = None,
+    inspect_share: float | None = None,
+    confidence: float | str = CONFIDENCE,
+    max_unlike: float = MAX_UNLIKE,
+) -> dict[str, Any]:
     """Draws the lines of a run in one of three ways and writes them down.
 
     Args:
@@ -75,7 +77,7 @@ def decide_run(
     table["decision"], table["reason"] = decide_parts(
         decision, table["defect_score"], probabilities_of(table, classes)
     )
-    record = {
+    record: dict[str, Any] = {
         "command": _command(run_folder, asked),
         "predictions_sha256": file_hash(run.folder / "predictions.csv"),
         "accept_below": json_number(decision.accept_below),

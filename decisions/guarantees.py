@@ -18,6 +18,7 @@ Reference:
 """
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -28,7 +29,7 @@ CONFIDENCE = 0.95
 ROUNDING = 1e-9  # a rate given in decimals may miss its fraction by so much
 
 
-def allowed_errors(num_groups, max_rate, confidence):
+def allowed_errors(num_groups: int, max_rate: float, confidence: float | str) -> int:
     """How many of the calibration groups may lie beyond the line.
 
     Returns:
@@ -39,7 +40,7 @@ def allowed_errors(num_groups, max_rate, confidence):
     return int((bounds <= max_rate + ROUNDING).sum()) - 1
 
 
-def groups_needed(max_rate, confidence):
+def groups_needed(max_rate: float, confidence: float | str) -> int:
     """The fewest groups that carry a promise, none of them beyond the line.
 
     Example:
@@ -47,19 +48,21 @@ def groups_needed(max_rate, confidence):
     >>> groups_needed(0.01, "average"), groups_needed(0.01, 0.95)
     (99, 299)
     """
-    if confidence == AVERAGE:
+    if isinstance(confidence, str):
         return math.ceil(1 / max_rate - ROUNDING) - 1
     return math.ceil(math.log1p(-confidence) / math.log1p(-max_rate) - ROUNDING)
 
 
-def strongest_rate(num_groups, confidence):
+def strongest_rate(num_groups: int, confidence: float | str) -> float:
     """The lowest rate so many groups can promise, rounded up to two digits."""
     rate = float(upper_bound(0, num_groups, confidence))
     digits = 1 - math.floor(math.log10(rate))
     return round(math.ceil(rate * 10**digits - ROUNDING) / 10**digits, digits)
 
 
-def check_promises(promises, confidence):
+def check_promises(
+    promises: Mapping[str, tuple[float, Mapping[str, int]]], confidence: float | str
+) -> None:
     """Refuses promises that the groups are too few for, and offers the strongest.
 
     Args:
@@ -107,12 +110,12 @@ def _offer(promises, confidence):
     return " ".join(words) + each + confidence_flag(confidence)
 
 
-def confidence_flag(confidence):
+def confidence_flag(confidence: float | str) -> str:
     """The flag that asks for this confidence; empty for the one by default."""
     return "" if confidence == CONFIDENCE else f" --confidence {confidence}"
 
 
-def in_words(confidence):
+def in_words(confidence: float | str) -> str:
     """`on average` or `with 95 % confidence`."""
     if confidence == AVERAGE:
         return "on average"

@@ -3,23 +3,30 @@
 All look at `validate` alone.
 """
 
+from __future__ import annotations
+
 from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from decisions.guarantees import CONFIDENCE, allowed_errors, check_promises
 from decisions.rule import between
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def lines_by_promise(
-    table,
+    table: pd.DataFrame,
     *,
-    normal_class,
-    max_miss=None,
-    max_false_reject=None,
-    confidence=CONFIDENCE,
-    defect_classes=None,
-):
+    normal_class: str,
+    max_miss: float | None = None,
+    max_false_reject: float | None = None,
+    confidence: float | str = CONFIDENCE,
+    defect_classes: Iterable[str] | None = None,
+) -> tuple[float, float]:
     """The lines that keep one promise or two, with the fewest parts between them.
 
     A group of defective images is missed when any of them is accepted, so its lowest
@@ -94,7 +101,9 @@ def _reject_line(scores, is_good, limit):
     return between(scores[scores < defects.min()].max(), defects.min())
 
 
-def lines_by_capacity(table, *, normal_class, max_inspected):
+def lines_by_capacity(
+    table: pd.DataFrame, *, normal_class: str, max_inspected: float
+) -> tuple[float, float]:
     """The lines with the fewest errors where only so many parts can be inspected.
 
     Of lines with as few errors on `validate`, those that inspect the least.
@@ -110,7 +119,9 @@ def lines_by_capacity(table, *, normal_class, max_inspected):
     return cheapest_lines(scores, errors, max_inspected)
 
 
-def cheapest_lines(scores, costs, max_inspected=np.inf):
+def cheapest_lines(
+    scores: np.ndarray, costs: np.ndarray, max_inspected: float = np.inf
+) -> tuple[float, float]:
     """The two lines of the least total cost; of equal ones, with the least inspection.
 
     Args:
@@ -130,9 +141,10 @@ def cheapest_lines(scores, costs, max_inspected=np.inf):
     lower = _cheapest_before(below, cuts, max_inspected)
     inspected = cuts - cuts[lower]
     upper = np.lexsort((inspected, below[lower] + above))[0]
-    return tuple(
+    accept_below, reject_from = (
         between(ends[cut], ends[cut + 1]) for cut in (cuts[lower[upper]], cuts[upper])
     )
+    return accept_below, reject_from
 
 
 def _cheapest_before(below, cuts, max_inspected):

@@ -14,6 +14,7 @@ Reference:
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from decisions.guarantees import AVERAGE, allowed_errors
 
@@ -21,7 +22,9 @@ MAX_UNLIKE = 0.01
 MARGIN = 0.001  # of the floor, so that no decision hangs on the last digit
 
 
-def probability_floor(probabilities, groups, max_unlike=MAX_UNLIKE):
+def probability_floor(
+    probabilities: np.ndarray, groups: npt.ArrayLike, max_unlike: float = MAX_UNLIKE
+) -> float:
     """The probability that the best class of a part has to reach.
 
     On average at most `max_unlike` of the groups of known parts have an image below

@@ -1,5 +1,8 @@
 """What decisions did to the parts of a split, with intervals."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -8,7 +11,9 @@ from evaluation import metrics
 from evaluation.intervals import interval, resample_groups
 
 
-def seen(table, classes, normal_class):
+def seen(
+    table: pd.DataFrame, classes: Iterable[str], normal_class: str
+) -> dict[str, Any]:
     """What the decisions did to the parts of one split.
 
     A group is wrong when an image of it is: accepted of a defect class, or rejected of

@@ -3,12 +3,18 @@
 `goodparts decide` draws the lines and keeps them as decision.json in the run folder.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from goodparts.command import InputError, command_line, reason
 from goodparts.files import file_hash, read_json
+
+if TYPE_CHECKING:
+    from evaluation.run_folder import Run
 
 DECISIONS = ("accept", "reject", "inspect")
 UNLIKE = "unlike every class"
@@ -35,7 +41,11 @@ class Decision(NamedTuple):
     least_probability: float | None = None
 
 
-def decide_parts(decision, defect_scores, probabilities=None):
+def decide_parts(
+    decision: Decision,
+    defect_scores: npt.ArrayLike,
+    probabilities: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Decides parts.
 
     Args:
@@ -45,25 +55,37 @@ def decide_parts(decision, defect_scores, probabilities=None):
 
     Returns:
         Two text arrays `(batch,)`: "accept", "reject" or "inspect", and the reason.
+
+    Raises:
+        ValueError: If there is a least probability without probabilities.
     """
     scores = np.asarray(defect_scores, np.float64)
     is_unlike = np.zeros(scores.shape, bool)
     if decision.least_probability is not None:
+        if probabilities is None:
+            raise ValueError("A least probability needs probabilities.")
         is_unlike = probabilities.max(axis=1) < decision.least_probability
     is_low, is_high = scores < decision.accept_below, scores >= decision.reject_from
     case = np.where(is_unlike, 0, np.where(is_low, 1, np.where(is_high, 2, 3)))
     return CASES[0][case], CASES[1][case]
 
 
-def read_decision(run):
+def read_decision(run: Run) -> Decision:
     """The `Decision` of a run: that of `decide`, or else its threshold alone.
 
     Raises:
-        InputError: If decision.json belongs to other predictions.
+        InputError: If decision.json is damaged or belongs to other predictions, or no
+            class is that of good parts.
     """
     path = run.folder / "decision.json"
     if not path.is_file():
-        return Decision(run.threshold, run.threshold)
+        threshold = run.threshold
+        if threshold is None:
+            raise InputError(
+                f"{run.name} has classes only, none of good parts: there is nothing to "
+                "accept or reject. Make its data set again with --normal-class NAME."
+            )
+        return Decision(threshold, threshold)
     try:
         record = read_json(path)
         lines = float(record["accept_below"]), float(record["reject_from"])
@@ -81,7 +103,7 @@ def read_decision(run):
     return decision
 
 
-def between(low, high):
+def between(low: float, high: float) -> float:
     """A line that parts scores of `low` and below from those of `high` and above.
 
     Midway, so that no decision hangs on the last digit of a score; infinite where one
@@ -91,6 +113,6 @@ def between(low, high):
     return float(middle if np.isinf(middle) else max(np.nextafter(low, high), middle))
 
 
-def json_number(value):
+def json_number(value: float) -> float | str:
     """A line as JSON knows it: infinities as text, which `float` reads."""
     return value if np.isfinite(value) else str(value)

@@ -1,7 +1,10 @@
 """Decisions in words: what is promised, how sure, and what test saw of it."""
 
+from __future__ import annotations
+
 import math
 import textwrap
+from typing import TYPE_CHECKING, Any
 
 from decisions.guarantees import (
     AVERAGE,
@@ -15,6 +18,11 @@ from decisions.guarantees import (
 from decisions.rule import DECISIONS
 from evaluation.wording import WIDTH, counted, known, listed, number, share
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evaluation.run_folder import Run
+
 SPLITS = ("validate", "test")
 RATES = (0.001, 0.01, 0.05)  # what the table of promises is about
 FEW_GROUPS = 30  # with fewer, the 95 % bound is above 9 % whatever was seen
@@ -24,7 +32,7 @@ PROMISES = {  # what was asked -> the parts, what is done to them, the figure of
 }
 
 
-def decision_text(record, run):
+def decision_text(record: dict[str, Any], run: Run) -> str:
     """The summary of a decision.
 
     Args:
@@ -47,7 +55,7 @@ def decision_text(record, run):
     )
 
 
-def carried_text(table, normal_class):
+def carried_text(table: pd.DataFrame, normal_class: str) -> str:
     """What `validate` can promise: the strongest rates, and the groups others need."""
     is_good = table["label"] == normal_class
     lines = []
@@ -58,8 +66,8 @@ def carried_text(table, normal_class):
         count = table["group"][rows].nunique()
         lines.append(f"validate has {counted(count, 'group')} of {what} parts")
         for confidence in (CONFIDENCE, AVERAGE) if count else ():
-            rate = f"{strongest_rate(count, confidence):g}{confidence_flag(confidence)}"
-            lines.append(f"  strongest {in_words(confidence)}: {flag} {rate}")
+            most = f"{strongest_rate(count, confidence):g}{confidence_flag(confidence)}"
+            lines.append(f"  strongest {in_words(confidence)}: {flag} {most}")
     lines.append("groups that a promise needs, none of them beyond the line:")
     lines.append(f"  {'rate':<8}{in_words(CONFIDENCE):<24}{in_words(AVERAGE)}")
     for rate in RATES:

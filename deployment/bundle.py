@@ -4,16 +4,22 @@ Data only. What is read is read once, held against its sha256 and then used from
 memory, so that a bundle that is replaced meanwhile changes nothing.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import math
+import os
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deployment.trust import SIGNATURE, Trust, check_sha256, check_signature
 from goodparts.command import InputError, command_line, reason
 from goodparts.files import write_bytes, write_json
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 FORMAT = 2
 ABOUT = "bundle.json"
@@ -37,11 +43,16 @@ class Bundle(NamedTuple):
     """
 
     path: Path
-    about: dict
-    files: dict
+    about: dict[str, Any]
+    files: dict[str, bytes]
 
 
-def seal(folder, about, *, signing_key=None):
+def seal(
+    folder: str | os.PathLike[str],
+    about: dict[str, Any],
+    *,
+    signing_key: Ed25519PrivateKey | None = None,
+) -> str:
     """Writes bundle.json: what is given, the sha256 of every file, and its own.
 
     Args:
@@ -67,7 +78,7 @@ def seal(folder, about, *, signing_key=None):
     return sha256
 
 
-def read_bundle(path, *, trust=None):
+def read_bundle(path: str | os.PathLike[str], *, trust: Trust | None = None) -> Bundle:
     """Reads a bundle and checks that it is whole.
 
     Args:

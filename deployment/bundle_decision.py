@@ -1,16 +1,23 @@
 """By which lines a bundle decides, and how a run answers by them."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from decisions.open_set import MAX_UNLIKE, probability_floor
-from decisions.rule import decide_parts, json_number, read_decision
-from evaluation.predictions import probabilities_of
+from decisions.rule import Decision, decide_parts, json_number, read_decision
+from evaluation.predictions import class_probabilities, probabilities_of
 from goodparts.files import read_json
+
+if TYPE_CHECKING:
+    from evaluation.run_folder import Run
 
 DECISION = "decision.json"
 
 
-def decision_of(run):
+def decision_of(run: Run) -> Decision:
     """What decides in the bundle: the lines of `decide`, or else the threshold.
 
     With the threshold of a run with classes goes the floor that `decide` draws by
@@ -20,19 +27,19 @@ def decision_of(run):
     if (run.folder / DECISION).is_file() or "classes" not in run.outputs:
         return decision
     validate = run.split("validate")
-    probabilities = probabilities_of(validate, run.config["classes"])
+    probabilities = class_probabilities(validate, run.config["classes"])
     floor = probability_floor(probabilities, validate["group"], MAX_UNLIKE)
     return decision._replace(least_probability=floor)
 
 
-def asks_for_unlike(run):
+def asks_for_unlike(run: Run) -> bool:
     """Whether parts unlike every good one go to inspection: unless `decide` was told
     to send none there."""
     drawn = run.folder / DECISION
     return not drawn.is_file() or bool(read_json(drawn)["asked"]["max_unlike"])
 
 
-def answers_of(run, split):
+def answers_of(run: Run, split: str) -> np.ndarray:
     """Decision and class of each image, `(images, 2)`, by sample_id."""
     table = run.split(split)
     probabilities = probabilities_of(table, run.config["classes"])
@@ -40,7 +47,7 @@ def answers_of(run, split):
     return np.stack([decisions, table["predicted"].to_numpy(str)], axis=1)
 
 
-def lines_of(run, original):
+def lines_of(run: Run, original: Run) -> dict[str, Any]:
     """What bundle.json says of the decision.
 
     Args:

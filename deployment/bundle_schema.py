@@ -4,6 +4,8 @@ The hashes tell that a bundle is whole, not that it makes sense.
 """
 
 from collections import Counter
+from collections.abc import Collection
+from typing import Any
 
 from evaluation.predictor import OUTPUTS
 from goodparts.command import InputError
@@ -30,7 +32,7 @@ MAX_DEPTH = 3  # an ensemble of ensembles
 INFINITIES = ("inf", "-inf")
 
 
-def check_about(about):
+def check_about(about: dict[str, Any]) -> None:
     """Checks the content of bundle.json.
 
     Raises:
@@ -56,7 +58,9 @@ def check_about(about):
         check_file(about["views"], "views", about["files"])
 
 
-def check_model(model, where, files, *, depth=1):
+def check_model(
+    model: dict[str, Any], where: str, files: Collection[str], *, depth: int = 1
+) -> None:
     """Checks what is said of a model and of its members, each by its own family.
 
     Args:

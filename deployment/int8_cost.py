@@ -1,15 +1,23 @@
 """What 8-bit integers cost, and the gate that refuses too much of it."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from deployment.bundle_decision import answers_of
 from evaluation.comparison.leaderboard import leading_metric
 from evaluation.metric_table import METRICS
 from evaluation.wording import counted, percent
 from goodparts.command import InputError
 
+if TYPE_CHECKING:
+    from evaluation.run_folder import Run
+
 MAX_OTHERWISE = 0.05  # share of validate that int8 may decide or name otherwise
 
 
-def cost_of_int8(run, quantised):
+def cost_of_int8(run: Run, quantised: Run) -> dict[str, dict[str, Any]]:
     """What is lost by 8 bits, on the tables of the run and of its `quantised_run`.
 
     Returns:
@@ -30,7 +38,7 @@ def cost_of_int8(run, quantised):
     return costs
 
 
-def cost_text(split, cost):
+def cost_text(split: str, cost: Mapping[str, Any]) -> str:
     """One line on what 8 bits cost on a split."""
     return (
         f"{split}: {METRICS[cost['metric']].title} {percent(cost['int8'])} in int8, "
@@ -39,7 +47,7 @@ def cost_text(split, cost):
     )
 
 
-def check_cost(cost):
+def check_cost(cost: Mapping[str, Any]) -> None:
     """Raises InputError if 8 bits change more of validate than MAX_OTHERWISE."""
     num_images, changed = cost["num_images"], cost["num_otherwise"]
     if changed > MAX_OTHERWISE * num_images:

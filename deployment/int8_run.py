@@ -5,8 +5,12 @@ now: calibration and combiner of an ensemble, the threshold, the lines of `decid
 family without networks is taken as it is.
 """
 
+from __future__ import annotations
+
+import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -14,12 +18,16 @@ from decisions.decide_run import decide_run
 from ensemble.train import load_predictor as load_ensemble
 from ensemble.train import train as train_ensemble
 from evaluation.predictions import predict_rows
-from evaluation.run_folder import member_folders, read_run, write_results
+from evaluation.run_folder import Run, member_folders, read_run, write_results
 from goodparts.files import read_json, write_csv, write_json
 from models import bundled, load_predictor
 
+if TYPE_CHECKING:
+    from evaluation.predictor import Predictor
+    from preprocessing.manifest import Dataset
 
-def quantised_run(run, folder, dataset):
+
+def quantised_run(run: Run, folder: str | os.PathLike[str], dataset: Dataset) -> Run:
     """Makes a run folder like `run` with its networks in int8, and lines asked alike.
 
     Args:
@@ -69,7 +77,7 @@ def _make(run, folder, dataset):
     return out
 
 
-def quantised_original(source):
+def quantised_original(source: Run) -> Predictor:
     """The `Predictor` that a bundle in int8 is held against."""
     family = bundled(source.config["family"])
     if "members" in source.config:

@@ -4,13 +4,20 @@ Like is compared with like: both decide by the same lines, without the guard of 
 which only the export has. What the guard changes is a figure of its own.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evaluation.wording import counted
 from goodparts.command import InputError, progress
 from preprocessing.batches import row_batches
+
+if TYPE_CHECKING:
+    from deployment.runtime import Inspector
+    from evaluation.predictor import Predictor
+    from preprocessing.manifest import Dataset
 
 TOLERANCE = 1e-4  # of scores and probabilities, relative where they are beyond 1
 MAP_TOLERANCE = 1e-3  # likewise, of map values
@@ -19,7 +26,9 @@ MASK_IOU = 0.99
 MAX_NAMED = 5
 
 
-def check_parity(original, inspector, dataset):
+def check_parity(
+    original: Predictor, inspector: Inspector, dataset: Dataset
+) -> dict[str, Any]:
     """Runs both on the same images of `validate`.
 
     A part whose score lies within the tolerance of a line may be decided either way;

@@ -8,8 +8,9 @@
 NumPy, OpenCV, Pillow and OpenVINO (or ONNX Runtime) are all it needs.
 """
 
+import os
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from decisions.rule import Decision, decide_parts
 from deployment.bundle import ABOUT, ORDER, read_bundle
 from deployment.bundle_schema import check_about
 from deployment.trial import check_answer, trial_image, within
+from deployment.trust import Trust
 from deployment.unlike_good import UNKNOWN, VIEW_SHAPES, VIEW_VALUES, Views, is_unknown
 from evaluation.predictor import Answer, Instances
 from goodparts.arrays import NamedBytes, check_arrays, read_arrays
@@ -72,17 +74,17 @@ class Inspector(NamedTuple):
 
     name: str
     sha256: str
-    classes: list
+    classes: list[str]
     normal_class: str | None
     decision: Decision | None
     answer: Callable[[np.ndarray], Answer]
     views: Views | None = None
     false_rejects: float = 0.01
     num_frames: int = 1
-    map_range: list | None = None
+    map_range: list[float] | None = None
     bit_depth: int | None = None
 
-    def inspect(self, image):
+    def inspect(self, image: np.ndarray) -> Verdict:
         """The `Verdict` on an image.
 
         Args:
@@ -114,19 +116,19 @@ class Inspector(NamedTuple):
             *answer[1:],
         )
 
-    def decide(self, answer):
+    def decide(self, answer: Answer) -> tuple[str, str]:
         """Decision and reason by the lines alone, without the guard."""
         if self.decision is None:
             return "", NO_DECISION
         probabilities = answer.probabilities
         decided, reasons = decide_parts(
             self.decision,
-            [answer.defect_score],
+            np.asarray([answer.defect_score], np.float64),
             None if probabilities is None else probabilities[None],
         )
         return str(decided[0]), str(reasons[0])
 
-    def is_unlike_good(self, image):
+    def is_unlike_good(self, image: np.ndarray) -> bool:
         """Whether the guard takes an image for no good part that it has seen."""
         return self.views is not None and is_unknown(image, self.views)
 
@@ -150,7 +152,7 @@ class Inspector(NamedTuple):
         return np.concatenate([np.repeat(clip[:1], missing, axis=0), clip])
 
 
-def deep(bit_depth):
+def deep(bit_depth: int) -> int | None:
     """The bit depth of image files that have more than 8; None for 8."""
     return bit_depth if bit_depth > 8 else None
 
@@ -159,7 +161,12 @@ def _is_finite(value):
     return value is None or np.isfinite(value).all()
 
 
-def load_bundle(path, *, engine=None, trust=None):
+def load_bundle(
+    path: str | os.PathLike[str],
+    *,
+    engine: str | None = None,
+    trust: Trust | None = None,
+) -> Inspector:
     """Loads a bundle: whole, with fields that make sense, and tried on one image.
 
     Args:
@@ -209,7 +216,9 @@ def _tried(bundle, engine):
     return inspector
 
 
-def load_part(model, files, engine=None):
+def load_part(
+    model: dict[str, Any], files: dict[str, bytes], engine: str | None = None
+) -> Callable[[np.ndarray], Answer]:
     """A function from an image to its `Answer`, of a model with all its members.
 
     Args:

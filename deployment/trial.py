@@ -2,25 +2,31 @@
 
 import queue
 import threading
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
-from evaluation.predictor import found_outputs
+from evaluation.predictor import Answer, found_outputs
 from goodparts.command import InputError
 
 SIDES = (240, 320)  # of the trial image, pixels
 SUM_TOLERANCE = 1e-3  # of probabilities
 MAX_REASON = 200  # characters of what an engine said
+T = TypeVar("T")
 
 
-def trial_image(num_frames):
+def trial_image(num_frames: int) -> np.ndarray:
     """A grey ramp, uint8 RGB `(height, width, 3)`, or a clip of several."""
     ramp = np.linspace(0, 255, SIDES[1]).astype(np.uint8)
     image = np.broadcast_to(ramp[:, None], (*SIDES, 3))
     return np.array(image if num_frames == 1 else [image] * num_frames)
 
 
-def check_answer(answer, outputs, classes, num_frames):
+def check_answer(
+    answer: Answer, outputs: Collection[str], classes: Sequence[str], num_frames: int
+) -> None:
     """Checks the `Answer` on the trial image.
 
     Args:
@@ -71,7 +77,7 @@ def _check_values(values, shape, what):
         raise ValueError(f"{what} has values that are NaN, infinite or no numbers")
 
 
-def within(seconds, path, function):
+def within(seconds: float, path: Path, function: Callable[[], T]) -> T:
     """What a function returns, called where it can be given up.
 
     It runs in a thread of its own, which is left alone when the time is over: nothing
@@ -85,7 +91,7 @@ def within(seconds, path, function):
     Raises:
         InputError: If it raises anything, or takes longer.
     """
-    answers = queue.SimpleQueue()
+    answers: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
 
     def work():
         try:

@@ -4,12 +4,18 @@ The hashes inside a bundle tell that it is whole; whoever changes a file can wri
 anew. The sha256 that `export` printed, kept elsewhere, or a signature says whose it is.
 """
 
+from __future__ import annotations
+
 import argparse
+import os
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from goodparts.command import InputError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SIGNATURE = "bundle.sig"  # ed25519, over the bytes of bundle.json
 MAX_KEY_BYTES = 100_000
@@ -27,11 +33,11 @@ class Trust(NamedTuple):
     sha256: str | None = None
     public_key: str | Path | None = None
 
-    def is_asked(self):
+    def is_asked(self) -> bool:
         return self != Trust()
 
 
-def add_trust_arguments(parser):
+def add_trust_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds --require-sha256 and --require-signature to a command."""
     parser.add_argument(
         "--require-sha256",
@@ -46,12 +52,12 @@ def add_trust_arguments(parser):
     )
 
 
-def asked_trust(arguments):
+def asked_trust(arguments: argparse.Namespace) -> Trust:
     """The `Trust` that parsed arguments ask for."""
     return Trust(arguments.require_sha256, arguments.require_signature)
 
 
-def read_signing_key(path):
+def read_signing_key(path: str | os.PathLike[str]) -> Ed25519PrivateKey:
     """The private ed25519 key of a PEM file.
 
     Raises:
@@ -64,7 +70,12 @@ def read_signing_key(path):
     return key
 
 
-def check_signature(content, signature, public_key, where):
+def check_signature(
+    content: bytes,
+    signature: bytes | None,
+    public_key: str | os.PathLike[str],
+    where: str | os.PathLike[str],
+) -> None:
     """Checks a signature.
 
     Args:
@@ -96,7 +107,7 @@ def check_signature(content, signature, public_key, where):
         ) from error
 
 
-def check_sha256(found, wanted, where):
+def check_sha256(found: str, wanted: str, where: str | os.PathLike[str]) -> None:
     """Raises InputError unless a bundle is the one that was asked for."""
     if found != wanted.lower():
         raise InputError(

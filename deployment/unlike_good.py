@@ -6,6 +6,7 @@ any good image of `validate` is unknown, and is not accepted. Made for a fixed c
 where good parts look ever different the limit is wide, and does little.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import cv2
@@ -26,10 +27,10 @@ class Views(NamedTuple):
 
     views: np.ndarray
     lengths: np.ndarray
-    limit: np.ndarray
+    limit: np.ndarray | np.float64
 
 
-def shrink(image):
+def shrink(image: np.ndarray) -> np.ndarray:
     """A view of uint8 RGB `(height, width, 3)` as a vector."""
     size = (SIDE * SAMPLES, SIDE * SAMPLES)  # means of samples: a tenth of the time
     small = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
@@ -37,7 +38,7 @@ def shrink(image):
     return small.reshape(-1).astype(np.float32) / 255
 
 
-def distance(image, learnt):
+def distance(image: np.ndarray, learnt: Views) -> float:
     """Root mean square difference of an image to the nearest of `Views`, 0 to 1."""
     view = shrink(image)
     # no matrix product: its threads would keep the network's from the processor
@@ -46,7 +47,9 @@ def distance(image, learnt):
     return float(np.sqrt(max(squared, 0) / view.size))
 
 
-def learn_views(train_images, validate_images):
+def learn_views(
+    train_images: Iterable[np.ndarray], validate_images: Iterable[np.ndarray]
+) -> Views:
     """Views of good parts.
 
     Args:
@@ -62,6 +65,6 @@ def learn_views(train_images, validate_images):
     return learnt._replace(limit=np.float64(limit * 1.001))
 
 
-def is_unknown(image, learnt):
+def is_unknown(image: np.ndarray, learnt: Views) -> bool:
     """Whether an image is farther from every view than the limit."""
-    return distance(image, learnt) > learnt.limit
+    return bool(distance(image, learnt) > learnt.limit)

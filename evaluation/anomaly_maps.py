@@ -1,5 +1,7 @@
 """Anomaly maps on disk, and what their values mean to the eye."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -22,12 +24,14 @@ class MapWriter:
         paths: By sample_id, the path of its map relative to the run folder.
     """
 
-    def __init__(self, run_folder):
+    def __init__(self, run_folder: str | os.PathLike[str]):
         self.run_folder = Path(run_folder)
-        self.paths = {}
-        self._good, self._others = [], []  # per map: middle and highest value
+        self.paths: dict[str, str] = {}
+        # per map: middle and highest value
+        self._good: list[tuple[float, float]] = []
+        self._others: list[tuple[float, float]] = []
 
-    def write(self, sample_id, anomaly_map, *, is_good):
+    def write(self, sample_id: str, anomaly_map: np.ndarray, *, is_good: bool) -> None:
         """Writes one map `(height, width)`; `is_good`: of a good part of validate.
 
         Raises:
@@ -47,7 +51,7 @@ class MapWriter:
         seen = self._good if is_good else self._others
         seen.append((float(np.median(small)), float(small.max())))
 
-    def range(self):
+    def range(self) -> list[float]:
         """`[low, high]`, the values drawn without colour and in full colour.
 
         Low is what is usual on good parts of validate, and the highest value there
@@ -58,7 +62,7 @@ class MapWriter:
         return [low, low + 2 * max(max(highest) - low, 1e-6)]
 
 
-def read_map(path):
+def read_map(path: str | os.PathLike[str]) -> np.ndarray:
     """The map of an `.npz` file that `MapWriter` wrote, float32 `(height, width)`.
 
     Raises:
@@ -73,12 +77,14 @@ def read_map(path):
     return found
 
 
-def heat(anomaly_map, map_range):
+def heat(anomaly_map: np.ndarray, map_range: Sequence[float]) -> np.ndarray:
     """A map as shares of full colour, float32 `(height, width)` in `[0, 1]`."""
     return np.clip(_scaled(anomaly_map, map_range), 0, 1)
 
 
-def mean_map(maps, map_ranges):
+def mean_map(
+    maps: Sequence[np.ndarray], map_ranges: Sequence[Sequence[float]]
+) -> np.ndarray:
     """The mean of the maps of several models, each brought to its own range.
 
     Args:

@@ -4,14 +4,24 @@ Reference:
     Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from evaluation.predictions import probabilities_of
+from evaluation.predictions import class_probabilities
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NUM_BINS = 15
 
 
-def confidences(table, classes):
+def confidences(
+    table: pd.DataFrame, classes: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
     """How sure each answer is, and whether it is right.
 
     Args:
@@ -21,11 +31,13 @@ def confidences(table, classes):
     Returns:
         The largest probability of each row `(samples,)`, and bool `(samples,)`.
     """
-    sureness = probabilities_of(table, classes).max(axis=1)
+    sureness = class_probabilities(table, classes).max(axis=1)
     return sureness, (table["predicted"] == table["label"]).to_numpy()
 
 
-def calibration_error(confidence, is_right, weights):
+def calibration_error(
+    confidence: np.ndarray, is_right: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
     """Expected calibration error: |accuracy - confidence|, averaged over bins by size.
 
     Bins are 15 of equal width over confidence; a bin holds its upper edge. With few
@@ -49,7 +61,9 @@ def calibration_error(confidence, is_right, weights):
     return np.divide(np.abs(gaps).sum(-1), total, out=empty, where=total > 0)
 
 
-def reliability(confidence, is_right):
+def reliability(
+    confidence: np.ndarray, is_right: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What a reliability diagram shows of each bin.
 
     Returns:

@@ -1,16 +1,20 @@
 """The instances that a run found, on disk in the form of COCO results."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from evaluation.predictor import Instances
 from goodparts.command import InputError, reason
 from goodparts.files import read_json
-from preprocessing.instances import decode_mask, encode_mask
+from preprocessing.instances import Ids, decode_mask, encode_mask
 
 
-def instance_results(sample_id, instances, ids):
+def instance_results(
+    sample_id: str, instances: Instances, ids: Ids
+) -> list[dict[str, Any]]:
     """One COCO result per instance of an image, with its `sample_id` and `label`.
 
     Args:
@@ -18,7 +22,7 @@ def instance_results(sample_id, instances, ids):
         instances: `Instances` in pixels of the image.
         ids: Of images and classes, see `preprocessing.instances.read_ids`.
     """
-    masks = [None] * len(instances.scores)
+    masks: list[dict[str, Any] | None] = [None] * len(instances.scores)
     if instances.masks is not None:
         masks = [encode_mask(mask) for mask in instances.masks]
     return [
@@ -37,13 +41,14 @@ def instance_results(sample_id, instances, ids):
     ]
 
 
-def read_found(run_folder):
+def read_found(run_folder: str | os.PathLike[str]) -> dict[str, list[dict[str, Any]]]:
     """The results in `instances.json` of a run folder: lists by sample_id.
 
     Raises:
         InputError: If the file is missing or damaged.
     """
-    path, found = Path(run_folder) / "instances.json", {}
+    path = Path(run_folder) / "instances.json"
+    found: dict[str, list[dict[str, Any]]] = {}
     try:
         for result in read_json(path):
             found.setdefault(result["sample_id"], []).append(result)
@@ -56,10 +61,11 @@ def read_found(run_folder):
     return found
 
 
-def as_instances(results):
+def as_instances(results: list[dict[str, Any]]) -> Instances:
     """`Instances` of the COCO results of one image."""
-    masks = [result.get("segmentation") for result in results]
-    has_masks = bool(results) and all(mask is not None for mask in masks)
+    found = (result.get("segmentation") for result in results)
+    masks = [mask for mask in found if mask is not None]
+    has_masks = bool(results) and len(masks) == len(results)
     return Instances(
         np.array([result["bbox"] for result in results], np.float64).reshape(-1, 4),
         np.array([result["score"] for result in results], np.float64),

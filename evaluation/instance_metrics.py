@@ -1,6 +1,9 @@
 """How well the found instances fit those of the truth; matched once per image."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -8,6 +11,11 @@ from evaluation.found_instances import as_instances, read_found
 from evaluation.metrics import ratio
 from preprocessing.images import image_size
 from preprocessing.instances import instance_mask, read_instances
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from preprocessing.manifest import Dataset
 
 MIN_IOU = 0.5  # from here on an instance is found
 
@@ -30,11 +38,17 @@ class Matches(NamedTuple):
     total_iou: np.ndarray
 
     @property
-    def num_groups_with_defects(self):
+    def num_groups_with_defects(self) -> int:
         return int((self.num_true > 0).sum())
 
 
-def match_instances(run_folder, dataset, table, *, normal_class):
+def match_instances(
+    run_folder: str | os.PathLike[str],
+    dataset: Dataset,
+    table: pd.DataFrame,
+    *,
+    normal_class: str | None,
+) -> Matches | None:
     """Matches the instances of a run with the truth, image by image.
 
     The most certain one chooses first, among those of its class that are free, the one
@@ -103,16 +117,16 @@ def _box_iou(one, other):
     return both / (np.prod(one[2:]) + np.prod(other[2:]) - both)
 
 
-def detection_rate(matches, draws):
+def detection_rate(matches: Matches, draws: np.ndarray) -> np.ndarray:
     """Share of the true instances that were found, for draws `(resamples, groups)`."""
     return ratio(draws @ matches.num_found, draws @ matches.num_true)
 
 
-def false_alarms_per_image(matches, draws):
+def false_alarms_per_image(matches: Matches, draws: np.ndarray) -> np.ndarray:
     """Found instances that match none of the truth, for each image."""
     return ratio(draws @ matches.num_false, draws @ matches.num_images)
 
 
-def mean_iou(matches, draws):
+def mean_iou(matches: Matches, draws: np.ndarray) -> np.ndarray:
     """Mean intersection over union of the instances that were found."""
     return ratio(draws @ matches.total_iou, draws @ matches.num_found)

@@ -1,6 +1,9 @@
 """95 % intervals by resampling whole groups, as parts are what was drawn."""
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 NUM_RESAMPLES = 1000
 MANY_GROUPS, NUM_OF_MANY = 5000, 200  # where intervals are narrow and resamples slow
@@ -8,7 +11,9 @@ AVERAGE = "average"  # stands where a confidence would
 NORMAL_95 = 1.959964  # 95 % of a normal distribution lie within so many deviations
 
 
-def resample_groups(num_groups, *, num_resamples=None, seed=0):
+def resample_groups(
+    num_groups: int, *, num_resamples: int | None = None, seed: int | Sequence[int] = 0
+) -> np.ndarray:
     """How often each group is drawn in each bootstrap resample.
 
     Args:
@@ -33,7 +38,9 @@ def resample_groups(num_groups, *, num_resamples=None, seed=0):
     return drawn
 
 
-def paired_interval(values, *, num_rivals=1):
+def paired_interval(
+    values: np.ndarray, *, num_rivals: int = 1
+) -> dict[str, float | None]:
     """A difference of two runs with its 95 % interval.
 
     Args:
@@ -51,7 +58,9 @@ def paired_interval(values, *, num_rivals=1):
     return {"value": float(values[0]), "low": float(low), "high": float(high)}
 
 
-def interval(value, resampled, num_groups):
+def interval(
+    value: float, resampled: np.ndarray, num_groups: npt.ArrayLike
+) -> dict[str, float | None]:
     """A value with its 95 % percentile interval, never surer than without a mistake.
 
     Where no mistake was seen all resamples agree, and the bootstrap says nothing. The
@@ -84,7 +93,9 @@ def interval(value, resampled, num_groups):
     }
 
 
-def open_interval(value, resampled, *, is_reflected=False):
+def open_interval(
+    value: float, resampled: np.ndarray, *, is_reflected: bool = False
+) -> dict[str, float | None]:
     """A value with its 95 % interval where no bound of a share stands in for luck.
 
     Args:
@@ -115,7 +126,9 @@ def open_interval(value, resampled, *, is_reflected=False):
     }
 
 
-def share_interval(num_hits, num_all):
+def share_interval(
+    num_hits: npt.ArrayLike, num_all: npt.ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
     """95 % interval of independent shares, where there is no group to resample.
 
     Args:
@@ -136,7 +149,9 @@ def share_interval(num_hits, num_all):
     return np.minimum(middle - half, share), np.maximum(middle + half, share)
 
 
-def upper_bound(num_errors, num_groups, confidence):
+def upper_bound(
+    num_errors: npt.ArrayLike, num_groups: int, confidence: float | str
+) -> np.ndarray:
     """The highest error rate to expect after so many errors.
 
     Args:

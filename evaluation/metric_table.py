@@ -5,7 +5,7 @@ function takes a `Judged` and `Draws` and returns a value for each resample, so 
 figure, its interval and a paired difference come from the same lines.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -33,12 +33,12 @@ class Metric(NamedTuple):
     title: str
     output: str
     values: Callable[[Judged, Draws], np.ndarray]
-    rests_on: Callable | None
+    rests_on: Callable[[Judged], int | list[int]] | None
     is_higher_better: bool = True
     is_share: bool = True
     is_reflected: bool = False
 
-    def applies(self, judged, outputs):
+    def applies(self, judged: Judged, outputs: Collection[str]) -> bool:
         """Whether the run has what it judges, and the split the truth for it."""
         if self.output == "map":
             return judged.pixels is not None
@@ -46,7 +46,7 @@ class Metric(NamedTuple):
             return judged.matches is not None
         return self.output in outputs
 
-    def interval(self, judged, values):
+    def interval(self, judged: Judged, values: np.ndarray) -> dict[str, float | None]:
         """The figure with its 95 % interval, of values that begin with the sample's."""
         if self.rests_on is None:
             return open_interval(values[0], values[1:], is_reflected=self.is_reflected)
@@ -185,7 +185,7 @@ METRICS = {
 RANKING = ("macro_f1", "auroc")  # the first that all runs of a data set have
 
 
-def metric_values(names, judged):
+def metric_values(names: Iterable[str], judged: Judged) -> dict[str, np.ndarray]:
     """The values of metrics: that of the sample first, then one for each resample.
 
     Returns:

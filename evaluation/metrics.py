@@ -4,12 +4,20 @@ Every function takes an array with leading axes for resamples and returns one va
 per resample, so that a metric and its interval come from the same lines.
 """
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 LOG_LOSS_FLOOR = 1e-7  # one sure and wrong answer must not make the loss infinite
 
 
-def group_confusions(labels, predicted, groups, classes):
+def group_confusions(
+    labels: Iterable[str],
+    predicted: Iterable[str],
+    groups: np.ndarray,
+    classes: Sequence[str],
+) -> np.ndarray:
     """Counts (true, predicted) pairs in each group.
 
     Args:
@@ -28,39 +36,41 @@ def group_confusions(labels, predicted, groups, classes):
     return counts
 
 
-def accuracy(confusion):
+def accuracy(confusion: np.ndarray) -> np.ndarray:
     """Share of right answers of `(..., classes, classes)` confusion matrices."""
     return ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
 
 
-def recall(confusion):
+def recall(confusion: np.ndarray) -> np.ndarray:
     """`(..., classes)`: found parts of a class / its parts; NaN for an absent class."""
     return ratio(_diagonal(confusion), confusion.sum(-1))
 
 
-def precision(confusion):
+def precision(confusion: np.ndarray) -> np.ndarray:
     """`(..., classes)`: right answers of a class / answers of it; NaN for none."""
     return ratio(_diagonal(confusion), confusion.sum(-2))
 
 
-def f1(confusion):
+def f1(confusion: np.ndarray) -> np.ndarray:
     """`(..., classes)`: harmonic mean of recall and precision; NaN for no part."""
     parts = confusion.sum(-1)
     score = ratio(2 * _diagonal(confusion), parts + confusion.sum(-2))
     return np.where(parts > 0, score, np.nan)
 
 
-def balanced_accuracy(confusion):
+def balanced_accuracy(confusion: np.ndarray) -> np.ndarray:
     """Mean recall over the classes that have parts."""
     return _mean(recall(confusion))
 
 
-def macro_f1(confusion):
+def macro_f1(confusion: np.ndarray) -> np.ndarray:
     """Mean F1 over the classes that have parts."""
     return _mean(f1(confusion))
 
 
-def auroc(defect_scores, is_defect, weights):
+def auroc(
+    defect_scores: np.ndarray, is_defect: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
     """Probability that a defective part scores above a good one; ties count half.
 
     Args:
@@ -82,7 +92,9 @@ def auroc(defect_scores, is_defect, weights):
     return ratio(won, defects.sum(-1) * goods.sum(-1))
 
 
-def rejected(defect_scores, is_defect, weights):
+def rejected(
+    defect_scores: np.ndarray, is_defect: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The ROC curve: what each threshold rejects, from none to all.
 
     Returns:
@@ -97,10 +109,12 @@ def rejected(defect_scores, is_defect, weights):
         added = np.add.reduceat(weights * kind[order], starts, axis=-1)
         none = np.zeros((*added.shape[:-1], 1))
         curves.append(np.concatenate([none, np.cumsum(added, axis=-1)], axis=-1))
-    return tuple(curves)
+    return curves[0], curves[1]
 
 
-def recall_at(goods, defects, max_false_reject_rate):
+def recall_at(
+    goods: np.ndarray, defects: np.ndarray, max_false_reject_rate: float
+) -> np.ndarray:
     """Share of defects caught by the best threshold that rejects few enough goods.
 
     A property of the ROC curve: the threshold is the best one of these very parts.
@@ -118,12 +132,12 @@ def recall_at(goods, defects, max_false_reject_rate):
     return ratio(caught, defects[..., -1])
 
 
-def within_rate(goods, max_false_reject_rate):
+def within_rate(goods: np.ndarray, max_false_reject_rate: float) -> np.ndarray:
     """Bool: at which thresholds of the curve few enough goods are rejected."""
     return goods <= max_false_reject_rate * goods[..., -1:] + 1e-9  # 1e-9 of a part
 
 
-def cross_entropies(probabilities, positions):
+def cross_entropies(probabilities: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """-log of the probability given to the true class, at least 1e-7, of each sample.
 
     Args:
@@ -134,7 +148,7 @@ def cross_entropies(probabilities, positions):
     return -np.log(np.clip(given, LOG_LOSS_FLOOR, 1))
 
 
-def balanced_weights(indices, num_classes):
+def balanced_weights(indices: np.ndarray, num_classes: int) -> np.ndarray:
     """`(classes,)`: the weight of a sample of each class with which all weigh alike.
 
     The mean over the samples is 1.
@@ -147,12 +161,12 @@ def balanced_weights(indices, num_classes):
     return len(indices) / (np.count_nonzero(counts) * np.maximum(counts, 1))
 
 
-def mean(values, weights):
+def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Weighted mean of `(samples,)` for weights `(..., samples)`; NaN for none."""
     return ratio(weights @ values, weights.sum(-1))
 
 
-def share(hit, among, weights):
+def share(hit: np.ndarray, among: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Weighted share of the samples `among` that are also `hit`; NaN for none."""
     return ratio((weights * (hit & among)).sum(-1), (weights * among).sum(-1))
 
@@ -161,7 +175,7 @@ def _diagonal(confusion):
     return np.diagonal(confusion, axis1=-2, axis2=-1)
 
 
-def ratio(part, whole):
+def ratio(part: npt.ArrayLike, whole: npt.ArrayLike) -> np.ndarray:
     """`part / whole`, arrays of any shapes that fit; NaN where there is no whole."""
     part, whole = np.broadcast_arrays(
         np.asarray(part, np.float64), np.asarray(whole, np.float64)

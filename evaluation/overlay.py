@@ -3,8 +3,15 @@
 NumPy and OpenCV alone, so that the live runner draws with it too.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
+
+if TYPE_CHECKING:
+    from evaluation.predictor import Instances
 
 STRENGTH = 0.6  # how much of the image full heat covers
 HALF = 0.5  # heat that is outlined; of anomaly maps, more than any good part showed
@@ -15,7 +22,13 @@ FOUND_FILL = (255, 64, 129)
 FILL = 0.35
 
 
-def draw_overlay(image, *, heat=None, instances=None, truth=None):
+def draw_overlay(
+    image: np.ndarray,
+    *,
+    heat: np.ndarray | None = None,
+    instances: Instances | None = None,
+    truth: np.ndarray | None = None,
+) -> np.ndarray:
     """Draws on a copy of an image; with nothing to draw it is the image.
 
     Args:

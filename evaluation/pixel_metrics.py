@@ -5,8 +5,11 @@ not grow with the images and a resample is a sum. Values that share a bin are ti
 hold the fewer pixels the higher their values, as defects are few pixels.
 """
 
+from __future__ import annotations
+
+import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -15,6 +18,11 @@ from evaluation.anomaly_maps import read_map
 from evaluation.metrics import ratio
 from preprocessing.images import image_size
 from preprocessing.instances import read_truth_mask
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from preprocessing.manifest import Dataset
 
 NUM_BINS = 2000
 SAMPLED = 1024  # values of each map by which the bins are laid, and its highest
@@ -40,11 +48,17 @@ class PixelCounts(NamedTuple):
     num_regions: np.ndarray
 
     @property
-    def num_groups_with_defects(self):
+    def num_groups_with_defects(self) -> int:
         return int((self.num_regions > 0).sum())
 
 
-def count_pixels(run_folder, dataset, table, *, normal_class):
+def count_pixels(
+    run_folder: str | os.PathLike[str],
+    dataset: Dataset,
+    table: pd.DataFrame,
+    *,
+    normal_class: str | None,
+) -> PixelCounts | None:
     """Counts the pixels of the maps of a split against its masks.
 
     Good parts have no defective pixel; parts of another class without a mask are left
@@ -122,7 +136,7 @@ def _truth(folder, row, normal_class):
     return covered > 0  # a scratch of one pixel stays
 
 
-def auroc(counts, draws):
+def auroc(counts: PixelCounts, draws: np.ndarray) -> np.ndarray:
     """Probability that a defective pixel has a higher value than another pixel.
 
     Args:
@@ -138,7 +152,7 @@ def auroc(counts, draws):
     return ratio((normal * above).sum(1), pairs)
 
 
-def average_precision(counts, draws):
+def average_precision(counts: PixelCounts, draws: np.ndarray) -> np.ndarray:
     """Area under the precision-recall curve of pixels, by steps; see `auroc`."""
     normal, defective = draws @ counts.normal, draws @ counts.defective
     hits = np.cumsum(defective, axis=1)
@@ -147,7 +161,7 @@ def average_precision(counts, draws):
     return ratio(gained.sum(1), defective.sum(1))
 
 
-def aupro(counts, draws):
+def aupro(counts: PixelCounts, draws: np.ndarray) -> np.ndarray:
     """Area under the per-region overlap up to 30 % false positives, of its most.
 
     Every connected defect weighs alike, however small. See `auroc` for the arguments.

@@ -1,18 +1,26 @@
 """The one currency: the predictions table of a run, its maps and its instances."""
 
+from __future__ import annotations
+
 import io
+import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from evaluation.anomaly_maps import MapWriter
 from evaluation.found_instances import instance_results
-from evaluation.predictor import Prediction, found_outputs
+from evaluation.predictor import Prediction, Predictor, found_outputs
 from goodparts.command import InputError, command_line, progress, reason
 from goodparts.files import write_csv, write_json
 from preprocessing.batches import row_batches
 from preprocessing.instances import read_ids
+
+if TYPE_CHECKING:
+    from preprocessing.manifest import Dataset
 
 PREDICTION_COLUMNS = (
     "sample_id",
@@ -24,7 +32,9 @@ PREDICTION_COLUMNS = (
 )
 
 
-def predictions_table(samples, prediction, classes):
+def predictions_table(
+    samples: pd.DataFrame, prediction: Prediction, classes: Sequence[str]
+) -> pd.DataFrame:
     """Builds the predictions table.
 
     Args:
@@ -52,7 +62,9 @@ def predictions_table(samples, prediction, classes):
     return table
 
 
-def predict_rows(predictor, dataset, *splits, folder):
+def predict_rows(
+    predictor: Predictor, dataset: Dataset, *splits: str, folder: str | os.PathLike[str]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Runs a predictor over splits of a data set.
 
     Anomaly maps are written to `maps/` of the folder as they come, found instances to
@@ -93,9 +105,11 @@ def predict_rows(predictor, dataset, *splits, folder):
                 results += instance_results(sample, answer.instances, ids)
     outputs = found_outputs(part, predictor.num_frames)
     whole = Prediction(
-        *(np.concatenate(each) if each else None for each in (scores, probabilities))
+        np.concatenate(scores) if scores else None,
+        np.concatenate(probabilities) if probabilities else None,
     )
-    table, about = predictions_table(rows, whole, predictor.classes), {}
+    table = predictions_table(rows, whole, predictor.classes)
+    about: dict[str, Any] = {}
     if "map" in outputs:
         table["map_path"] = [maps.paths[sample] for sample in table["sample_id"]]
         about["map_range"] = maps.range()
@@ -116,11 +130,11 @@ def _shown(batches, num_rows):
     next(rows, None)  # takes the bar away
 
 
-def write_predictions(run_folder, table):
+def write_predictions(run_folder: str | os.PathLike[str], table: pd.DataFrame) -> None:
     write_csv(Path(run_folder) / "predictions.csv", table)
 
 
-def read_predictions(run_folder):
+def read_predictions(run_folder: str | os.PathLike[str]) -> pd.DataFrame:
     """Reads `predictions.csv` of a run folder.
 
     Raises:
@@ -163,7 +177,7 @@ def has_both_kinds(table: pd.DataFrame, normal_class: str) -> bool:
     return normal_class in labels and len(labels) > 1
 
 
-def probabilities_of(table, classes):
+def probabilities_of(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray | None:
     """`(rows, classes)` array of the `prob_<class>` columns, by name; None without any.
 
     Raises:
@@ -175,3 +189,18 @@ def probabilities_of(table, classes):
     if missing:
         raise InputError(f"The predictions have no class {', '.join(missing)}.")
     return table[[f"prob_{name}" for name in classes]].to_numpy(np.float64)
+
+
+def class_probabilities(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
+    """`probabilities_of` a run that names classes.
+
+    Raises:
+        InputError: If there are no probabilities, or a class has no column.
+    """
+    found = probabilities_of(table, classes)
+    if found is None:
+        raise InputError(
+            "The predictions have no probabilities of classes. Put back a copy of "
+            "predictions.csv, or train that run again."
+        )
+    return found

@@ -3,10 +3,11 @@
 NumPy alone, so that bundles use it too. `predictions.py` writes what it returns.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 OUTPUTS = ("score", "classes", "map", "instances", "clips")  # of config["outputs"]
 
@@ -23,7 +24,7 @@ class Instances(NamedTuple):
 
     boxes: np.ndarray
     scores: np.ndarray
-    labels: list
+    labels: list[str]
     masks: np.ndarray | None = None
 
 
@@ -58,9 +59,9 @@ class Prediction(NamedTuple):
     defect_score: np.ndarray | None
     probabilities: np.ndarray | None = None
     anomaly_map: np.ndarray | None = None
-    instances: list | None = None
+    instances: list[Instances] | None = None
 
-    def answers(self):
+    def answers(self) -> list[Answer]:
         """The `Answer` on each image of the batch."""
         count = next(len(column) for column in self if column is not None)
         columns = ([None] * count if column is None else column for column in self)
@@ -85,15 +86,17 @@ class Predictor(NamedTuple):
         num_frames: Frames in a clip; a still image is a clip of one.
     """
 
-    classes: list
+    classes: list[str]
     normal_class: str | None
-    image_size: tuple | None
+    image_size: tuple[int, int] | None
     predict: Callable[[np.ndarray], Prediction]
-    explain: Callable[[np.ndarray, list], np.ndarray] | None = None
+    explain: Callable[[np.ndarray, list[str]], np.ndarray] | None = None
     num_frames: int = 1
 
 
-def classifier_prediction(probabilities, classes, normal_class):
+def classifier_prediction(
+    probabilities: npt.ArrayLike, classes: Sequence[str], normal_class: str | None
+) -> Prediction:
     """A classifier's `Prediction`: the defect score is 1 - P(normal class)."""
     probabilities = np.asarray(probabilities, np.float64)
     if normal_class is None:
@@ -102,7 +105,7 @@ def classifier_prediction(probabilities, classes, normal_class):
     return Prediction(1.0 - probabilities[:, normal], probabilities)
 
 
-def join_instances(parts):
+def join_instances(parts: Sequence[Instances]) -> Instances:
     """The `Instances` of several models of one image, the most certain first."""
     scores = np.concatenate([part.scores for part in parts])
     order = np.argsort(-scores, kind="stable")
@@ -116,8 +119,8 @@ def join_instances(parts):
     )
 
 
-def found_outputs(prediction, num_frames=1):
-    """What a `Prediction` has, as names of OUTPUTS in their order."""
+def found_outputs(prediction: Prediction | Answer, num_frames: int = 1) -> list[str]:
+    """What a `Prediction` or `Answer` has, as names of OUTPUTS in their order."""
     there = {
         "score": prediction.defect_score is not None,
         "classes": prediction.probabilities is not None,

@@ -4,14 +4,18 @@
 predictions.csv, threshold.json, metrics.json and plots/. `run_writer.py` makes them.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import shutil
 import socket
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +27,10 @@ from evaluation.thresholds import describe_threshold
 from goodparts.command import InputError, command_line
 from goodparts.files import read_json, write_json
 from goodparts.machine import is_alive
+
+if TYPE_CHECKING:
+    from evaluation.judged import Judged
+    from preprocessing.manifest import Dataset
 
 UNFINISHED = ".unfinished"  # the end of the name of a run that is being written
 NEEDED = ("config.json", "predictions.csv", "threshold.json", "metrics.json")
@@ -38,20 +46,20 @@ class Run:
         config: Content of config.json.
     """
 
-    def __init__(self, folder, config):
+    def __init__(self, folder: str | os.PathLike[str], config: dict[str, Any]):
         self.folder, self.config = Path(folder), config
 
     @property
-    def name(self):
+    def name(self) -> str:
         return self.folder.name
 
     @property
-    def outputs(self):
+    def outputs(self) -> frozenset[str]:
         """What its predictor returns, some of `predictor.OUTPUTS`."""
         return frozenset(self.config["outputs"])
 
     @cached_property
-    def predictions(self):
+    def predictions(self) -> pd.DataFrame:
         """The predictions table; do not change it.
 
         Raises:
@@ -70,23 +78,23 @@ class Run:
             )
         return table
 
-    def split(self, name):
+    def split(self, name: str) -> pd.DataFrame:
         """The predictions of a split, sorted by sample_id."""
         rows = self.predictions[self.predictions["split"] == name]
         return rows.sort_values("sample_id", ignore_index=True)
 
     @cached_property
-    def metrics(self):
+    def metrics(self) -> dict[str, Any]:
         """Content of metrics.json."""
         return _read_object(self.folder / "metrics.json", "validate", "test")
 
     @cached_property
-    def threshold_record(self):
+    def threshold_record(self) -> dict[str, Any]:
         """Content of threshold.json."""
         return _read_object(self.folder / "threshold.json", "value", "rule")
 
     @property
-    def threshold(self):
+    def threshold(self) -> float | None:
         """None where no class is that of good parts.
 
         Raises:
@@ -103,7 +111,7 @@ class Run:
             )
         return value
 
-    def threshold_note(self):
+    def threshold_note(self) -> str:
         """Says that the threshold lies beyond all scores of `validate`; else empty."""
         scores = self.split("validate")["defect_score"].dropna().to_numpy()
         if self.threshold is None or not scores.size:
@@ -119,13 +127,13 @@ class Run:
             "threshold.json changed?"
         )
 
-    def judged(self, split):
+    def judged(self, split: str) -> Judged:
         """The `Judged` of a split, without what masks and instances tell."""
         table = self.split(split)
         return judge_split(self.folder, table, self.config, self.threshold)
 
 
-def find_runs(folder):
+def find_runs(folder: str | os.PathLike[str]) -> list[Path]:
     """The finished run folders in a folder of runs, sorted by name."""
     return sorted(
         path
@@ -135,7 +143,7 @@ def find_runs(folder):
     )
 
 
-def read_run(folder):
+def read_run(folder: str | os.PathLike[str]) -> Run:
     """Opens a run folder.
 
     Raises:
@@ -192,7 +200,7 @@ def _problem(config):
     return ""
 
 
-def member_folders(run):
+def member_folders(run: Run) -> list[Path]:
     """Where the members of an ensemble are.
 
     Members beside the ensemble are kept as paths relative to its folder, so that a
@@ -213,7 +221,7 @@ def member_folders(run):
 
 
 @contextmanager
-def partial_folder(final):
+def partial_folder(final: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields an empty folder beside `final` to fill and rename; removes what is left.
 
     Those that killed processes of this machine have left there are removed too.
@@ -233,7 +241,12 @@ def partial_folder(final):
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def write_results(folder, table, config, dataset=None):
+def write_results(
+    folder: str | os.PathLike[str],
+    table: pd.DataFrame,
+    config: dict[str, Any],
+    dataset: Dataset | None = None,
+) -> None:
     """Writes predictions.csv, threshold.json and metrics.json of a run.
 
     The threshold is chosen on `validate`; metrics are of `validate` and of `test`.
@@ -246,7 +259,10 @@ def write_results(folder, table, config, dataset=None):
     """
     validate = table[table["split"] == "validate"]
     is_defect = (validate["label"] != config["normal_class"]).to_numpy()
-    stored = {"value": None, "rule": "none, as no class is that of good parts"}
+    stored: dict[str, Any] = {
+        "value": None,
+        "rule": "none, as no class is that of good parts",
+    }
     if "score" in config["outputs"]:
         stored = describe_threshold(
             validate["defect_score"].to_numpy(),
@@ -259,7 +275,13 @@ def write_results(folder, table, config, dataset=None):
     write_json(Path(folder) / "metrics.json", metrics)
 
 
-def compute_metrics(folder, table, config, threshold, dataset=None):
+def compute_metrics(
+    folder: str | os.PathLike[str],
+    table: pd.DataFrame,
+    config: dict[str, Any],
+    threshold: float | None,
+    dataset: Dataset | None = None,
+) -> dict[str, dict[str, Any]]:
     """The content of metrics.json; see `write_results` and `summarise`."""
     outputs = frozenset(config["outputs"])
 

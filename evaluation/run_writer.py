@@ -4,6 +4,8 @@ It is `<name>.unfinished/` until then. One with checkpoints can be resumed after
 kill; another is removed once its process is gone.
 """
 
+from __future__ import annotations
+
 import datetime
 import importlib.metadata
 import json
@@ -14,9 +16,11 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -26,7 +30,10 @@ from evaluation.run_folder import UNFINISHED, read_run, write_results
 from goodparts.command import InputError, command_line, progress_into, reason
 from goodparts.files import read_json, write_csv, write_json, write_text
 from goodparts.machine import describe_device, is_alive, peak_memory_mb
-from preprocessing.manifest import table_hash
+from preprocessing.manifest import Dataset, table_hash
+
+if TYPE_CHECKING:
+    from evaluation.predictor import Predictor
 
 SAME_ON_RESUME = {
     "manifest_sha256": "data set",
@@ -51,14 +58,14 @@ class OpenRun:
     """A run being written: its temporary `folder` and a `config` to add to."""
 
     folder: Path
-    config: dict
+    config: dict[str, Any]
 
     @property
-    def checkpoints(self):
+    def checkpoints(self) -> Path:
         """Folder of what a training needs to be resumed; gone when it is complete."""
         return self.folder / CHECKPOINTS
 
-    def finish(self, predictor, dataset):
+    def finish(self, predictor: Predictor, dataset: Dataset) -> None:
         """Judges the trained predictor on `validate` and `test`, and writes it down.
 
         Args:
@@ -71,7 +78,7 @@ class OpenRun:
         self.config |= about
         write_results(self.folder, table, self.config, dataset)
 
-    def write_history(self, rows):
+    def write_history(self, rows: list[dict[str, Any]]) -> None:
         """Writes history.csv as it is so far, such as after every epoch.
 
         Args:
@@ -81,7 +88,16 @@ class OpenRun:
 
 
 @contextmanager
-def start_run(runs_dir, *, model, family, dataset, arguments, seed, resume=None):
+def start_run(
+    runs_dir: str | os.PathLike[str],
+    *,
+    model: str,
+    family: str,
+    dataset: Dataset | dict[str, Any],
+    arguments: dict[str, Any],
+    seed: int,
+    resume: str | os.PathLike[str] | None = None,
+) -> Iterator[OpenRun]:
     """Opens a new run folder, and names it finally when the block ends well.
 
     Args:
@@ -167,7 +183,7 @@ def _tell_how_to_go_on(error, folder):
         ) from error
 
 
-def read_unfinished(folder):
+def read_unfinished(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """The config of an unfinished run folder that can be resumed.
 
     Raises:

@@ -1,5 +1,11 @@
 """From a predictions table to metrics with intervals, the content of metrics.json."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from evaluation import metrics
@@ -9,6 +15,11 @@ from evaluation.judged import Judged
 from evaluation.metric_table import METRICS, metric_values
 from evaluation.pixel_metrics import count_pixels
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from preprocessing.manifest import Dataset
+
 FALSE_REJECT_RATES = (0.001, 0.01, 0.05)
 PER_CLASS = {
     "recall": metrics.recall,
@@ -17,17 +28,24 @@ PER_CLASS = {
 }
 
 
-def judge_split(run_folder, table, config, threshold, dataset=None):
+def judge_split(
+    run_folder: str | os.PathLike[str],
+    table: pd.DataFrame,
+    config: dict[str, Any],
+    threshold: float | None,
+    dataset: Dataset | None = None,
+) -> Judged:
     """The `Judged` of the rows of one split, with what the data set says of defects.
 
     Args:
         run_folder: With the maps and instances.
         table: Predictions table, rows of one split.
         config: Of the run: classes, normal_class and outputs.
-        threshold: A part with a defect score at or above it is rejected.
+        threshold: A part with a defect score at or above it is rejected; None where
+            there are no scores.
         dataset: The `Dataset`; None where it is gone or not needed.
     """
-    truth = {}
+    truth: dict[str, Any] = {}
     if dataset is not None and "map" in config["outputs"]:
         truth["pixels"] = count_pixels(
             run_folder, dataset, table, normal_class=config["normal_class"]
@@ -45,7 +63,7 @@ def judge_split(run_folder, table, config, threshold, dataset=None):
     )
 
 
-def summarise(judged, outputs):
+def summarise(judged: Judged, outputs: Collection[str]) -> dict[str, Any]:
     """Computes every metric of one split, each with its 95 % group interval.
 
     Args:
@@ -75,7 +93,7 @@ def summarise(judged, outputs):
     return summary
 
 
-def roc_points(judged):
+def roc_points(judged: Judged) -> list[dict[str, Any]]:
     """The share of defects caught where at most 0.1, 1 and 5 % of good parts go.
 
     Each is a point of the ROC curve, by the best threshold on these parts: what the
@@ -87,12 +105,13 @@ def roc_points(judged):
         `num_good_groups`, and `is_measurable`: whether the rate is at least one good
         group of those there are.
     """
-    recalls, first = [], None
+    parts: list[list[np.ndarray]] = []
+    first: list[np.ndarray] = []
     for draws in judged.draws():
         curve = metrics.rejected(judged.scores, judged.is_defect, draws.of_samples)
-        first = [kind[0] for kind in curve] if first is None else first
-        recalls.append([metrics.recall_at(*curve, rate) for rate in FALSE_REJECT_RATES])
-    recalls = np.concatenate(recalls, axis=1)
+        first = first or [kind[0] for kind in curve]
+        parts.append([metrics.recall_at(*curve, rate) for rate in FALSE_REJECT_RATES])
+    recalls = np.concatenate(parts, axis=1)
     points = []
     for rate, values in zip(FALSE_REJECT_RATES, recalls, strict=True):
         is_allowed = metrics.within_rate(first[0], rate)

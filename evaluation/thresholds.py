@@ -1,5 +1,7 @@
 """From defect scores to a line between accept and reject."""
 
+from typing import Any
+
 import numpy as np
 
 from evaluation.intervals import upper_bound
@@ -20,7 +22,9 @@ FEW = (
 COSTLY = f"a false reject rate of {MAX_FALSE_REJECT_RATE:g} would miss too many defects"
 
 
-def describe_threshold(defect_scores, is_defect, groups):
+def describe_threshold(
+    defect_scores: np.ndarray, is_defect: np.ndarray, groups: np.ndarray
+) -> dict[str, Any]:
     """The content of threshold.json, of the samples of `validate`.
 
     Without a defect the rule is that of `choose_threshold`. With fewer than
@@ -70,7 +74,7 @@ def _error(line, defect_scores, is_defect):
     return ((~rejected[is_defect]).mean() + rejected[~is_defect].mean()) / 2
 
 
-def threshold_text(stored):
+def threshold_text(stored: dict[str, Any]) -> str:
     """The words of threshold.json: how it was chosen, on what, and what that bounds."""
     text = f"{stored['rule']}, on {stored['split']}"
     if not stored.get("from_good_parts_alone"):
@@ -84,7 +88,9 @@ def threshold_text(stored):
     )
 
 
-def balanced_threshold(defect_scores, is_defect):
+def balanced_threshold(
+    defect_scores: np.ndarray, is_defect: np.ndarray
+) -> float | None:
     """The score at which good and defective parts are equally likely.
 
     By a logistic regression of what a part is on its score, both kinds weighing alike:
@@ -114,8 +120,11 @@ def balanced_threshold(defect_scores, is_defect):
 
 
 def choose_threshold(
-    defect_scores, is_defect, *, max_false_reject_rate=MAX_FALSE_REJECT_RATE
-):
+    defect_scores: np.ndarray,
+    is_defect: np.ndarray,
+    *,
+    max_false_reject_rate: float = MAX_FALSE_REJECT_RATE,
+) -> float:
     """Picks the lowest threshold that rejects few enough good parts.
 
     A part is rejected when its score is at or above the threshold. It lies midway

@@ -1,12 +1,19 @@
 """Numbers as a reader wants them: percent with interval, time, lists in a sentence."""
 
+from __future__ import annotations
+
 import math
 import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evaluation.run_folder import Run
 
 WIDTH = 100  # columns of what a terminal shows
 
 
-def percent(interval, *, unit=" %"):
+def percent(interval: Mapping[str, Any] | None, *, unit: str = " %") -> str:
     """An interval of a share as text, such as `93.1 % (88.0 to 96.4)`.
 
     Args:
@@ -17,12 +24,14 @@ def percent(interval, *, unit=" %"):
     return f"{value} ({span})" if span else value
 
 
-def figure(interval, is_share=True):
+def figure(interval: Mapping[str, Any] | None, is_share: bool = True) -> str:
     """An interval of a metric, as percent where it is a share."""
     return percent(interval) if is_share else number(interval)
 
 
-def value_and_range(interval, is_share=True, *, unit=" %"):
+def value_and_range(
+    interval: Mapping[str, Any] | None, is_share: bool = True, *, unit: str = " %"
+) -> tuple[str, str]:
     """The two parts of `figure`, such as `93.1 %` and `88.0 to 96.4`; "" for none."""
     if interval is None or interval["value"] is None:
         return "–", ""
@@ -31,13 +40,13 @@ def value_and_range(interval, is_share=True, *, unit=" %"):
     return f"{value}{unit if is_share else ''}", f"{low} to {high}"
 
 
-def known(interval):
+def known(interval: Mapping[str, Any] | None) -> str:
     """`percent` within a sentence."""
     has_value = interval is not None and interval["value"] is not None
     return percent(interval) if has_value else "an unknown share"
 
 
-def share(value):
+def share(value: float) -> str:
     """A share in `[0, 1]` with one decimal of a percent, never rounded to none or all.
 
     Example:
@@ -52,7 +61,7 @@ def share(value):
     return f"{100 * value:.1f}"
 
 
-def number(interval):
+def number(interval: Mapping[str, Any] | None) -> str:
     """An interval of what is no share as text, such as `0.213 (0.150 to 0.281)`."""
     value, span = value_and_range(interval, is_share=False)
     return f"{value} ({span})" if span else value
@@ -63,7 +72,7 @@ def number_text(value: float | None) -> str:
     return "" if value is None or math.isnan(value) else f"{value:.4g}"
 
 
-def too_few_goods(point):
+def too_few_goods(point: Mapping[str, Any]) -> str:
     """Why the false reject rate of a point of `roc` cannot be measured."""
     return (
         f"not measurable: at that line {point['num_good_rejected']} of "
@@ -72,7 +81,7 @@ def too_few_goods(point):
     )
 
 
-def points(difference):
+def points(difference: Mapping[str, Any]) -> str:
     """A difference of shares as text, such as `+1.2 [-0.8 to +3.0] points`."""
     if difference["value"] is None:
         return "unknown"
@@ -82,7 +91,7 @@ def points(difference):
     return f"{value:+.1f} [{low:+.1f} to {high:+.1f}] points"
 
 
-def duration(seconds):
+def duration(seconds: float) -> str:
     """Seconds as text: `8.5 s`, `12 min 5 s` or `3 h 20 min`."""
     if seconds < 59.95:  # what rounds to 60.0 is a minute
         return f"{seconds:.1f} s"
@@ -92,21 +101,21 @@ def duration(seconds):
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def listed(words):
+def listed(words: Iterable[object]) -> str:
     """`A`, `A and B` or `A, B and C`."""
-    words = [str(word) for word in words]
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} and {words[-1]}"
+    texts = [str(word) for word in words]
+    if len(texts) < 2:
+        return "".join(texts)
+    return f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
-def counted(number, noun):
+def counted(number: int, noun: str) -> str:
     """`1 image`, `2 images`, `1 class`, `2 classes`."""
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{number} {noun if number == 1 else plural}"
 
 
-def display_names(runs):
+def display_names(runs: Sequence[Run]) -> list[str]:
     """A short name for each run: its model, with number and date where needed."""
     parts = [re.fullmatch(r"(\d{4}-\d\d-\d\d)-.*-(\d+)", run.name) for run in runs]
     choices = [

@@ -1,18 +1,29 @@
 """The loop of a live inspection: frame, verdict, alarm, and all that is told of it."""
 
+from __future__ import annotations
+
 import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from goodparts.command import InputError
-from live.camera.capture import EndOfSource, NoFrame
+from live.camera.capture import Capture, EndOfSource, Frame, NoFrame
 from live.measures import Measures
-from preprocessing.region import cut, fit_region, make_region
+from preprocessing.region import Region, Roi, cut, fit_region, make_region
+
+if TYPE_CHECKING:
+    from deployment.runtime import Inspector, Verdict
+    from live.alarms.events import Alarm
+    from live.delivery.outbox import Outbox
+    from live.record.folder import Folder
+    from live.record.verdicts import Verdicts
 
 NEXT_FRAME_S = 0.2  # how long a frame is waited for before commands are looked at
 SCORE_EVERY_S = 0.1  # of the timeline, the highest score in between
@@ -26,9 +37,9 @@ LOST = ("connecting", "reconnecting", "frozen", "still")  # states of the captur
 class Seen(NamedTuple):
     """The newest frame and what was said of it; no verdict while inspection is off."""
 
-    frame: object
-    verdict: object
-    box: tuple | None
+    frame: Frame
+    verdict: Verdict | None
+    box: tuple[int, int, int, int] | None  # x, y, width, height of the region
 
 
 class Inspection:
@@ -57,19 +68,19 @@ class Inspection:
 
     def __init__(
         self,
-        inspector,
-        capture,
-        folder,
-        alarm,
+        inspector: Inspector,
+        capture: Capture,
+        folder: Folder,
+        alarm: Alarm,
         *,
-        roi=None,
-        mask=None,
-        outboxes=(),
-        stop_outboxes=(),
-        source="",
-        keeps_shape=False,
-        ends=None,
-        verdicts=None,
+        roi: Roi | None = None,
+        mask: Path | None = None,
+        outboxes: Iterable[Outbox] = (),
+        stop_outboxes: Iterable[Outbox] = (),
+        source: str = "",
+        keeps_shape: bool = False,
+        ends: threading.Event | None = None,
+        verdicts: Verdicts | None = None,
     ):
         self.inspector, self.capture, self.folder = inspector, capture, folder
         self.alarm, self.roi, self.mask = alarm, roi, mask
@@ -77,17 +88,20 @@ class Inspection:
         self.source, self.verdicts = source, verdicts
         self.keeps_shape = keeps_shape or roi is not None or mask is not None
         self.measures = Measures()
-        self._region = None
-        self._frames = deque(maxlen=inspector.num_frames)
+        self._region: Region | None = None
+        self._frames: deque[np.ndarray] = deque(maxlen=inspector.num_frames)
         self._num_unjudged = 0  # since the last verdict
         self.is_on, self._ends = True, ends or threading.Event()
-        self._commands = queue.SimpleQueue()
-        self.seen, self._breaks = None, None
-        self.refusal = self.first_refusal = None  # why frames are and were refused
-        self._told_refusal = None, 0.0  # and when, by monotonic()
-        self.scores = deque(maxlen=NUM_SCORES)
+        self._commands: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
+        self.seen: Seen | None = None
+        self._breaks: tuple[str, int, int] | None = None  # see `_notice_capture`
+        self.refusal: str | None = None  # why frames are refused
+        self.first_refusal: str | None = None
+        self._told_refusal: tuple[str | None, float] = None, 0.0  # and monotonic()
+        # of each: when captured, by monotonic(), defect score and decision
+        self.scores: deque[tuple[float, float, str]] = deque(maxlen=NUM_SCORES)
 
-    def run(self, look=None):
+    def run(self, look: Callable[[Seen | None], bool | None] | None = None) -> None:
         """Inspects until the end.
 
         Args:
@@ -118,15 +132,15 @@ class Inspection:
             self._obey()
             self.folder.log("stopped", **self.measures.counts())
 
-    def stop(self):
+    def stop(self) -> None:
         """Ends the loop soon; may be called from a signal handler."""
         self._ends.set()
 
     @property
-    def is_ending(self):
+    def is_ending(self) -> bool:
         return self._ends.is_set()
 
-    def wait(self):
+    def wait(self) -> None:
         """After `run`: goes on obeying commands until `stop` is called."""
         while not self._ends.wait(NEXT_FRAME_S):
             self._obey()
@@ -318,7 +332,7 @@ class Inspection:
         elif entry[1] > last[1]:
             self.scores[-1] = (last[0], *entry[1:])
 
-    def command(self, do, event=None):
+    def command(self, do: str, event: str | None = None) -> None:
         """Asks for "start", "stop" or "acknowledge", done within NEXT_FRAME_S.
 
         Args:

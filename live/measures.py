@@ -2,6 +2,8 @@
 
 import time
 from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
@@ -50,7 +52,7 @@ class Measures:
             )
         }
 
-    def add(self, decision, latency_s=None):
+    def add(self, decision: str, latency_s: float | None = None) -> None:
         """Takes note of a frame; without a latency it was not judged."""
         self._counts[decision] += 1
         self._frames.labels(decision).inc()
@@ -61,20 +63,20 @@ class Measures:
             while self._times[0] < self._times[-1] - RATE_OVER_S:
                 self._times.popleft()
 
-    def counts(self):
+    def counts(self) -> dict[str, int]:
         """Frames judged in all and by decision, and those refused."""
         counts = {name: self._counts[name] for name in DECISIONS}
         refused = self._counts["refused"]
         return {"frames": sum(counts.values()), **counts, "refused": refused}
 
-    def frames_per_s(self):
+    def frames_per_s(self) -> float:
         """Over the last RATE_OVER_S seconds; 0 when nothing comes any more."""
         times = list(self._times)
         if len(times) < 2 or time.monotonic() - times[-1] > RATE_OVER_S:
             return 0.0
         return round((len(times) - 1) / max(times[-1] - times[0], 1e-6), 1)
 
-    def latency_ms(self):
+    def latency_ms(self) -> dict[str, float | None]:
         """Median and 99th percentile of the newest frames; None before the first."""
         latencies = list(self._latencies)
         if not latencies:
@@ -85,7 +87,15 @@ class Measures:
             "latency_p99_ms": round(float(highest), 1),
         }
 
-    def exposed(self, capture, alarm_state, outboxes, log, *, is_on):
+    def exposed(
+        self,
+        capture: Mapping[str, Any],
+        alarm_state: str,
+        outboxes: Iterable[Mapping[str, Any]],
+        log: Mapping[str, Any],
+        *,
+        is_on: bool,
+    ) -> bytes:
         """The text that Prometheus reads, as bytes."""
         gauges = self._gauges
         gauges["inspecting"].set(is_on)

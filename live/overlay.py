@@ -1,7 +1,11 @@
 """The picture of the page and of the window."""
 
+from __future__ import annotations
+
 import os
 import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
 
 import cv2
 
@@ -9,13 +13,18 @@ from evaluation.anomaly_maps import heat
 from evaluation.overlay import draw_overlay
 from goodparts.command import InputError, reason
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from live.inspection import Seen
+
 OUTLINE = (255, 255, 255), (0, 0, 0)  # white on black shows on every part
 QUALITY = 85
 LONGEST_SIDE = 16_000  # pixels of a JPEG, which has 65,535 at most
 STALE_S = 2.0  # an older picture is no live view
 
 
-def outlined(image, box):
+def outlined(image: np.ndarray, box: tuple[int, int, int, int] | None) -> np.ndarray:
     """A copy of uint8 RGB `(height, width, 3)` with the box drawn; or the image."""
     if box is None:
         return image
@@ -27,12 +36,12 @@ def outlined(image, box):
     return image
 
 
-def marked(seen, map_range):
+def marked(seen: Seen, map_range: Sequence[float] | None) -> np.ndarray:
     """The frame of a `Seen` with its region, and in it what the model found."""
     image, verdict = seen.frame.image, seen.verdict
     if verdict and (verdict.anomaly_map is not None or verdict.instances is not None):
         seen_heat = None
-        if verdict.anomaly_map is not None:
+        if verdict.anomaly_map is not None and map_range is not None:
             seen_heat = heat(verdict.anomaly_map, map_range)
         height, width = image.shape[:2]
         x, y, width, height = seen.box or (0, 0, width, height)
@@ -44,7 +53,7 @@ def marked(seen, map_range):
     return outlined(image, seen.box)
 
 
-def as_jpeg(image):
+def as_jpeg(image: np.ndarray) -> bytes:
     """The bytes of a JPEG of uint8 RGB, reduced where it is too large for one."""
     scale = LONGEST_SIDE / max(image.shape[:2])
     if scale < 1:
@@ -62,12 +71,12 @@ class Window:
         InputError: If there is no display, or OpenCV was built without windows.
     """
 
-    def __init__(self, title, map_range=None):
+    def __init__(self, title: str, map_range: Sequence[float] | None = None):
         self.title, self.map_range = title, map_range
         if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             raise InputError("--window needs a display; there is none. Use the page.")
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         try:
             cv2.namedWindow(self.title, cv2.WINDOW_NORMAL)
         except cv2.error as error:
@@ -76,10 +85,10 @@ class Window:
             ) from error
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         cv2.destroyAllWindows()
 
-    def show(self, seen):
+    def show(self, seen: Seen | None) -> bool:
         """Shows a `Seen`, or that none comes; False when q was pressed."""
         if seen is None:
             return cv2.waitKey(1) & 0xFF != ord("q")

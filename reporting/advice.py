@@ -3,6 +3,8 @@
 `compare`, `ensemble` and the report say it in the same words.
 """
 
+from typing import Any
+
 from decisions.rule import read_decision
 from evaluation.wording import known, listed
 from goodparts.command import command_line
@@ -12,7 +14,7 @@ from reporting.ensemble_text import short_name
 MAX_BALANCED_ERROR = 0.25  # mean of defects missed and good parts rejected
 
 
-def advice(result):
+def advice(result: dict[str, Any]) -> str:
     """Names the run to deploy, its members, its lines, and what test saw of them.
 
     The run is the best on `validate`, the one that was chosen. Where that is an

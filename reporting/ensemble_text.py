@@ -4,13 +4,20 @@ Written by `ensemble/contributions.py`: its combiners, its members, and what eac
 them brings.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from evaluation.comparison.paired import groups_needed
 from evaluation.metric_table import METRICS
 from evaluation.wording import counted, listed, percent, points, value_and_range
 from goodparts.command import InputError, command_line, reason
 from goodparts.files import read_json
+
+if TYPE_CHECKING:
+    from evaluation.run_folder import Run
 
 KEYS = (
     "chosen",
@@ -24,7 +31,7 @@ KEYS = (
 )
 
 
-def read_ensemble(run):
+def read_ensemble(run: Run) -> dict[str, Any] | None:
     """The content of ensemble.json; None for a run that is no ensemble.
 
     Raises:
@@ -48,12 +55,12 @@ def read_ensemble(run):
     return found
 
 
-def short_name(run_name):
+def short_name(run_name: str) -> str:
     """`2026-11-21-bovw-parts-1` as `bovw-parts-1`."""
     return re.sub(r"^\d{4}-\d\d-\d\d-", "", run_name)
 
 
-def ensemble_text(found):
+def ensemble_text(found: Mapping[str, Any]) -> str:
     """What is worth knowing before an ensemble is deployed, as plain text."""
     width = max(len(row["combiner"]) for row in found["combiners"])
     title = METRICS[found["metric"]].title
@@ -80,7 +87,7 @@ def ensemble_text(found):
     return "\n".join([*lines, *conclusions(found)])
 
 
-def gain_text(gain, num_rivals):
+def gain_text(gain: Mapping[str, Any] | None, num_rivals: int) -> str:
     """A paired difference, and whether it may be chance.
 
     Args:
@@ -97,7 +104,7 @@ def _is_open(gain, num_rivals=1):
     return is_thin or gain["value"] is None or gain["low"] <= 0 <= gain["high"]
 
 
-def conclusions(found):
+def conclusions(found: Mapping[str, Any]) -> list[str]:
     """Sentences: the ensemble against its best member, and what no combiner can."""
     names = [short_name(row["member"]) for row in found["members"]]
     best, gain = short_name(found["best_member"]), found["gain"]

@@ -1,11 +1,16 @@
 """Judges one run again from its predictions: metrics, plots and its mistakes."""
 
+from __future__ import annotations
+
 import shutil
 import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from evaluation.metric_table import METRICS
 from evaluation.plots.run import write_plots
-from evaluation.run_folder import compute_metrics, read_run
+from evaluation.run_folder import Run, compute_metrics, read_run
 from evaluation.thresholds import threshold_text
 from evaluation.wording import WIDTH, counted, figure, percent, too_few_goods
 from goodparts.command import progress, working
@@ -15,6 +20,9 @@ from preprocessing.manifest import find_unchanged
 from reporting.mistakes import decisions, examples, find_dataset
 from reporting.overlays import Overlays
 
+if TYPE_CHECKING:
+    import numpy as np
+
 BY_CLASS = (
     "A mistake here is a wrong class, by the most probable one; predict accepts and "
     "rejects by the threshold, so its errors are others: see defects missed and good "
@@ -22,7 +30,9 @@ BY_CLASS = (
 )
 
 
-def evaluate_run(run, explain=None):
+def evaluate_run(
+    run: Run, explain: Callable[[np.ndarray, list[str]], np.ndarray] | None = None
+) -> dict[str, Any]:
     """Refreshes metrics.json, plots/, mistakes/ and examples/ of a run folder.
 
     Metrics come from predictions.csv, the maps, the instances and the threshold that
@@ -77,7 +87,7 @@ def _keep_judged_by_truth(metrics, before):
                 found["metrics"].setdefault(name, value)
 
 
-def mistake_pictures(run):
+def mistake_pictures(run: Run) -> list[Path]:
     """The paths of the images of test that a run got wrong, those that are there."""
     dataset, _ = find_dataset(run)
     if dataset is None:
@@ -87,7 +97,7 @@ def mistake_pictures(run):
     return [path for path in paths if path is not None]
 
 
-def evaluation_text(result):
+def evaluation_text(result: Mapping[str, Any]) -> str:
     """What `evaluate_run` found as plain text, at most 100 columns wide."""
     test = result["test"]
     lines = [
@@ -117,7 +127,7 @@ def evaluation_text(result):
     return "\n".join(lines)
 
 
-def roc_lines(points):
+def roc_lines(points: Sequence[Mapping[str, Any]]) -> list[str]:
     """The recall at each false reject rate, and where test is too small for it."""
     lines = ["defects caught by the best threshold on test (not the chosen one), at"]
     for point in points:
@@ -128,7 +138,7 @@ def roc_lines(points):
     return lines
 
 
-def class_lines(per_class):
+def class_lines(per_class: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Recall and precision of each class as a table; none without classes."""
     rows = [
         (

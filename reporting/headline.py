@@ -1,11 +1,20 @@
 """The first words of a report: which method, how good, and how sure that is."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from evaluation.predictions import has_both_kinds
 from evaluation.wording import counted, known, percent, share
 from reporting.advice import advice
 
+if TYPE_CHECKING:
+    from evaluation.run_folder import Run
 
-def headline(dataset_name, leader, result, *, leak=0):
+
+def headline(
+    dataset_name: str, leader: Run, result: dict[str, Any], *, leak: float = 0
+) -> list[str]:
     """Two or three sentences in the words of a quality engineer, terms in brackets.
 
     Args:

@@ -1,8 +1,16 @@
 """What a report cannot conclude: sentences computed from the runs and their data."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 from evaluation.comparison.leaderboard import leading_metric
 from evaluation.wording import counted, listed, percent, share
 from preprocessing.splitting.remarks import COVERS
+
+if TYPE_CHECKING:
+    from evaluation.run_folder import Run
 
 FEW_GROUPS = 20
 MAX_WEAK_CLASSES = 5
@@ -10,7 +18,9 @@ LARGE_SHARE = 0.1
 IN_TIME = ("chronological", "blocks")
 
 
-def cannot_conclude(runs, info, result):
+def cannot_conclude(
+    runs: Sequence[Run], info: Mapping[str, Any], result: Mapping[str, Any]
+) -> list[str]:
     """Sentences on the limits of what was measured on one data set.
 
     Args:

@@ -1,6 +1,10 @@
 """The images that a run got wrong, and samples of what there is, as pictures."""
 
+from __future__ import annotations
+
 import base64
+import os
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -8,8 +12,13 @@ import numpy as np
 from evaluation.wording import number_text
 from goodparts.command import InputError, reason
 from preprocessing.images import read_image, resize
-from preprocessing.manifest import is_copy, read_dataset, table_hash
+from preprocessing.manifest import Dataset, is_copy, read_dataset, table_hash
 from reporting.overlays import Overlays
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evaluation.run_folder import Run
 
 THUMBNAIL_SIDE = 240  # pixels of the longer side; shown at 160, printed sharp
 OVERLAY_SIDE = 480  # of two panels
@@ -17,7 +26,7 @@ MAX_MISTAKES = 24
 EXAMPLES_PER_CLASS = 4
 
 
-def find_dataset(run):
+def find_dataset(run: Run) -> tuple[Dataset | None, str]:
     """The data set a run was trained on.
 
     Returns:
@@ -37,7 +46,7 @@ def find_dataset(run):
     return dataset, ""
 
 
-def decisions(run):
+def decisions(run: Run) -> pd.DataFrame:
     """The test predictions of a run with what it decided and how wrong that is.
 
     A classifier is wrong when it names another class, by how much more probable it
@@ -63,7 +72,9 @@ def decisions(run):
     return table.sort_values(order, ascending=[False, False, True], ignore_index=True)
 
 
-def mistake_gallery(run, dataset):
+def mistake_gallery(
+    run: Run, dataset: Dataset | None
+) -> tuple[list[dict[str, Any]], int]:
     """The worst mistakes on test as dicts of picture, true class, answer and score.
 
     Args:
@@ -78,7 +89,7 @@ def mistake_gallery(run, dataset):
     return _gallery(run, dataset, wrong.head(MAX_MISTAKES)), len(wrong)
 
 
-def example_gallery(run, dataset):
+def example_gallery(run: Run, dataset: Dataset | None) -> list[dict[str, Any]]:
     """A few test images of each class with what a run saw in them.
 
     Returns:
@@ -89,7 +100,7 @@ def example_gallery(run, dataset):
     return _gallery(run, dataset, examples(run))
 
 
-def examples(run):
+def examples(run: Run) -> pd.DataFrame:
     """Rows of `decisions`: some of each class, spread from low to high scores."""
     table = decisions(run).sort_values("defect_score", ignore_index=True)
     chosen = []
@@ -123,7 +134,7 @@ def _picture(overlays, row):
     return thumbnail(overlays.path(row.sample_id))
 
 
-def class_samples(dataset, *, per_class=4):
+def class_samples(dataset: Dataset, *, per_class: int = 4) -> dict[str, list[str]]:
     """A few original pictures of each class, evenly spread over its rows.
 
     Returns:
@@ -140,7 +151,7 @@ def class_samples(dataset, *, per_class=4):
     return samples
 
 
-def thumbnail(path):
+def thumbnail(path: str | os.PathLike[str] | None) -> str | None:
     """A small JPEG of an image file as a data URI; None where it cannot be read."""
     if path is None:
         return None
@@ -150,7 +161,7 @@ def thumbnail(path):
         return None
 
 
-def as_data_uri(image, side):
+def as_data_uri(image: np.ndarray, side: int) -> str:
     """A JPEG of uint8 RGB as a data URI, its longer side at most so many pixels."""
     height, width = image.shape[:2]
     scale = min(1.0, side / max(height, width))

@@ -1,7 +1,11 @@
 """Pictures of what a run saw in an image: Grad-CAM, anomaly map or instances."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -14,6 +18,10 @@ from evaluation.predictor import Instances
 from goodparts.command import InputError
 from preprocessing.images import read_image, resize
 from preprocessing.instances import draw_instances, read_instances, read_truth_mask
+
+if TYPE_CHECKING:
+    from evaluation.run_folder import Run
+    from preprocessing.manifest import Dataset
 
 SHORTEST, LONGEST = 240, 640  # pixels of the longer side of one shown image
 GAP = 8  # pixels between two panels
@@ -30,29 +38,35 @@ class Overlays:
             maps nor instances shows nothing.
     """
 
-    def __init__(self, run, dataset, explain=None):
+    def __init__(
+        self,
+        run: Run,
+        dataset: Dataset,
+        explain: Callable[[np.ndarray, list[str]], np.ndarray] | None = None,
+    ):
         self.run, self.folder, self.explain = run, dataset.folder, explain
         rows = dataset.manifest.set_index("sample_id")
         self._paths, self._masks = rows["path"], rows["mask_path"]
-        self._found, self._truth = {}, {}
+        self._found: dict[str, list[dict[str, Any]]] = {}
+        self._truth: Mapping[str, Sequence[Mapping[str, Any]]] = {}
         if "instances" in run.outputs:
             self._found = read_found(run.folder)
             self._truth = read_instances(self.folder / "instances.json")
 
     @property
-    def has_any(self):
+    def has_any(self) -> bool:
         """Whether there is anything to show besides the image itself."""
         if self.run.outputs & {"map", "instances"}:
             return True
         return self.explain is not None and "classes" in self.run.outputs
 
-    def path(self, sample_id):
+    def path(self, sample_id: str) -> Path | None:
         """Of the image file; None where the data set has no such image."""
         path = self._paths.get(sample_id)
         path = None if path is None else self.folder / path
         return path if path is not None and path.is_file() else None
 
-    def overlay_for(self, row):
+    def overlay_for(self, row: Any) -> np.ndarray | None:
         """The picture of a row of the predictions table: panels beside each other.
 
         A run with a map or instances shows the image with the outline of the true

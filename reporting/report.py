@@ -1,7 +1,12 @@
 """The report: one HTML file that a quality engineer reads or prints."""
 
+from __future__ import annotations
+
 import datetime
+import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jinja2
 import pandas as pd
@@ -50,6 +55,9 @@ from reporting.mistakes import (
     mistake_gallery,
 )
 
+if TYPE_CHECKING:
+    from evaluation.run_folder import Run
+
 NUM_BEST = 3  # runs drawn together in one plot
 GROUPINGS = {
     "near_duplicates": "pictures of one part kept together, as far as they are found",
@@ -61,7 +69,7 @@ GROUPINGS = {
 }
 
 
-def write_report(runs, folder):
+def write_report(runs: Iterable[Run], folder: str | os.PathLike[str]) -> Path:
     """Writes `report.html` about these runs: tables, plots and pictures in one file.
 
     Args:

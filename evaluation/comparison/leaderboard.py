@@ -1,7 +1,11 @@
 """Runs side by side: ranked on `validate`, reported on `test`."""
 
+from __future__ import annotations
+
 import hashlib
 import textwrap
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -9,12 +13,15 @@ from evaluation.metric_table import METRICS, RANKING
 from evaluation.predictions import has_both_kinds
 from evaluation.wording import WIDTH, counted, display_names, percent, share
 
+if TYPE_CHECKING:
+    from evaluation.run_folder import Run
+
 NOT_COMPARED = ("cross_entropy", "calibration_error")  # in results.csv alone
 IN_TERMINAL = ("macro_f1", "auroc", "miss_rate", "false_reject_rate")
 RANKED_BY = "ranked by"
 
 
-def leading_metric(runs):
+def leading_metric(runs: Sequence[Run]) -> str:
     """The metric that ranks runs of one data set: the first of RANKING all have.
 
     Macro-F1 among classifiers, AUROC as soon as one run gives scores alone.
@@ -26,31 +33,31 @@ def leading_metric(runs):
     )
 
 
-def can_rank(runs):
+def can_rank(runs: Sequence[Run]) -> bool:
     """Whether validate can rank: has good and defective parts, or two classes."""
     if runs[0].config["normal_class"] is None:
         return runs[0].split("validate")["label"].nunique() > 1
     return has_both_kinds(runs[0].split("validate"), runs[0].config["normal_class"])
 
 
-def ranking_value(run, metric):
+def ranking_value(run: Run, metric: str) -> dict[str, Any]:
     """The interval of a metric on `validate`, by which the run is ranked."""
     return run.metrics["validate"]["metrics"][metric]
 
 
-def value_of(run, metric):
+def value_of(run: Run, metric: str) -> float | None:
     """The value of `ranking_value`; None where it has none."""
     return ranking_value(run, metric)["value"]
 
 
-def ranked_by(runs):
+def ranked_by(runs: Sequence[Run]) -> str:
     """What ranks these runs, in words: `macro-F1 on validate`."""
     if not can_rank(runs):
         return "not ranked, in alphabetical order"
     return f"{METRICS[leading_metric(runs)].title} on validate"
 
 
-def ranked(runs):
+def ranked(runs: Sequence[Run]) -> list[Run]:
     """Best first by `validate`, never by `test`; by name where validate cannot rank."""
     if not can_rank(runs):
         return sorted(runs, key=lambda run: run.name)
@@ -66,7 +73,9 @@ def ranked(runs):
     return sorted(runs, key=key)
 
 
-def compared_metrics(runs, outputs=("score", "classes")):
+def compared_metrics(
+    runs: Sequence[Run], outputs: Collection[str] = ("score", "classes")
+) -> list[str]:
     """The names of METRICS of some outputs that any of the runs has on test.
 
     Without NOT_COMPARED.
@@ -79,14 +88,14 @@ def compared_metrics(runs, outputs=("score", "classes")):
     ]
 
 
-def by_dataset(runs):
+def by_dataset(runs: Iterable[Run]) -> dict[str, list[Run]]:
     """Groups runs that were judged on the same test samples, each group ranked.
 
     Returns:
         A dict from the data set's name to its runs. Data sets of one name whose
         test samples differ are told apart by the start of their manifest's hash.
     """
-    groups = {}
+    groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.config["dataset"], _test_hash(run)), []).append(run)
     names = [name for name, _ in groups]
@@ -100,7 +109,7 @@ def by_dataset(runs):
     }
 
 
-def leaderboard(runs):
+def leaderboard(runs: Iterable[Run]) -> pd.DataFrame:
     """One row per run, within each data set best on `validate` first.
 
     Returns:
@@ -118,7 +127,7 @@ def leaderboard(runs):
     )
 
 
-def leaderboard_text(runs):
+def leaderboard_text(runs: Sequence[Run]) -> str:
     """The leaderboard of one data set as plain text, at most 100 columns wide."""
     runs = ranked(runs)
     test = runs[0].metrics["test"]

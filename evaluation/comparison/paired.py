@@ -1,6 +1,10 @@
 """Which run to trust: chosen on `validate`, compared in pairs on `test`."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +19,9 @@ from evaluation.metric_table import METRICS, metric_values
 from evaluation.wording import counted, display_names, listed, points
 from goodparts.command import InputError
 
+if TYPE_CHECKING:
+    from evaluation.run_folder import Run
+
 MAX_IN_SENTENCE = 3
 NOT_RANKED = (
     "These runs cannot be ranked: validate has no defective parts, and test must not "
@@ -22,7 +29,9 @@ NOT_RANKED = (
 )
 
 
-def paired_difference(run_a, run_b, *, metric="macro_f1", num_rivals=1):
+def paired_difference(
+    run_a: Run, run_b: Run, *, metric: str = "macro_f1", num_rivals: int = 1
+) -> dict[str, Any]:
     """How much higher a metric of `run_a` is on test, both on the same resamples.
 
     Pairing removes what both share, the luck of which parts were drawn; two
@@ -76,7 +85,7 @@ def _is_same(judged_a, judged_b, metric):
     return bool(np.array_equal(*orders))
 
 
-def groups_needed(num_rivals):
+def groups_needed(num_rivals: int) -> int:
     """Groups on which two runs must differ before that can be more than luck.
 
     Two methods that differ on 5 groups can do so all in one direction by luck
@@ -86,7 +95,7 @@ def groups_needed(num_rivals):
     return 1 + math.ceil(math.log2(num_rivals / 0.05))
 
 
-def verdict(runs):
+def verdict(runs: Sequence[Run]) -> dict[str, Any]:
     """Says which of the runs of one data set to trust, and how sure that is.
 
     The leader is the best on `validate`. It is clearly better than another run when
@@ -164,7 +173,7 @@ def _verdict_text(name, rivals):
     return " ".join(sentences)
 
 
-def difference_text(rival):
+def difference_text(rival: Mapping[str, Any]) -> str:
     """By how much the leader is ahead of a rival on test, with what that rests on."""
     difference = rival["difference"]
     text = f"{points(difference)} in {METRICS[rival['metric']].title}"

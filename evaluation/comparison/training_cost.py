@@ -1,10 +1,12 @@
 """What a run cost to make; an ensemble's includes its members', which it needs."""
 
-from evaluation.run_folder import member_folders, read_run
+from typing import Any
+
+from evaluation.run_folder import Run, member_folders, read_run
 from goodparts.command import InputError
 
 
-def cost(run):
+def cost(run: Run) -> dict[str, Any]:
     """Time and memory of a run with those of its members.
 
     Returns:

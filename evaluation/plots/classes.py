@@ -3,7 +3,13 @@
 Each function returns a matplotlib `Figure`; no global state, no window.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
+import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -28,8 +34,13 @@ from evaluation.plots.style import (
 )
 from evaluation.wording import counted
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def leaderboard_plot(table, names):
+    from evaluation.run_folder import Run
+
+
+def leaderboard_plot(table: pd.DataFrame, names: Sequence[str]) -> Figure:
     """Dots with 95 % intervals of macro-F1 and AUROC on test; hollow: on validate.
 
     Args:
@@ -62,7 +73,9 @@ def leaderboard_plot(table, names):
     return figure
 
 
-def confusion_plot(confusion_matrix, classes, *, title=""):
+def confusion_plot(
+    confusion_matrix: npt.ArrayLike, classes: Sequence[str], *, title: str = ""
+) -> Figure:
     """Counts and share of the row; rows are true classes, columns the answers."""
     counts = np.asarray(confusion_matrix)
     parts = counts.sum(axis=1, keepdims=True)
@@ -99,7 +112,7 @@ def confusion_plot(confusion_matrix, classes, *, title=""):
     return figure
 
 
-def per_class_recall_plot(runs, names):
+def per_class_recall_plot(runs: Sequence[Run], names: Sequence[str]) -> Figure:
     """Recall of each class on test with its interval, for a few runs beside each other.
 
     Args:
@@ -140,7 +153,7 @@ def per_class_recall_plot(runs, names):
     return figure
 
 
-def split_gap_plot(splits):
+def split_gap_plot(splits: pd.DataFrame) -> Figure:
     """One line per model over the ways the same parts were split.
 
     Args:
@@ -174,7 +187,7 @@ def split_gap_plot(splits):
     return figure
 
 
-def curves_plot(history):
+def curves_plot(history: pd.DataFrame) -> Figure:
     """The columns of history.csv over the epochs, `val_` beside its own kind.
 
     Args:

@@ -5,24 +5,30 @@ that have it are used; where there is none, the letters become numbers in the pl
 `names_key` says what stands for what, for a text beside the plot.
 """
 
+from __future__ import annotations
+
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 BOXES = "Last Resort"  # fonts of this name draw boxes
 
 
-def use_fonts(figure):
+def use_fonts(figure: Figure) -> None:
     """Gives a figure fonts for all its letters, or numbers for those without a font.
 
     Done once for a figure, before it is drawn.
     """
     if hasattr(figure, "names_key"):
         return
-    figure.names_key = {}
+    figure.names_key = {}  # type: ignore[attr-defined]  # kept on the figure
     shown = "".join(_texts(figure))
     own = font_manager.FontProperties().get_family()
     foreign = set(filter(_is_drawn, shown)) - _letters(_path_of(own))
@@ -35,7 +41,7 @@ def use_fonts(figure):
         text.set_fontfamily([*own, *fonts])
 
 
-def names_key(figure):
+def names_key(figure: Figure) -> str | None:
     """What the numbers in a plot stand for, as text; None where it has none."""
     key = getattr(figure, "names_key", {})
     return ", ".join(f"({number}) {name}" for name, number in key.items()) or None

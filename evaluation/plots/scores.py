@@ -3,6 +3,11 @@
 Each function returns a matplotlib `Figure`; no global state, no window.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -28,10 +33,17 @@ from evaluation.plots.style import (
 )
 from evaluation.wording import counted, share
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evaluation.run_folder import Run
+
 SMALL_RATE = 0.001  # below it the false reject axis is linear, above logarithmic
 
 
-def score_histogram(table, *, normal_class, threshold):
+def score_histogram(
+    table: pd.DataFrame, *, normal_class: str, threshold: float
+) -> Figure:
     """Defect scores of good and of defective parts, with the line between them.
 
     Args:
@@ -68,7 +80,7 @@ def score_histogram(table, *, normal_class, threshold):
     return figure
 
 
-def miss_against_false_reject_plot(runs, names):
+def miss_against_false_reject_plot(runs: Sequence[Run], names: Sequence[str]) -> Figure:
     """Defects missed against good parts rejected, for every threshold on test.
 
     The dot is the threshold chosen on validate. Both axes are drawn by square root
@@ -115,7 +127,13 @@ def miss_against_false_reject_plot(runs, names):
     return figure
 
 
-def roc_plot(table, points, *, normal_class, threshold):
+def roc_plot(
+    table: pd.DataFrame,
+    points: Sequence[Mapping[str, Any]],
+    *,
+    normal_class: str,
+    threshold: float,
+) -> Figure:
     """Defects caught against good parts rejected, for every threshold on test.
 
     The axis of false rejects is logarithmic, as the small rates are the ones that a
@@ -190,7 +208,7 @@ def roc_plot(table, points, *, normal_class, threshold):
     return figure
 
 
-def reliability_plot(table, classes):
+def reliability_plot(table: pd.DataFrame, classes: Sequence[str]) -> Figure:
     """Share of right answers against how sure they were; below, how many each.
 
     Args:
@@ -224,7 +242,7 @@ def reliability_plot(table, classes):
     upper.set_ylim(0, 1)
     upper.set_ylabel("answers that are right (test)")
     gap = calibration_error(sureness, is_right, np.ones(len(table)))
-    upper.set_title(f"expected calibration error {share(gap)} %", **TITLE)
+    upper.set_title(f"expected calibration error {share(float(gap))} %", **TITLE)
     _count_bars(calm(lower), counts)
     lower.set_xlabel("confidence: probability of the named class")
     for axis in (upper.xaxis, upper.yaxis, lower.xaxis):

@@ -1,8 +1,13 @@
 """How plots look and leave: one calm style that colour-blind eyes can read too."""
 
+from __future__ import annotations
+
 import base64
 import io
 import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,17 +17,21 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from evaluation.plots.glyphs import names_key, use_fonts
 from goodparts.files import write_bytes, write_text
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
 # Okabe and Ito, Color Universal Design, 2008; `GOOD` and `DEFECT` differ in every
 # kind of colour vision and in grey print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B")
 MARKERS = "osD^vP*"
 GOOD, DEFECT, LEADER, OTHER, INK = "#56B4E9", "#D55E00", "#0072B2", "#8A8A8A", "#333333"
-TITLE = {"loc": "left", "fontsize": 10, "color": INK}
+TITLE: dict[str, Any] = {"loc": "left", "fontsize": 10, "color": INK}
 DOTS_PER_INCH = 150
 PIXELS_PER_INCH = 92
 
 
-def save_plot(figure, path):
+def save_plot(figure: Figure, path: Path) -> None:
     """Writes a figure as PNG, whole or not at all, and beside it the key of its names.
 
     There is a key, `<name>.txt`, where no font has all letters; see `glyphs`.
@@ -35,29 +44,29 @@ def save_plot(figure, path):
         path.with_suffix(".txt").unlink(missing_ok=True)
 
 
-def width_on_page(figure):
+def width_on_page(figure: Figure) -> int:
     """CSS pixels at which the figure's letters are as large as the page's."""
     return round(PIXELS_PER_INCH * figure.get_figwidth())
 
 
-def plot_as_data_uri(figure):
+def plot_as_data_uri(figure: Figure) -> str:
     """A figure as the `src` of an `<img>` that needs no file."""
     return "data:image/png;base64," + base64.b64encode(_png(figure)).decode()
 
 
-def new_figure(width, height):
+def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, calm(figure.subplots())
 
 
-def calm(axes):
+def calm(axes: Axes) -> Axes:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(OTHER)
     axes.grid(color="#E6E6E6", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(colors=INK, labelsize=9, length=3)
     for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set_size(9)
+        label.set_fontsize(9)
         label.set_color(INK)
     return axes
 
@@ -72,18 +81,18 @@ def _png(figure):
     return content.getvalue()
 
 
-def name_lines(axes, names):
+def name_lines(axes: Axes, names: Sequence[str]) -> None:
     axes.set_yticks(np.arange(len(names)), [wrapped(name, 34) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(False, axis="y")
 
 
-def percent_axis(axis):
+def percent_axis(axis: Axis) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
     axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
 
 
-def legend_above(figure, axes):
+def legend_above(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
     room = 11 * figure.get_figwidth()  # letters that fit beside each other
     widest = max(len(label) for label in labels) + 8
@@ -97,21 +106,21 @@ def legend_above(figure, axes):
     )
 
 
-def side_by_side(count, width):
+def side_by_side(count: int, width: float) -> np.ndarray:
     return np.linspace(-width / 2, width / 2, count) if count > 1 else np.zeros(1)
 
 
-def error(interval):
+def error(interval: Mapping[str, float]) -> list[list[float]]:
     value = interval["value"]
     return [[value - interval["low"]], [interval["high"] - value]]
 
 
-def plain(text):
+def plain(text: object) -> str:
     """Text that matplotlib shows as it is: `$` would start a formula."""
     return str(text).replace("$", r"\$")
 
 
-def wrapped(name, width=18):
+def wrapped(name: object, width: int = 18) -> str:
     spaced = str(name).replace("_", "_\0").replace("-", "-\0").replace("\0", " ")
     lines = textwrap.wrap(spaced, width) or [""]
     joined = "\n".join(lines).replace("_ ", "_").replace("- ", "-")

@@ -1,10 +1,11 @@
 """From verdicts on frames to events: one alarm for a fault, not one per frame."""
 
 from collections import Counter, deque
-from datetime import UTC
-from typing import NamedTuple
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
-from live.alarms.rules import OVER, RAISED
+from live.alarms.rules import OVER, RAISED, Rule
 
 MOST_OPEN = 1000  # alarms that wait for an acknowledgement
 STORM, STORM_S = 10, 60.0  # so many alarms within so many seconds are a storm
@@ -71,18 +72,21 @@ class Alarm:
         '20261121T120000-0001'
     """
 
-    def __init__(self, rule):
+    def __init__(self, rule: Rule):
         self.rule = rule
-        self.event = None  # the open Event
-        self._ended = deque()  # alarms before it that wait for an acknowledgement
+        self.event: Event | None = None  # the open one
+        # alarms before it that wait for an acknowledgement
+        self._ended: deque[Event] = deque()
         self._num_events = 0
-        self._raised = deque(maxlen=STORM)  # when the last alarms were raised
-        self._classes = Counter()  # of the open event
-        self._defects = deque(maxlen=rule.reach)
-        self._doubtful = deque(maxlen=rule.num_frames)
+        self._raised: deque[datetime] = deque(maxlen=STORM)  # of the last alarms
+        self._classes: Counter[str | None] = Counter()  # of the open event
+        self._defects: deque[Seen] = deque(maxlen=rule.reach)
+        self._doubtful: deque[Seen] = deque(maxlen=rule.num_frames)
         self.gap()
 
-    def restore(self, events, at, *, num_events=0):
+    def restore(
+        self, events: Iterable[Event], at: datetime, *, num_events: int = 0
+    ) -> list[dict[str, Any]]:
         """Takes up what an earlier run left open; alarms stay until acknowledged.
 
         Args:
@@ -106,17 +110,17 @@ class Alarm:
         return changes
 
     @property
-    def waiting(self):
+    def waiting(self) -> list[str]:
         """Ids of the events that can be acknowledged, the oldest first."""
         events = [*tuple(self._ended), *filter(None, [self.event])]
         return [event.id for event in events]
 
     @property
-    def state(self):
+    def state(self) -> str:
         """ "clear", "alarm" or "attention"."""
         return self.event.kind if self.event else "clear"
 
-    def gap(self):
+    def gap(self) -> None:
         """Starts counting anew, after frames that nobody judged; events stay open.
 
         Call it when the stream was lost or a frame could not be judged, so that
@@ -126,7 +130,14 @@ class Alarm:
         self._defects.clear()
         self._doubtful.clear()
 
-    def update(self, frame_number, at, decision, defect_score, predicted):
+    def update(
+        self,
+        frame_number: int,
+        at: datetime,
+        decision: str,
+        defect_score: float,
+        predicted: str | None,
+    ) -> list[dict[str, Any]]:
         """Takes the verdict on the next frame.
 
         Args:
@@ -156,7 +167,9 @@ class Alarm:
             changes.append(self._open("attention", at, self._doubtful))
         return changes
 
-    def acknowledge(self, at, event_id=None):
+    def acknowledge(
+        self, at: datetime, event_id: str | None = None
+    ) -> list[dict[str, Any]]:
         """Closes an event, ended or not, and all before it; the rule starts anew.
 
         Args:

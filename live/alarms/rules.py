@@ -7,6 +7,7 @@ import argparse
 import math
 import re
 from bisect import bisect_left
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,12 +31,14 @@ class Rule(NamedTuple):
     text: str  # as given, such as "3/7"
     num_frames: int  # doubtful frames in a row for attention
     reach: int  # the latest defective frames, at most, that an alarm rests on
-    after_good: tuple
-    after_defect: tuple
-    end_after_good: tuple
-    end_after_other: tuple
+    after_good: tuple[int, ...]
+    after_defect: tuple[int, ...]
+    end_after_good: tuple[int, ...]
+    end_after_other: tuple[int, ...]
 
-    def frames_between_false_alarms(self, false_rejects=FALSE_REJECTS):
+    def frames_between_false_alarms(
+        self, false_rejects: float = FALSE_REJECTS
+    ) -> float:
         """Mean number of frames from the start to an alarm while all parts are good.
 
         Exact when each frame is rejected with the same probability, whatever its
@@ -51,7 +54,7 @@ class Rule(NamedTuple):
         """
         return mean_run_length(self.after_defect, self.after_good, false_rejects)
 
-    def frames_between_false_ends(self, fault_rejects=FAULT_REJECTS):
+    def frames_between_false_ends(self, fault_rejects: float = FAULT_REJECTS) -> float:
         """Mean number of frames to the end of an event while the fault persists.
 
         Args:
@@ -65,7 +68,9 @@ class Rule(NamedTuple):
         )
 
 
-def mean_run_length(after_step, after_other, share):
+def mean_run_length(
+    after_step: Sequence[int], after_other: Sequence[int], share: float
+) -> float:
     """Mean number of frames until a chain of states is at its end, -1.
 
     Args:
@@ -90,7 +95,7 @@ def mean_run_length(after_step, after_other, share):
     return float(frames / ends) if ends else math.inf
 
 
-def parse_rule(text, false_rejects=FALSE_REJECTS):
+def parse_rule(text: str, false_rejects: float = FALSE_REJECTS) -> Rule:
     """argparse type: the rule that turns defective frames into an alarm.
 
     Args:

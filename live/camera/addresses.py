@@ -12,7 +12,7 @@ WRITTEN = {"#": "%23", "/": "%2F", "?": "%3F", " ": "%20"}  # in a user name or 
 HOW_TO_WRITE = "in a password, write # as %23, / as %2F and ? as %3F"
 
 
-def without_secrets(text):
+def without_secrets(text: str) -> str:
     """The text without what is or may be a password: for the screen and the log.
 
     Of a URL neither `user:password@` (up to the last @, whatever it holds) nor the
@@ -24,12 +24,12 @@ def without_secrets(text):
     return PASSWORD.sub(r"\1...", text)
 
 
-def shown_source(text):
+def shown_source(text: str) -> str:
     """The name of a source without secrets: a blank in an address ends no password."""
     return without_secrets(re.sub(r"\s", "%20", text) if "://" in text else text)
 
 
-def camera_url(text, expected):
+def camera_url(text: str, expected: str) -> str:
     """The address of a camera, as FFmpeg takes it.
 
     Args:

@@ -16,11 +16,12 @@ A picture that waited unseen because decoding does not keep up is dropped; if th
 goes on, the stream is begun again at what is new.
 """
 
+import os
 import threading
 import time
 from collections import Counter, deque
 from contextlib import closing
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from goodparts.command import InputError
 from live.camera import sources
 from live.camera.addresses import without_secrets
 from live.camera.pixels import is_same_picture, to_rgb
-from live.camera.received import Source, SourceLost
+from live.camera.received import Picture, Source, SourceLost
 
 FROZEN_AFTER = 5.0  # seconds
 LATE = 1.0  # seconds behind the camera from which a picture is dropped
@@ -91,27 +92,35 @@ class Capture:
                 frame = capture.next(timeout=1)
     """
 
-    def __init__(self, source, *, frozen_after=FROZEN_AFTER):
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | Source,
+        *,
+        frozen_after: float = FROZEN_AFTER,
+    ):
         self.frozen_after = frozen_after
         self._given = source
-        self._source = None
-        self._thread = None
+        self._source: Source  # from `start` on
+        self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._changed = threading.Condition()  # guards all below
-        self._waiting = deque()  # (number, picture or `NoFrame`, name), oldest first
-        self._arrivals = deque(maxlen=RATE_OVER)
+        # number (None of a `NoFrame`), picture and name, the oldest first
+        self._waiting: deque[tuple[Any, Picture | NoFrame, str | None]] = deque()
+        self._arrivals: deque[float] = deque(maxlen=RATE_OVER)
         self._state = "connecting"
         self._num_frames = self._num_dropped = self._num_bad = 0
         self._num_reconnects = 0
-        self._last_error = self._size = self._fault = None
-        self._broken = None  # why a camera's picture could not be converted
+        self._last_error: str | None = None
+        self._size: list[int] | None = None
+        self._fault: Exception | None = None
+        self._broken: Exception | None = None  # a camera's picture was not converted
         # Of the thread alone:
-        self._last = None  # the newest picture that was not as the one before
+        self._last: Picture | None = None  # the newest that was not as the one before
         self._was_restarted = False  # for a picture that did not change
         self._num_whole = 0  # pictures of this connection
-        self._late_since = None
+        self._late_since: float | None = None
 
-    def start(self):
+    def start(self) -> Self:
         """Starts the thread.
 
         Returns:
@@ -121,8 +130,9 @@ class Capture:
             InputError: If a file, folder or address cannot be used. A camera that
                 does not answer is none: see `status()["last_error"]`.
         """
-        self._source = self._given
-        if not isinstance(self._given, Source):
+        if isinstance(self._given, Source):
+            self._source = self._given
+        else:
             self._source = sources.open_source(
                 self._given, read_timeout=self.frozen_after
             )
@@ -130,7 +140,7 @@ class Capture:
         self._thread.start()
         return self
 
-    def next(self, timeout=None):
+    def next(self, timeout: float | None = None) -> Frame | NoFrame | None:
         """The next frame: of a camera the newest, of a file the one that follows.
 
         Args:
@@ -164,7 +174,7 @@ class Capture:
             return None
         return Frame(image, number, picture.captured_at, picture.media_time, name)
 
-    def status(self):
+    def status(self) -> dict[str, Any]:
         """How the capture goes, as JSON-able values.
 
         Returns:
@@ -186,7 +196,7 @@ class Capture:
                 "size": self._size,
             }
 
-    def stop(self):
+    def stop(self) -> None:
         """Ends the capture within two seconds, even if the camera hangs."""
         self._stopping.set()
         with self._changed:
@@ -198,7 +208,7 @@ class Capture:
 
     __enter__ = start
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def _run(self):

@@ -7,6 +7,7 @@ counted.
 import errno
 import logging
 import time
+from collections.abc import Iterator
 
 import av
 
@@ -17,19 +18,23 @@ from preprocessing.video_file import main_video
 # FFmpeg says only in its log that packets were lost: it is read, and not shown.
 LOST_PACKETS = "RTP: missed"
 DOUBTFUL = 3  # coded pictures from such a message on that the loss may be in
-INVENTS_TIMES = av.format.Flags.no_timestamps.value  # a format without time stamps
+# A format without time stamps; for the stubs of PyAV a flag's value is a flag.
+INVENTS_TIMES: int = av.format.Flags.no_timestamps.value  # type: ignore[assignment]
 # The pictures of a decoder that conceals errors look whole: it is to refuse instead.
 STRICT = {"err_detect": "explode"}
 
 
-def hear_of_lost_packets():
+def hear_of_lost_packets() -> None:
     """Makes FFmpeg's warnings messages that are read, and shown to nobody."""
     av.logging.set_level(av.logging.WARNING)
     av.logging.set_skip_repeated(False)
     logging.getLogger("libav").addHandler(logging.NullHandler())
 
 
-def decode(container, messages=None):
+def decode(
+    container: av.container.InputContainer,
+    messages: list[tuple[int, str, str]] | None = None,
+) -> Iterator[Received]:
     """Yields the whole pictures; after damage none until the next key frame.
 
     What an edit list of a file leaves out is decoded, since what is shown builds on
@@ -67,7 +72,7 @@ def decode(container, messages=None):
         if numbers and packet.size and numbers.is_gap(bytes(packet)):
             damage.begin(packet.pts, "a frame was lost on the way")
         try:
-            frames = packet.decode()
+            frames = decoder.decode(packet)
         except av.FFmpegError as error:
             damage.begin(packet.pts, f"damaged frame: {reason(error)}")
             yield Received(num_bad=1, problem=damage.problem)
@@ -87,7 +92,7 @@ def decode(container, messages=None):
             yield Received()
 
 
-def reason(error):
+def reason(error: av.FFmpegError | OSError) -> str:
     """The cause in plain words; never the address, which may hold a password."""
     if isinstance(error, av.error.ExitError):
         return "no answer in time"

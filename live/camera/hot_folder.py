@@ -16,6 +16,7 @@ import os
 import stat
 import time
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -39,10 +40,10 @@ MANY_GONE = 100_000  # names that left the folder and are remembered
 class _Waiting(NamedTuple):
     """A file that is not yet handed on."""
 
-    form: tuple | None  # size and time of change, ns, at the last look
+    form: tuple[int, int] | None  # size and time of change, ns, at the last look
     since: float  # time.monotonic() of that form
     was_there: bool  # at the first look
-    tried: tuple | None = None  # the form that did not decode
+    tried: tuple[int, int] | None = None  # the form that did not decode
 
 
 class HotFolder:
@@ -58,15 +59,22 @@ class HotFolder:
         left_out: How many files are no images, by suffix.
     """
 
-    def __init__(self, path, known=None, bit_depth=None):
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        known: Mapping[str, int] | None = None,
+        bit_depth: int | None = None,
+    ):
         self.path, self._bit_depth = Path(path), bit_depth
-        self.left_out = Counter()
+        self.left_out: Counter[str] = Counter()
         self._judged = dict(known or {})  # time of the file's content, ns, by name
-        self._present, self._waiting = set(), {}
+        self._present: set[str] = set()
+        self._waiting: dict[str, _Waiting] = {}
         self._is_first, self._is_away = True, False
-        self._changed_ns, self._looked_at, self._next_look = None, -LOOK_AGAIN_S, 0.0
+        self._changed_ns: int | None = None
+        self._looked_at, self._next_look = -LOOK_AGAIN_S, 0.0
 
-    def receive(self):
+    def receive(self) -> Iterator[Received]:
         """Yields `Received` for ever; of several new files in order of their times."""
         while True:
             if time.monotonic() >= self._next_look:

@@ -6,7 +6,13 @@ out, so the frame numbers in the slice headers of H.264 are the only witness. No
 does anybody tell how long a frame waited to be read: only its time stamp does.
 """
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import av
 
 START_CODE = re.compile(b"\0\0\1")
 HEAD = 400  # bytes of a NAL unit that hold all that is read here
@@ -23,14 +29,14 @@ class Damage:
         self.is_open = True
         self.since = self.problem = None
 
-    def begin(self, since, problem):
+    def begin(self, since: int | None, problem: str) -> None:
         self.is_open, self.since, self.problem = True, since, problem
 
-    def end(self):
+    def end(self) -> None:
         """A key frame was decoded that is not shown."""
         self.is_open = False
 
-    def reaches(self, frame):
+    def reaches(self, frame: av.VideoFrame) -> bool:
         is_later = None in (self.since, frame.pts) or frame.pts > self.since
         if frame.key_frame and is_later and not frame.is_corrupt:
             self.is_open = False
@@ -51,7 +57,7 @@ class StreamClock:
         self.last = None  # arrival and media time of the picture before
         self.waited = 0.0
 
-    def captured_at(self, arrival, media_time):
+    def captured_at(self, arrival: float, media_time: float | None) -> float:
         """When the picture came or would have come, never after `arrival`.
 
         Args:
@@ -79,18 +85,20 @@ class FrameNumbers:
             MP4 file), or None.
     """
 
-    def __init__(self, extradata):
+    def __init__(self, extradata: bytes | None):
         extradata = extradata or b""
-        self.num_bits = None  # of a frame number; None: unknown, or gaps are allowed
-        self.last = None
-        self.length_bytes = None  # before each unit, as in MP4; None: start codes
+        # of a frame number; None: unknown, or gaps are allowed
+        self.num_bits: int | None = None
+        self.last: int | None = None
+        # before each unit, as in MP4; None: start codes
+        self.length_bytes: int | None = None
         if extradata[:1] == b"\1":
             self.num_bits = _frame_number_bits(_Bits(extradata[8 : 8 + HEAD]))
             self.length_bytes = (extradata[4] & 3) + 1
         else:
             self.is_gap(extradata)
 
-    def is_gap(self, packet):
+    def is_gap(self, packet: bytes) -> bool:
         """Whether at least one frame is missing between the last packet and this one.
 
         Args:

@@ -1,11 +1,18 @@
 """Pixels of a decoded picture: as RGB, and whether two are the same."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from preprocessing import video_file
 
+if TYPE_CHECKING:
+    import av
 
-def to_rgb(pixels):
+
+def to_rgb(pixels: av.VideoFrame | np.ndarray) -> np.ndarray:
     """The picture as contiguous uint8 RGB `(height, width, 3)`, turned upright.
 
     Args:
@@ -14,11 +21,13 @@ def to_rgb(pixels):
     return pixels if isinstance(pixels, np.ndarray) else video_file.to_rgb(pixels)
 
 
-def is_same_picture(first, second):
+def is_same_picture(
+    first: av.VideoFrame | np.ndarray, second: av.VideoFrame | np.ndarray
+) -> bool:
     """Whether two pictures are equal in every byte."""
     if isinstance(first, np.ndarray):
-        return np.array_equal(first, second)
-    if _form(first) != _form(second):
+        return isinstance(second, np.ndarray) and np.array_equal(first, second)
+    if isinstance(second, np.ndarray) or _form(first) != _form(second):
         return False
     return all(map(_is_same_plane, first.planes, second.planes, _row_bytes(first)))
 

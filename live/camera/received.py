@@ -17,7 +17,7 @@ class SourceLost(Exception):
             a picture is given up; None for what may pass, as a camera that starts.
     """
 
-    def __init__(self, text, *, tries=None):
+    def __init__(self, text: str, *, tries: int | None = None):
         super().__init__(text)
         self.tries = tries
 

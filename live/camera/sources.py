@@ -4,8 +4,10 @@ A source gives what it received, one packet at a time, not yet as RGB: only the
 pictures that are handed on are converted.
 """
 
+import os
 import time
 from argparse import ArgumentTypeError
+from collections.abc import Mapping
 from pathlib import Path
 
 import av
@@ -31,7 +33,14 @@ EXPECTED = (
 )
 
 
-def open_source(text, *, read_timeout=5.0, follow=False, judged=None, bit_depth=None):
+def open_source(
+    text: str | os.PathLike[str],
+    *,
+    read_timeout: float = 5.0,
+    follow: bool = False,
+    judged: Mapping[str, int] | None = None,
+    bit_depth: int | None = None,
+) -> Source:
     """The source that `text` names.
 
     Files and folders are looked at now, cameras when frames are asked for.
@@ -71,7 +80,7 @@ def open_source(text, *, read_timeout=5.0, follow=False, judged=None, bit_depth=
     return Source(name, False, lambda: _read_video(path), note, ends=True)
 
 
-def parse_source(given):
+def parse_source(given: str) -> str:
     """argparse type of `--source`: its text, or where that is written.
 
     See `secret_text`; what a variable or file holds is shown in no error.

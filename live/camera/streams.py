@@ -1,6 +1,7 @@
 """RTSP and HTTP cameras: read, and told from addresses that never work."""
 
 import socket
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import av
@@ -43,7 +44,7 @@ NEVER_WORKS = {
 }
 
 
-def read_stream(url, timeout):
+def read_stream(url: str, timeout: tuple[float, float]) -> Iterator[Received]:
     """Connects and yields `Received` until the stream is lost.
 
     Args:

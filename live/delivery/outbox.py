@@ -8,19 +8,22 @@ import json
 import logging
 import threading
 from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from goodparts.command import reason
-from live.delivery.targets import Refused
+from live.delivery.targets import Refused, Target
 
 FIRST_PAUSE_S = 0.5
 MAX_WAITING = 1000
 log = logging.getLogger(__name__)
+# what was sent, and why it was given up; None where it has arrived
+Told = Callable[[dict[str, Any], str | None], None]
 
 
 class _Waiting(NamedTuple):
-    event: dict
+    event: dict[str, Any]
     content: bytes
     since: float
 
@@ -39,19 +42,19 @@ class Outbox:
             up, and why it was given up (text, None where it arrived).
     """
 
-    def __init__(self, target, told=lambda event, problem: None):
+    def __init__(self, target: Target, told: Told = lambda event, problem: None):
         self.target, self._told = target, told
-        self._waiting = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._ends = float("inf")  # when the thread must end, by monotonic()
-        self._last_error = None
+        self._last_error: str | None = None
         self._num = {"sent": 0, "failed": 0, "dropped": 0}
         self._thread = threading.Thread(
             target=self._work, name=f"outbox: {target.name}", daemon=True
         )
         self._thread.start()
 
-    def send(self, event):
+    def send(self, event: dict[str, Any]) -> None:
         """Queues an event, a dict that JSON takes and that has an `id`; never waits."""
         content = json.dumps(event, ensure_ascii=False).encode()
         with self._changed:
@@ -64,7 +67,7 @@ class Outbox:
             self._waiting.append(_Waiting(event, content, monotonic()))
             self._changed.notify()
 
-    def status(self):
+    def status(self) -> dict[str, Any]:
         """What the page shows.
 
         `state` is "idle", "sending", "retrying", "failed" (the last event was given
@@ -86,13 +89,13 @@ class Outbox:
                 "last_error": error,
             }
 
-    def begin_stop(self, ends):
+    def begin_stop(self, ends: float) -> None:
         """Tries to send what waits until `ends`, by `monotonic()`; returns at once."""
         with self._changed:
             self._ends = ends
             self._changed.notify()
 
-    def stop(self, wait_s=5.0):
+    def stop(self, wait_s: float = 5.0) -> int:
         """Tries to send what waits for at most `wait_s`.
 
         Returns:
@@ -167,7 +170,7 @@ class Outbox:
             )
 
 
-def stop_all(outboxes, wait_s=5.0):
+def stop_all(outboxes: Sequence[Outbox], wait_s: float = 5.0) -> dict[str, int]:
     """Stops several outboxes against one deadline.
 
     Returns:
@@ -176,7 +179,7 @@ def stop_all(outboxes, wait_s=5.0):
     ends = monotonic() + wait_s
     for outbox in outboxes:
         outbox.begin_stop(ends)
-    num_left = Counter()
+    num_left: Counter[str] = Counter()
     for outbox in outboxes:
         num_left[outbox.target.name] += outbox.stop(max(0, ends - monotonic()))
     return dict(num_left)

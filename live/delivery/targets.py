@@ -36,7 +36,7 @@ class Target(NamedTuple):
     """
 
     name: str  # to show: without passwords and tokens
-    deliver: Callable
+    deliver: Callable[[bytes], None]
     longest_pause_s: float = 30
     patience_s: float | None = None  # events older than this are given up
 
@@ -45,7 +45,7 @@ class Refused(Exception):
     """The receiver does not want this event, and will not want it later."""
 
 
-def parse_output(given, *, authority=None):
+def parse_output(given: str, *, authority: ssl.SSLContext | None = None) -> Target:
     """argparse type of `--send`: a webhook or an MQTT topic, or where that is written.
 
     A webhook gets a POST with the event as JSON; any status of 2xx means that it
@@ -86,7 +86,7 @@ def parse_output(given, *, authority=None):
     )
 
 
-def parse_authority(path):
+def parse_authority(path: str | os.PathLike[str]) -> ssl.SSLContext:
     """argparse type of `--send-ca`: a PEM file, as the `ssl.SSLContext` that trusts it.
 
     It is trusted instead of the authorities of the system.
@@ -100,7 +100,7 @@ def parse_authority(path):
     raise ArgumentTypeError(f"{path} {fault}. Give the file of a private authority.")
 
 
-def parse_stop_command(text):
+def parse_stop_command(text: str) -> Target:
     """argparse type of `--stop-command`: a program that stops the line.
 
     It is run without a shell, gets the event as JSON on its standard input, and has

@@ -4,12 +4,15 @@ It shows what the watch offers and passes on three commands. It never inspects, 
 slow, hanging or many browsers never hold inspection up (`goodparts.bounded_http`).
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import re
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -22,6 +25,9 @@ from starlette.routing import Route
 
 from goodparts.bounded_http import BOUNDS, print_little
 from goodparts.web import NO_STORE, SECURITY_HEADERS, Page, listen, only_own_names
+
+if TYPE_CHECKING:
+    from live.page.view import View
 
 COMMANDS = ("start", "stop", "acknowledge")
 EVENT_ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9]{1,9}")
@@ -39,7 +45,7 @@ LONGEST_WAIT_S = 1.0  # of a browser for a newer picture
 LONGEST_COMMAND = 1000  # bytes
 
 
-def serve(watch, *, host="127.0.0.1", port=8080):
+def serve(watch: View, *, host: str = "127.0.0.1", port: int = 8080) -> Page:
     """Serves the page of `watch` in a thread of its own.
 
     Only requests to this machine's own names are answered, see `is_own_name`. An
@@ -62,13 +68,14 @@ def serve(watch, *, host="127.0.0.1", port=8080):
     listener = listen(host, port)
     name = f"[{host}]" if ":" in host else host
     stopping = threading.Event()
+    bounds: dict[str, Any] = BOUNDS
     config = uvicorn.Config(
         make_app(watch, stopping, host=host),
         headers=SECURITY_HEADERS,
         server_header=False,
         lifespan="off",
         timeout_graceful_shutdown=1,
-        **BOUNDS,
+        **bounds,
     )
     print_little()
     server = uvicorn.Server(config)
@@ -80,7 +87,9 @@ def serve(watch, *, host="127.0.0.1", port=8080):
     return Page(address, server, thread, stopping)
 
 
-def make_app(watch, stopping, *, host="127.0.0.1"):
+def make_app(
+    watch: View, stopping: threading.Event, *, host: str = "127.0.0.1"
+) -> Starlette:
     """The routes as a Starlette application; `stopping` ends waiting requests."""
     app = Starlette(
         routes=[

@@ -1,10 +1,19 @@
 """What other threads see of a live inspection: page, health check, Prometheus."""
 
+from __future__ import annotations
+
 import time
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from decisions.rule import Decision
 from live.overlay import as_jpeg, marked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from live.inspection import Inspection
 
 STALE_S = 10.0  # without a frame for so long, health is bad
 
@@ -12,11 +21,11 @@ STALE_S = 10.0  # without a frame for so long, health is bad
 class View:
     """Asks an `Inspection`, from any thread, and never inspects."""
 
-    def __init__(self, inspection):
+    def __init__(self, inspection: Inspection):
         self.inspection = inspection
-        self._encoded = None, b"", None
+        self._encoded: tuple[int, bytes, dict[str, Any] | None] | None = None
 
-    def command(self, do, event=None):
+    def command(self, do: str, event: str | None = None) -> str | None:
         """Passes a command on; returns why not, as a short text, or None."""
         if do == "acknowledge" and event is not None:
             if event not in self.inspection.alarm.waiting:
@@ -32,11 +41,11 @@ class View:
             return f"Event {event_id} is acknowledged already."
         return f"Event {event_id} has ended by itself; it needs no acknowledgement."
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """All that the page shows, as JSON knows it."""
         watched, now = self.inspection, time.monotonic()
-        alarm, decision = watched.alarm, watched.inspector.decision
-        capture, event = watched.capture.status(), alarm.event
+        alarm, capture = watched.alarm, watched.capture.status()
+        event = alarm.event
         if watched.refusal is not None:
             capture |= {"state": "refused", "last_error": watched.refusal}
         return {
@@ -47,10 +56,7 @@ class View:
             "capture": capture,
             "frame_age_s": _age_s(watched.seen),
             "verdict": _verdict(watched.seen),
-            "lines": {
-                "accept_below": _finite(decision.accept_below),
-                "reject_from": _finite(decision.reject_from),
-            },
+            "lines": _lines(watched.inspector.decision),
             "alarm": {
                 "state": alarm.state,
                 "since": event.began if event else None,
@@ -82,7 +88,7 @@ class View:
             for outbox in watched.outboxes + stops
         ]
 
-    def picture(self):
+    def picture(self) -> tuple[int, bytes, dict[str, Any] | None] | None:
         """`(number, JPEG, verdict)` of the newest frame, what was found drawn, or None.
 
         The verdict is that of `state`, on this very frame.
@@ -91,18 +97,18 @@ class View:
         if seen is None:
             return None
         number = seen.frame.number
-        if self._encoded[0] != number:
+        if self._encoded is None or self._encoded[0] != number:
             jpeg = as_jpeg(marked(seen, self.inspection.inspector.map_range))
             self._encoded = number, jpeg, _verdict(seen)
         return self._encoded
 
-    def events(self):
+    def events(self) -> list[dict[str, Any]]:
         return self.inspection.folder.events()
 
-    def media(self, kind, event_id):
+    def media(self, kind: str, event_id: str) -> Path:
         return self.inspection.folder.media(kind, event_id)
 
-    def health(self):
+    def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether frames come, are judged and written down; and the facts behind it."""
         watched = self.inspection
         problem = watched.folder.log_state()["problem"]
@@ -122,7 +128,7 @@ class View:
         is_fresh = age is not None and age < STALE_S
         return is_fresh and watched.is_on and not (problem or watched.refusal), facts
 
-    def metrics(self):
+    def metrics(self) -> bytes:
         """What Prometheus reads."""
         watched = self.inspection
         return watched.measures.exposed(
@@ -152,6 +158,16 @@ def _verdict(seen):
 def _age_s(seen):
     """Seconds since the frame was captured; None before the first."""
     return None if seen is None else round(time.monotonic() - seen.frame.captured_at, 3)
+
+
+def _lines(decision: Decision | None) -> dict[str, float | None]:
+    """Where parts are accepted and rejected; None where a line has no place."""
+    if decision is None:
+        return {"accept_below": None, "reject_from": None}
+    return {
+        "accept_below": _finite(decision.accept_below),
+        "reject_from": _finite(decision.reject_from),
+    }
 
 
 def _finite(value):

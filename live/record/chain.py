@@ -8,7 +8,9 @@ before it and its head, the sha256 of its last line: the chain goes on over file
 
 import hashlib
 import json
+import os
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from goodparts.command import InputError
@@ -38,17 +40,20 @@ class CheckedFile(NamedTuple):
     damaged: bytes  # what follows them: a half-written line, most often b""
 
     @property
-    def last_number(self):
+    def last_number(self) -> int:
         """Number of the last line; lines are numbered over all files."""
         return self.first.number + self.num_lines - 1 if self.first else 0
 
 
-def chained(head, body):
+def chained(head: str, body: bytes) -> str:
     """The sha256 of a line: `head` of the line before, `body` without the seal."""
     return hashlib.sha256(head.encode() + body).hexdigest()
 
 
-def check_file(path, see=lambda line, head: None):
+def check_file(
+    path: str | os.PathLike[str],
+    see: Callable[[bytes, str], None] = lambda line, head: None,
+) -> CheckedFile:
     """Checks the chain of one file of a log, which may be in use.
 
     Args:

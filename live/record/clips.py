@@ -7,11 +7,12 @@ import queue
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import cv2
@@ -37,7 +38,7 @@ class _Picture(NamedTuple):
     """A frame at rest; `size` is (height, width)."""
 
     captured_at: float
-    size: tuple
+    size: tuple[int, int]
     jpeg: bytes
 
 
@@ -79,23 +80,26 @@ class ClipRecorder:
 
     def __init__(
         self,
-        folder,
+        folder: str | os.PathLike[str],
         *,
-        seconds_before=5.0,
-        seconds_after=5.0,
-        frames_per_s=10,
-        max_megabytes=2000,
-        tell=lambda clip: None,
+        seconds_before: float = 5.0,
+        seconds_after: float = 5.0,
+        frames_per_s: float = 10,
+        max_megabytes: int = 2000,
+        tell: Callable[[dict[str, Any]], None] = lambda clip: None,
     ):
         self.folder = Path(folder)
         self.seconds_before, self.seconds_after = seconds_before, seconds_after
         self.max_bytes, self._tell = max_megabytes * 1_000_000, tell
         self._pause = 1 / frames_per_s
         self._next = self._newest = self._last_defective = float("-inf")
-        self._inbox = queue.SimpleQueue()  # of calls for the keeping thread; None ends
-        self._pictures, self._num_bytes, self._clip = deque(), 0, None
-        self._clips = queue.Queue(MAX_CLIPS_WAITING)
-        self._problem, self._stopped = self._prepare_folder(), False
+        # calls for the keeping thread, with their arguments; None ends
+        self._inbox: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
+        self._pictures: deque[_Picture] = deque()
+        self._num_bytes, self._stopped = 0, False
+        self._clip: _Clip | None = None
+        self._clips: queue.Queue[_Clip | None] = queue.Queue(MAX_CLIPS_WAITING)
+        self._problem: str | None = self._prepare_folder()
         self._threads = [
             threading.Thread(target=target, name=f"clips: {name}", daemon=True)
             for name, target in (("keep", self._keep), ("write", self._write))
@@ -104,12 +108,19 @@ class ClipRecorder:
             thread.start()
 
     @property
-    def problem(self):
+    def problem(self) -> str | None:
         if not (self._stopped or all(thread.is_alive() for thread in self._threads)):
             return "A thread of the clip recorder has ended. Restart the program."
         return self._problem
 
-    def add(self, image, captured_at, *, caption=None, defective=False):
+    def add(
+        self,
+        image: np.ndarray,
+        captured_at: float,
+        *,
+        caption: str | None = None,
+        defective: bool = False,
+    ) -> None:
         """Takes note of an inspected frame; returns at once.
 
         Args:
@@ -131,11 +142,11 @@ class ClipRecorder:
         self._next = due if captured_at < due else captured_at + self._pause / 2
         self._inbox.put((self._keep_picture, image, captured_at, caption))
 
-    def start_event(self, event_id, at):
+    def start_event(self, event_id: str, at: float) -> None:
         """Begins a clip with the seconds before; `at` is on the clock of the frames."""
         self._inbox.put((self._open_clip, event_id, at))
 
-    def stop(self, wait_s=5.0):
+    def stop(self, wait_s: float = 5.0) -> None:
         """Ends an open clip and waits for at most `wait_s` until it is written."""
         self._stopped = True
         self._inbox.put(None)
@@ -256,7 +267,7 @@ def _age_of(name):
     return event_number(name.rpartition(".")[0]), name
 
 
-def write_thumbnail(path, image):
+def write_thumbnail(path: Path, image: np.ndarray) -> str:
     """Writes uint8 RGB as a JPEG at most 320 pixels wide; whole or not at all.
 
     The newest 5,000 of the folder are kept, by the numbers of their events.

@@ -2,18 +2,19 @@
 
 import fcntl
 import os
+from pathlib import Path
 
 from goodparts.command import InputError
 
 
-def write_through(file, content):
+def write_through(file: int, content: bytes) -> None:
     """Brings bytes to the disk; returns when they are there."""
     while content:
         content = content[os.write(file, content) :]
     os.fsync(file)
 
 
-def open_locked(path):
+def open_locked(path: Path) -> int:
     """Opens a file for appending, made where missing, that this process alone writes.
 
     Raises:
@@ -33,7 +34,7 @@ def open_locked(path):
     return file
 
 
-def set_aside(path, damaged):
+def set_aside(path: Path, damaged: bytes) -> Path:
     """Writes the damaged end of a log beside it; returns where."""
     number = 1
     while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
@@ -46,7 +47,7 @@ def set_aside(path, damaged):
     return aside
 
 
-def sync_folder(path):
+def sync_folder(path: Path) -> None:
     """Makes the name of a new file last through a power cut."""
     folder = os.open(path.parent, os.O_RDONLY)
     try:

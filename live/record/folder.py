@@ -1,15 +1,25 @@
 """The folder of a live inspection: log.jsonl, events/<id>.jpg, clips/<id>.mp4."""
 
+from __future__ import annotations
+
+import os
 import queue
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from goodparts.command import reason
 from live.record.clips import ClipRecorder, write_thumbnail
 from live.record.event_log import EventLog
 from live.record.known_events import KnownEvents
 from live.record.segments import NAME
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from live.alarms.events import Event
 
 
 class Folder:
@@ -24,7 +34,13 @@ class Folder:
         tell: Called with every line of the log as a dict, such as to print it.
     """
 
-    def __init__(self, path, *, bundle_sha256, tell=lambda line: None):
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        bundle_sha256: str,
+        tell: Callable[[dict[str, Any]], None] = lambda line: None,
+    ):
         self.path = Path(path)
         self._known = KnownEvents()
         self._log = EventLog(
@@ -33,30 +49,32 @@ class Folder:
             carry=self._known.carried,
             see=self._known.see,
         )
-        self._clips_written = queue.SimpleQueue()  # what the log has to say of them
+        # what the log has to say of clips
+        self._clips_written: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self.clips = ClipRecorder(self.path / "clips", tell=self._clips_written.put)
-        self._tell, self._thumbnail_problem = tell, None
-        self._told_problem = None
+        self._tell = tell
+        self._thumbnail_problem: str | None = None
+        self._told_problem: str | None = None
         self._changes = threading.RLock()  # each line of an event tells all before it
 
     @property
-    def num_events(self):
+    def num_events(self) -> int:
         """The highest number of an event so far, over all runs."""
         return self._known.num_events
 
-    def open_events(self):
+    def open_events(self) -> list[Event]:
         """`Event`s that an earlier run left without an end or acknowledgement."""
         return self._known.open()
 
-    def not_stopped(self):
+    def not_stopped(self) -> list[dict[str, Any]]:
         """The open alarms, as dicts, for which no stop command has succeeded."""
         return self._known.not_stopped()
 
-    def event(self, event_id):
+    def event(self, event_id: str) -> dict[str, Any] | None:
         """What is known of an event, as a dict; None of an old or an unknown one."""
         return self._known.get(event_id)
 
-    def log(self, kind, **fields):
+    def log(self, kind: str, **fields: Any) -> dict[str, Any] | None:
         """Writes a line; returns it, or None if it was lost."""
         line = self._log.append(kind, **fields)
         if line:
@@ -73,7 +91,7 @@ class Folder:
             self._tell({"time": time, "kind": "EVENT LOG", "state": said})
         self._told_problem = problem
 
-    def change(self, change):
+    def change(self, change: dict[str, Any]) -> dict[str, Any] | None:
         """Writes a change of the alarm and remembers it for the list of events."""
         with self._changes:
             if stopped := (self.event(change["event"]) or {}).get("line_stopped"):
@@ -81,7 +99,7 @@ class Folder:
             self._known.add(change)
             return self.log(**change)
 
-    def note_stop(self, event_id, problem):
+    def note_stop(self, event_id: str, problem: str | None) -> None:
         """Writes that the stop command has ended, or why it was given up.
 
         Args:
@@ -100,7 +118,7 @@ class Folder:
             else:
                 self.log(**done, of=event_id)  # acknowledged long ago
 
-    def flush(self):
+    def flush(self) -> None:
         """Writes what waits: lines for the disk, and what was said of new clips.
 
         Clips are written in a thread that gives way to others; a line of the log is
@@ -112,7 +130,7 @@ class Folder:
             self._log.flush()
             self._tell_problem()
 
-    def thumbnail(self, event_id, image):
+    def thumbnail(self, event_id: str, image: np.ndarray) -> str | None:
         """Writes the thumbnail of an event; returns its sha256, None if it failed."""
         try:
             found = write_thumbnail(self.path / "events" / f"{event_id}.jpg", image)
@@ -124,7 +142,7 @@ class Folder:
         self._thumbnail_problem = None
         return found
 
-    def events(self):
+    def events(self) -> list[dict[str, Any]]:
         """Newest first, as the page lists them."""
         events = self._known.recent()
         for event in events:
@@ -133,11 +151,11 @@ class Folder:
             event["clip"] = f"clips/{event['id']}.mp4" if clip.is_file() else None
         return events
 
-    def media(self, kind, event_id):
+    def media(self, kind: str, event_id: str) -> Path:
         """Path of a thumbnail ("events") or clip ("clips") of an event."""
         return self.path / kind / f"{event_id}{'.jpg' if kind == 'events' else '.mp4'}"
 
-    def log_state(self):
+    def log_state(self) -> dict[str, Any]:
         """Path, lines, `problem` (no event is written down), `warning` (no picture)."""
         return {
             "path": str(self._log.path),
@@ -148,7 +166,7 @@ class Folder:
             or self._log.warning,
         }
 
-    def close(self):
+    def close(self) -> int:
         """Ends open clips and writes what waits; returns what could not be written."""
         self.clips.stop()
         self.flush()

@@ -3,6 +3,8 @@
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
 
 from live.alarms.events import Event
 
@@ -12,7 +14,7 @@ FIELDS = (*Event._fields, "line_stopped")  # the last: when the stop command end
 ID = b'"event": "'  # texts have their quotes escaped, so none looks like this
 
 
-def event_number(event_id):
+def event_number(event_id: str) -> int:
     """The number in the id of an event; 0 where it has none.
 
     Example:
@@ -39,13 +41,13 @@ class KnownEvents:
         self._lock = threading.RLock()
 
     @property
-    def num_events(self):
+    def num_events(self) -> int:
         """The highest number of an event so far."""
         with self._lock:
             self._read()
             return self._num_events
 
-    def see(self, line):
+    def see(self, line: bytes) -> None:
         """Takes note of a line of the log, as bytes; call it before `add`."""
         if (at := line.find(ID)) >= 0:
             at += len(ID)
@@ -53,10 +55,10 @@ class KnownEvents:
             if len(self._unread) > self._most_unread:
                 self._forget_unread()
         elif b'"kind": "continued"' in line:
-            line = json.loads(line)
-            for event in line.get("events", ()):
+            fields = json.loads(line)
+            for event in fields.get("events", ()):
                 self.add({**event, "event": event["id"], "event_kind": event["kind"]})
-            self._num_events = max(self._num_events, line.get("num_events", 0))
+            self._num_events = max(self._num_events, fields.get("num_events", 0))
 
     def _forget_unread(self):
         """Forgets all but the open and the newest; their number counts."""
@@ -74,7 +76,7 @@ class KnownEvents:
             if "event" in line:
                 self.add(line)
 
-    def add(self, change):
+    def add(self, change: Mapping[str, Any]) -> None:
         """Takes note of a change, as `live.alarms.events.Alarm` returns them."""
         event_id = change["event"]
         with self._lock:
@@ -92,7 +94,7 @@ class KnownEvents:
                 self._open.pop(event_id, None)
             self._num_events = max(self._num_events, event_number(event_id))
 
-    def open(self):
+    def open(self) -> list[Event]:
         """`Event`s without an end or an acknowledgement, the oldest first."""
         with self._lock:
             self._read()
@@ -102,7 +104,7 @@ class KnownEvents:
             for event in events
         ]
 
-    def not_stopped(self):
+    def not_stopped(self) -> list[dict[str, Any]]:
         """The open alarms, as dicts, for which no stop command has succeeded."""
         with self._lock:
             self._read()
@@ -111,19 +113,19 @@ class KnownEvents:
             ]
         return [dict(event) for event in events if not event.get("line_stopped")]
 
-    def get(self, event_id):
+    def get(self, event_id: str) -> dict[str, Any] | None:
         """An event as a dict; None where it is neither open nor among the newest."""
         with self._lock:
             self._read()
             return self._open.get(event_id) or self._recent.get(event_id)
 
-    def recent(self):
+    def recent(self) -> list[dict[str, Any]]:
         """The newest events as dicts, the newest first."""
         with self._lock:
             self._read()
             return [dict(event) for event in reversed(self._recent.values())]
 
-    def carried(self):
+    def carried(self) -> dict[str, Any]:
         """What the next file of the log has to know, for `see`."""
         with self._lock:
             self._read()

@@ -1,6 +1,7 @@
 """The pictures and clips beside an event log, held against what the log says."""
 
 import json
+import os
 from pathlib import Path
 
 from goodparts.command import InputError
@@ -19,20 +20,20 @@ class RecordedFiles:
         self._hashes = {}  # "events/<id>.jpg" or "clips/<id>.mp4" -> sha256
         self._twice = []  # files that two lines name with different content
 
-    def see(self, line, head):
+    def see(self, line: bytes, head: str) -> None:
         """Takes note of a line; `line` is its bytes."""
         if b'"thumbnail_sha256": "' in line or b'"clip_sha256": "' in line:
-            line = json.loads(line)
-            if "event" in line and line.get("thumbnail_sha256"):
-                self._add(f"events/{line['event']}.jpg", line["thumbnail_sha256"])
-            elif line["kind"] == "clip":
-                self._add(line["file"], line["clip_sha256"])
+            fields = json.loads(line)
+            if "event" in fields and fields.get("thumbnail_sha256"):
+                self._add(f"events/{fields['event']}.jpg", fields["thumbnail_sha256"])
+            elif fields["kind"] == "clip":
+                self._add(fields["file"], fields["clip_sha256"])
 
     def _add(self, name, sha256):
         if self._hashes.setdefault(name, sha256) != sha256:
             self._twice.append(name)
 
-    def check(self, folder):
+    def check(self, folder: str | os.PathLike[str]) -> str:
         """What became of the files, as a sentence.
 
         Those of the oldest events are deleted as new ones come; that is no mistake.

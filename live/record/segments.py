@@ -1,6 +1,8 @@
 """The files of an event log: the one that is written, and those that it continues."""
 
+import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,12 +19,12 @@ class Checked(NamedTuple):
     num_lines: int
     head: str  # sha256 of the last line; "" without lines
     damaged: bytes  # what follows it: a half-written line, most often b""
-    files: list  # paths, the oldest first
-    missing: list  # names of files that others continue and that are not there
-    untied: list  # paths before one that is missing: whole, but tied to nothing
+    files: list[Path]  # the oldest first
+    missing: list[str]  # names of files that others continue and that are not there
+    untied: list[Path]  # before one that is missing: whole, but tied to nothing
 
 
-def segment_path(path, number, day):
+def segment_path(path: Path, number: int, day: str) -> Path:
     """Where the file `path` goes when it is complete.
 
     Example:
@@ -32,13 +34,13 @@ def segment_path(path, number, day):
     return path.with_name(f"{path.stem}-{number}-{day}{path.suffix}")
 
 
-def segments(path):
+def segments(path: Path) -> dict[int, Path]:
     """The complete files of the log at `path`: number of the first line -> path.
 
     Raises:
         InputError: If two have the same number.
     """
-    found = {}
+    found: dict[int, Path] = {}
     for other in path.parent.glob(f"*{path.suffix}"):
         match = SEGMENT.fullmatch(other.stem)
         if match and match[1] == path.stem:
@@ -53,7 +55,11 @@ def segments(path):
     return dict(sorted(found.items()))
 
 
-def verify(path, head=None, see=lambda line, head: None):
+def verify(
+    path: str | os.PathLike[str],
+    head: str | None = None,
+    see: Callable[[bytes, str], None] = lambda line, head: None,
+) -> Checked:
     """Checks the chain of a log, which may be in use, back over all of its files.
 
     Args:
@@ -90,8 +96,9 @@ def verify(path, head=None, see=lambda line, head: None):
             continue
         num_lines += checked.num_lines
         found = found or bool(checked.first.previous and checked.first.head == head)
-        if not _follows(file, checked, before):
-            missing.append(checked.first.previous)
+        previous = checked.first.previous
+        if not _follows(file, checked, before) and previous is not None:
+            missing.append(previous)
             untied = list(seen)
         seen.append(file)
         before = file, checked

@@ -25,8 +25,9 @@ class Verdicts:
         InputError: If the file cannot be written or is another table.
     """
 
-    def __init__(self, path):
-        self.path, self.problem, self.num_lost = Path(path), None, 0
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path, self.num_lost = Path(path), 0
+        self.problem: str | None = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("ab+", buffering=0)
@@ -50,7 +51,16 @@ class Verdicts:
         if self._file.read(1) not in (b"", b"\n"):  # cut off by a fall of the system
             self._file.write(b"\n")
 
-    def add(self, name, number, decision, *, why="", score=None, predicted=None):
+    def add(
+        self,
+        name: str,
+        number: int | None,
+        decision: str,
+        *,
+        why: str = "",
+        score: float | None = None,
+        predicted: str | None = None,
+    ) -> None:
         """Writes the line of a frame.
 
         Args:
@@ -72,9 +82,11 @@ class Verdicts:
             self.num_lost += 1
             self._file.truncate(end)
 
-    def judged_in(self, folder):
+    def judged_in(self, folder: str | os.PathLike[str]) -> dict[str, int]:
         """When the files of a folder were judged last, in ns since 1970, by name."""
-        folder, found, is_inside = os.path.abspath(folder), {}, {}
+        folder = os.path.abspath(folder)
+        found: dict[str, int] = {}
+        is_inside: dict[str, bool] = {}  # by folder
         with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
             for line in file:
                 path, judged_at = _read(line)
@@ -85,7 +97,7 @@ class Verdicts:
                     found[name] = int(judged_at * NS_PER_S)
         return found
 
-    def close(self):
+    def close(self) -> None:
         self._file.close()
 
 

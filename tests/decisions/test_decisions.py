@@ -19,8 +19,10 @@ from decisions.lines import (
     lines_by_promise,
 )
 from decisions.open_set import probability_floor
-from decisions.rule import Decision, between, decide_parts
+from decisions.rule import Decision, between, decide_parts, read_decision
+from evaluation.run_folder import Run
 from goodparts.command import InputError
+from goodparts.files import write_json
 
 CONFIDENCES = st.sampled_from(["average", 0.8, 0.95])
 RATES = st.sampled_from([0.01, 0.05, 0.1, 0.2, 0.29, 0.5, 0.9])
@@ -416,3 +418,14 @@ def test_promises_are_broken_no_more_often_than_stated(max_miss, num_groups):
     rates = true_miss_rates(max_miss, "average", num_groups)
     assert rates.mean() <= max_miss + 3 * rates.std() / 300**0.5
     assert rates.mean() > 0.7 * max_miss  # and not by being far too careful
+
+
+def test_a_least_probability_needs_probabilities():
+    with pytest.raises(ValueError, match="needs probabilities"):
+        decide_parts(Decision(0.2, 0.8, 0.5), [0.1])
+
+
+def test_a_run_with_classes_only_has_no_lines(tmp_path):
+    write_json(tmp_path / "threshold.json", {"value": None, "rule": "none"})
+    with pytest.raises(InputError, match="nothing to accept or reject"):
+        read_decision(Run(tmp_path, {"outputs": ["classes"]}))

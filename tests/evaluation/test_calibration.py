@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from evaluation.calibration import calibration_error, confidences, reliability
+from goodparts.command import InputError
 
 
 def test_calibration_error_by_hand():
@@ -63,3 +64,9 @@ def test_confidence_is_of_the_most_probable_class():
     )
     sureness, is_right = confidences(table, ["b", "a"])
     assert sureness.tolist() == [0.7, 0.6] and is_right.tolist() == [True, False]
+
+
+def test_a_table_without_probabilities_is_refused_in_one_line():
+    table = pd.DataFrame({"label": ["good"], "predicted": ["good"]})
+    with pytest.raises(InputError, match="have no probabilities of classes"):
+        confidences(table, ["good", "scratch"])
