@@ -21,9 +21,10 @@ test: setup lint ## the tests, a few minutes; real data are used where REAL_DATA
 test-all: setup lint ## the slow ones too
 	@$(PIPENV) run pytest
 
-lint: setup ## ruff
+lint: setup ## ruff and mypy
 	@$(PIPENV) run ruff check .
 	@$(PIPENV) run ruff format --check .
+	@$(PIPENV) run mypy
 
 format: setup ## ruff, in place
 	@$(PIPENV) run ruff check --fix .

@@ -15,11 +15,10 @@ from deployment.trust import add_trust_arguments, asked_trust
 from goodparts.command import InputError
 from goodparts.loading import loading
 from goodparts.secret_text import HOW
+from live import PORT
 from live.alarms.rules import parse_rule
 from live.delivery.targets import parse_authority, parse_output, parse_stop_command
 from preprocessing.region import parse_roi
-
-PORT = 8080  # of the page of a camera
 
 
 def add_arguments(parser: ArgumentParser) -> None:

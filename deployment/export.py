@@ -11,6 +11,7 @@ import datetime
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from goodparts.command import (
     reason,
     working,
 )
+from goodparts.files import PathLike
 from models import bundled, load_predictor
 from networks.engines import engine_in_use
 from networks.writing import FORMATS, export_network, load_exported
@@ -37,7 +39,13 @@ from preprocessing.images import read_image, resize
 from preprocessing.manifest import is_copy, read_dataset, table_hash
 
 
-def export(run_folder, out, *, precision="fp32", sign=None):
+def export(
+    run_folder: PathLike,
+    out: PathLike,
+    *,
+    precision: str = "fp32",
+    sign: PathLike | None = None,
+) -> dict[str, Any]:
     """Writes the bundle of a run, after it has decided all of validate as the run does.
 
     Args:
@@ -100,7 +108,7 @@ def export(run_folder, out, *, precision="fp32", sign=None):
     return found | {"sha256": sha256}
 
 
-def export_keras(run_folder, out, *, name):
+def export_keras(run_folder: PathLike, out: PathLike, *, name: str) -> dict[str, Any]:
     """Writes the network of one run as a SavedModel folder or a LiteRT file.
 
     Args:

@@ -13,46 +13,50 @@ import contextlib
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 
 from deployment.runtime import load_bundle
+from deployment.trust import Trust
 from goodparts.command import InputError
+from goodparts.files import PathLike
 from goodparts.machine import raise_handle_limit
 from goodparts.web import is_loopback
+from live import PORT
 from live.alarms.events import Alarm
 from live.alarms.rules import parse_rule
 from live.camera.capture import Capture
 from live.camera.sources import open_source
 from live.delivery.outbox import Outbox, stop_all
+from live.delivery.targets import Target
 from live.inspection import Inspection
 from live.overlay import Window
 from live.page.server import serve
 from live.page.view import View
 from live.record.folder import Folder
 from live.record.verdicts import Verdicts
-
-PORT = 8080
+from preprocessing.region import Roi
 
 
 def watch(
-    bundle,
-    source,
+    bundle: PathLike,
+    source: PathLike,
     *,
-    out="live_events",
-    roi=None,
-    mask=None,
-    rule="5",
-    sends=(),
-    stop_command=None,
-    host="127.0.0.1",
-    port=None,
-    window=False,
-    trust=None,
-    follow=False,
-    csv=None,
-):
+    out: PathLike = "live_events",
+    roi: Roi | None = None,
+    mask: Path | None = None,
+    rule: str = "5",
+    sends: Sequence[Target] = (),
+    stop_command: Target | None = None,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    window: bool = False,
+    trust: Trust | None = None,
+    follow: bool = False,
+    csv: PathLike | None = None,
+) -> dict[str, int]:
     """Inspects a source until it ends or the process is asked to stop.
 
     Args:
@@ -84,8 +88,7 @@ def watch(
     ends = threading.Event()
     with _ending(ends), contextlib.ExitStack() as stack:
         inspector = load_bundle(bundle, trust=trust)
-        reads = {"follow": follow, "bit_depth": inspector.bit_depth}
-        opened = open_source(source, **reads)
+        opened = open_source(source, follow=follow, bit_depth=inspector.bit_depth)
         if port is None:
             port = 0 if opened.ends else PORT
         rule = _fitted_rule(rule, inspector.false_rejects)
@@ -100,9 +103,13 @@ def watch(
         stack.callback(_stop_sending, outboxes + stops)
         csv = csv or (Path(out) / "verdicts.csv" if follow else None)
         verdicts = Verdicts(csv) if csv else None
-        if follow:
-            judged = verdicts.judged_in(source)
-            opened = open_source(source, judged=judged, **reads)
+        if verdicts and follow:
+            opened = open_source(
+                source,
+                follow=True,
+                judged=verdicts.judged_in(source),
+                bit_depth=inspector.bit_depth,
+            )
         if verdicts:
             stack.callback(_close_table, verdicts)
         capture = Capture(opened)

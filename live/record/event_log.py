@@ -1,13 +1,8 @@
 """An append-only log of events: JSON lines, each chained to the one before by hash.
 
-python3 live/record/event_log.py LOG [--head SHA256]     verifies a log, in seconds
-
-LOG is the folder of a live inspection, or its log.jsonl: the chain is followed back
-over all files of the log, and the pictures and clips beside it are held against it.
-What was changed, added, removed or moved is found. Two things are not, for no key is
-secret: a log cut off after a line, and one written anew from some line on. Both are
-found where the head, the sha256 of the last line, was noted elsewhere (on paper, in a
-mail, by the webhook's receiver): give it as --head.
+`segments.verify` finds what was changed, added, removed or moved. Two things it cannot
+find, since no key is secret: a log cut off after a line, and one written anew from some
+line on. Both are found if the head, the sha256 of the last line, was noted elsewhere.
 """
 
 import contextlib
@@ -15,11 +10,14 @@ import json
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from goodparts.command import InputError
+from goodparts.files import PathLike
 from live.record.chain import SEAL, chained, check_file
 from live.record.disk import open_locked, set_aside, sync_folder, write_through
 from live.record.segments import segment_path, segments
@@ -59,18 +57,18 @@ class EventLog:
 
     def __init__(
         self,
-        path,
+        path: PathLike,
         *,
-        bundle_sha256,
-        carry=dict,
-        see=lambda line: None,
-        most_bytes=MOST_BYTES,
-        most_waiting=MOST_WAITING,
+        bundle_sha256: str,
+        carry: Callable[[], dict[str, Any]] = dict,
+        see: Callable[[bytes], object] = lambda line: None,
+        most_bytes: int = MOST_BYTES,
+        most_waiting: int = MOST_WAITING,
     ):
         self.path = Path(path)
         self.bundle_sha256 = bundle_sha256
-        self.problem = None  # why lines wait, as text
-        self.warning = None  # why the log does not go on in another file, as text
+        self.problem: str | None = None  # why lines wait, as text
+        self.warning: str | None = None  # why no other file can be begun
         self.num_lost = 0  # events not yet told of by a line of kind "lost"
         self._carry, self._most_bytes = carry, most_bytes
         self._half_written = False  # something may stand after num_bytes
@@ -78,7 +76,7 @@ class EventLog:
         self._most_waiting = most_waiting
         self._tried_at = float("-inf")  # to begin another file, by monotonic()
         self._lock = threading.Lock()
-        self._file = open_locked(self.path)
+        self._file: int | None = open_locked(self.path)
         try:
             self._take_up(lambda line, head: see(line))
         except BaseException:
@@ -108,10 +106,10 @@ class EventLog:
         self._num_bytes, self._num_bytes_first = num_bytes, num_bytes_first
 
     @property
-    def num_waiting(self):
+    def num_waiting(self) -> int:
         return len(self._waiting)
 
-    def append(self, kind, **fields):
+    def append(self, kind: str, **fields: Any) -> dict[str, Any] | None:
         """Writes an event; a disk that fails does not raise.
 
         Args:
@@ -139,7 +137,7 @@ class EventLog:
             self._write_waiting()
             return line
 
-    def flush(self):
+    def flush(self) -> bool:
         """Tries to write what waits; True when nothing waits any more."""
         with self._lock:
             self._write_waiting()
@@ -148,7 +146,7 @@ class EventLog:
                 self._write_waiting()
             return not self._waiting
 
-    def close(self):
+    def close(self) -> None:
         """Tries to write what waits, and lets others have the log."""
         if self._file is not None:
             self.flush()
