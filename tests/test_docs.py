@@ -3,6 +3,9 @@
 import re
 import runpy
 import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 CODE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+LOADED = re.compile(r"""<(?:script|img|link|iframe)\b[^>]*=["']https?:[^>]*>""")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 COMMANDS = ("preprocessing", "ensemble", "deployment", "live", "classification", "bovw")
 
@@ -137,3 +141,25 @@ def test_other_figures_make_another_table(results_page, monkeypatch, tmp_path):
 def test_a_table_that_is_not_known_is_named(results_page):
     with pytest.raises(Exception, match="no table 'nothing'"):
         results_page["rewritten"]("<!-- table: nothing -->\n<!-- end -->\n")
+
+
+@pytest.mark.skipif(
+    not all(map(find_spec, ("sphinx", "myst_parser", "furo"))),
+    reason="needs the packages of make docs",
+)
+def test_the_site_is_built_without_warnings_and_works_offline(tmp_path):
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "--quiet"]
+    command += ["-d", tmp_path / "trees", ROOT / "docs", tmp_path / "site"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    site = tmp_path / "site"
+    assert {page.stem for page in PAGES} - {"README"} <= {
+        page.stem for page in site.glob("*.html")
+    }
+    assert "load_bundle" in (site / "api.html").read_text()
+    for page in site.glob("*.html"):  # what a browser loads, links aside
+        assert not LOADED.findall(page.read_text()), page
+    for sheet in site.rglob("*.css"):
+        assert not re.search(r"(url\(|@import)[\s\"']*https?:", sheet.read_text()), (
+            sheet
+        )
