@@ -5,7 +5,7 @@ export PIPENV_VENV_IN_PROJECT := 1
 export PIPENV_VERBOSITY := -1
 PIPENV := $(or $(shell command -v pipenv),.pipenv/bin/pipenv)
 
-.PHONY: help setup demo test test-all lint format notebooks bench
+.PHONY: help setup demo test test-all lint format notebooks docs bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,10 @@ format: setup ## ruff, in place
 
 notebooks: setup ## the .ipynb anew from their .py sources, run on the embedded data
 	@$(PIPENV) run python3 notebooks/make.py
+
+docs: .venv/.docs ## the documentation as a site, into docs/_build
+	@$(PIPENV) run sphinx-build -W --keep-going --quiet docs docs/_build
+	@echo docs/_build/index.html
 
 bench: setup ## speed and quality figures into benchmarks/results
 	@$(PIPENV) run python3 benchmarks/loader.py
@@ -60,6 +64,10 @@ bench: setup ## speed and quality figures into benchmarks/results
 	@touch $@
 	@command -v pipenv > /dev/null || \
 	  echo "Pipenv is not on your PATH: write .pipenv/bin/pipenv run ... or 'pip install pipenv'"
+
+.venv/.docs: .venv/.ready
+	@$(PIPENV) sync --categories docs
+	@touch $@
 
 .pipenv/bin/pipenv:
 	@$(PYTHON) -m venv .pipenv || { rm -rf .pipenv; \

@@ -1,4 +1,4 @@
-"""Every command of the README is run here, on small parts, in the README's order."""
+"""Every command of README.md and docs/ is run here, on small parts, in their order."""
 
 import json
 import re
@@ -20,15 +20,63 @@ from preprocessing.images import read_image, resize
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = tomllib.loads((ROOT / "Pipfile").read_text())["scripts"]
-ELSEWHERE = {  # commands that other tests run, or that set the machine up
-    "make setup",
-    "make demo",
-    "make test",
-    "make test-all",
-    "make bench",
-    "make",
-    "make notebooks",
-}
+PAGES = [
+    ROOT / "README.md",
+    *(
+        ROOT / "docs" / f"{name}.md"
+        for name in (
+            "index",
+            "your_images",
+            "splits",
+            "training",
+            "ensembles",
+            "decisions",
+            "report",
+            "live",
+            "deployment",
+            "bundles",
+            "api",
+            "results",
+            "architecture",
+        )
+    ),
+]
+SETS_UP = {"make demo"}  # the machine; what it then runs is tested here
+ELSEWHERE = (  # the beginning of a command, and the test that runs such a one
+    (
+        "pipenv run demo",
+        "test_documented_commands.py::test_the_demo_on_ones_own_folder",
+    ),
+    (
+        "pipenv run export runs/*-ensemble*-my_parts-1 -o my_parts_int8.goodparts",
+        "deployment/test_export.py::test_int8_is_fitted_again_and_says_what_it_costs",
+    ),
+    (
+        "./start_docker.sh inspect",
+        "test_docker.py::test_inspect_gets_the_bundle_read_only",
+    ),
+    (
+        "pipenv run predict my_parts.goodparts images --require-sha256",
+        "deployment/test_trust.py::test_the_commands_ask",
+    ),
+    (
+        "pipenv run live my_parts.goodparts --source rtsp://camera/line --require-",
+        "deployment/test_trust.py::test_the_commands_ask",
+    ),
+    (
+        "pipenv run export RUN -o my_parts.goodparts --sign",
+        "deployment/test_trust.py::test_export_signs",
+    ),
+    ("openssl", "deployment/test_trust.py::test_openssl_makes_the_keys"),
+    (
+        "GOODPARTS_DATASET=",
+        "test_notebooks.py::test_a_notebook_runs_on_embedded_data",
+    ),
+    (
+        "pipenv run python3 benchmarks/results_page.py",
+        "test_docs.py::test_the_command_writes_what_has_changed",
+    ),
+)
 QUICK = {  # what makes a training short enough for a test
     "--model mobilenetv2": ["--weights", "none", "--epochs", "1"],
     "--model small_cnn": ["--epochs", "1"],
@@ -36,14 +84,19 @@ QUICK = {  # what makes a training short enough for a test
 }
 
 
-def readme_commands():
-    """The command lines of the README's sh blocks, without comments."""
-    text = (ROOT / "README.md").read_text()
-    for block in re.findall(r"```sh\n(.*?)```", text, re.S):
-        for line in block.splitlines():
-            command = line.split(" #")[0].strip()
-            if command:
-                yield command
+def documented_commands():
+    """The command lines of all sh blocks, each once, without comments."""
+    blocks = [
+        block
+        for page in PAGES
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)
+    ]
+    lines = [line.split(" #")[0].strip() for line in "\n".join(blocks).splitlines()]
+    return list(dict.fromkeys(filter(None, lines)))
+
+
+def is_run_elsewhere(command):
+    return any(command.startswith(start) for start, _ in ELSEWHERE)
 
 
 def as_process(command):
@@ -59,7 +112,7 @@ def as_process(command):
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    """A folder as the README assumes it: the user's images are in my_parts/."""
+    """A folder as the pages assume it: the user's images are in my_parts/."""
     folder = tmp_path_factory.mktemp("work")
     render_dataset(folder / "my_parts", num_images=40, size=64)
     film_parts(folder / "line.mp4", sorted((folder / "my_parts").rglob("*.png"))[:20])
@@ -87,12 +140,14 @@ def test_the_demo_on_ones_own_folder(workplace):
     assert report.read_text().startswith("<!DOCTYPE html>")
 
 
-def test_every_command_of_the_readme_runs(workplace):
-    commands = [c for c in readme_commands() if c not in ELSEWHERE]
-    assert len(commands) > 8
+def test_every_documented_command_runs(workplace):
+    commands = [
+        command
+        for command in documented_commands()
+        if command not in SETS_UP and not is_run_elsewhere(command)
+    ]
+    assert len(commands) > 16
     for command in commands:
-        if "demo" in command:
-            continue  # the test above
         if "--resume" in command:
             kill_a_training(workplace)
         if "rtsp://" in command:
@@ -127,7 +182,7 @@ def kill_a_training(folder):
 
 
 def run(folder, command):
-    """Runs a command of the README in the workplace; `*` is expanded as by a shell."""
+    """Runs a command in the workplace; `*` is expanded as by a shell."""
     words = []
     for word in as_process(command):
         found = sorted(folder.glob(word)) if "*" in word else []
@@ -135,6 +190,20 @@ def run(folder, command):
     return subprocess.run(words, capture_output=True, text=True, cwd=folder)
 
 
-def test_every_script_is_in_the_readme():
-    text = (ROOT / "README.md").read_text()
-    assert all(f"pipenv run {name}" in text for name in SCRIPTS)
+def test_what_is_run_elsewhere_is_documented_and_has_its_test():
+    commands = documented_commands()
+    for start, test in ELSEWHERE:
+        assert any(command.startswith(start) for command in commands), start
+        file, name = test.split("::")
+        assert f"\ndef {name}(" in (ROOT / "tests" / file).read_text(), test
+
+
+def test_every_page_is_read():
+    assert set(PAGES) == {ROOT / "README.md", *(ROOT / "docs").glob("*.md")}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_is_documented(name):
+    assert any(
+        command.startswith(f"pipenv run {name} ") for command in documented_commands()
+    )
