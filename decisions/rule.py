@@ -49,7 +49,7 @@ def decide_parts(
     """Decides parts.
 
     Args:
-        decision: A `Decision`.
+        decision: The lines by which they are decided.
         defect_scores: `(batch,)`.
         probabilities: `(batch, classes)`; needed for a least probability.
 

@@ -37,7 +37,7 @@ def decision_text(record: dict[str, Any], run: Run) -> str:
 
     Args:
         record: Content of decision.json.
-        run: The `Run` it is of.
+        run: The run it is of.
     """
     return "\n".join(
         [

@@ -57,7 +57,7 @@ def seal(
 
     Args:
         folder: With all other files of the bundle in it.
-        about: A dict that JSON knows.
+        about: What JSON knows.
         signing_key: See `trust.read_signing_key`; bundle.sig is written with it.
 
     Returns:
@@ -83,7 +83,7 @@ def read_bundle(path: str | os.PathLike[str], *, trust: Trust | None = None) -> 
 
     Args:
         path: Its folder.
-        trust: `Trust`, what is asked of it; None for nothing.
+        trust: What is asked of it; None for nothing.
 
     Raises:
         InputError: If it is none, is not what was asked for, or a file is changed, cut

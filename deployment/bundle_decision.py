@@ -51,8 +51,8 @@ def lines_of(run: Run, original: Run) -> dict[str, Any]:
     """What bundle.json says of the decision.
 
     Args:
-        run: The `Run` whose lines they are.
-        original: The `Run` that is exported; another one in int8.
+        run: The run whose lines they are.
+        original: The run that is exported; another one in int8.
     """
     decision = decision_of(run)
     drawn = original.folder / DECISION

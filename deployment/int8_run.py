@@ -31,12 +31,9 @@ def quantised_run(run: Run, folder: str | os.PathLike[str], dataset: Dataset) ->
     """Makes a run folder like `run` with its networks in int8, and lines asked alike.
 
     Args:
-        run: A `Run`.
+        run: The run to make again.
         folder: Where to make it and its members.
-        dataset: The `Dataset` it was trained on.
-
-    Returns:
-        The new `Run`.
+        dataset: What it was trained on.
 
     Raises:
         InputError: If the lines that `decide` drew cannot be promised any more.

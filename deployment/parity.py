@@ -35,9 +35,9 @@ def check_parity(
     such parts are counted.
 
     Args:
-        original: `Predictor`.
-        inspector: `runtime.Inspector` of the export; its lines decide both.
-        dataset: `Dataset`.
+        original: The predictor of the run.
+        inspector: The loaded export; its lines decide both.
+        dataset: What the run was trained on.
 
     Returns:
         A dict, which the bundle keeps: split, num_images, max_difference (of scores

@@ -40,7 +40,7 @@ class Verdict(NamedTuple):
         predicted: Name of the most probable class, or of the most certain instance.
         probabilities: float64 `(classes,)`, in the order of the inspector's classes.
         anomaly_map: `(height, width)`, at the resolution of the model.
-        instances: `Instances`, in pixels of the image.
+        instances: In pixels of the image.
     """
 
     decision: str
@@ -60,7 +60,7 @@ class Inspector(NamedTuple):
         sha256: Of the bundle; it changes with any of its files. Empty for a run.
         classes: Names, in the order of the probabilities.
         normal_class: The class of good parts.
-        decision: `decisions.rule.Decision`; None where no class is that of good parts.
+        decision: The lines; None where no class is that of good parts.
         answer: From an image, or a clip where `num_frames` is more than 1, to its
             `Answer`.
         views: `unlike_good.Views` of good parts, the guard; None asks for none.
@@ -172,7 +172,7 @@ def load_bundle(
     Args:
         path: Folder `<name>.goodparts`.
         engine: See `networks.engines.load_network`.
-        trust: `deployment.trust.Trust`, what is asked of it; None for nothing.
+        trust: What is asked of it; None for nothing.
 
     Raises:
         InputError: If it is no bundle, not as it was exported, not what was asked for,

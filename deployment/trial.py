@@ -30,7 +30,7 @@ def check_answer(
     """Checks the `Answer` on the trial image.
 
     Args:
-        answer: An `Answer`.
+        answer: The answer on `trial_image`.
         outputs: What bundle.json says that it has.
         classes: Class names.
         num_frames: Frames in a clip.

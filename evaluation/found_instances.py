@@ -19,7 +19,7 @@ def instance_results(
 
     Args:
         sample_id: Of the image.
-        instances: `Instances` in pixels of the image.
+        instances: In pixels of the image.
         ids: Of images and classes, see `preprocessing.instances.read_ids`.
     """
     masks: list[dict[str, Any] | None] = [None] * len(instances.scores)

@@ -57,7 +57,7 @@ def match_instances(
 
     Args:
         run_folder: With instances.json.
-        dataset: The `Dataset`.
+        dataset: With images and instances.
         table: Predictions table of one split.
         normal_class: The class of good parts. Images of another class without
             instances are left out, as nobody said where their defects are.

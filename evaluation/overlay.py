@@ -36,7 +36,7 @@ def draw_overlay(
         heat: `(height, width)` in `[0, 1]` of any size, from nothing to dark violet to
             yellow, with a yellow outline round more than HALF; such as
             `anomaly_maps.heat`, or where a class was seen.
-        instances: `Instances` in pixels of the image.
+        instances: In pixels of the image.
         truth: Bool mask of the image's size; its outline is drawn.
 
     Returns:

@@ -66,7 +66,7 @@ def count_pixels(
 
     Args:
         run_folder: With the maps.
-        dataset: The `Dataset`, with images and masks.
+        dataset: With images and masks.
         table: Predictions table of one split with `map_path`.
         normal_class: The class of good parts.
 
@@ -140,7 +140,7 @@ def auroc(counts: PixelCounts, draws: np.ndarray) -> np.ndarray:
     """Probability that a defective pixel has a higher value than another pixel.
 
     Args:
-        counts: `PixelCounts`.
+        counts: As `count_pixels` returns them.
         draws: `(resamples, groups)`, how often each group was drawn.
 
     Returns:

@@ -39,7 +39,7 @@ def predictions_table(
 
     Args:
         samples: Table with sample_id, label, split and group, a row per image.
-        prediction: `Prediction` of these images, in the same order.
+        prediction: Of these images, in the same order.
         classes: Class names, in the order of the probabilities.
 
     Raises:
@@ -71,8 +71,8 @@ def predict_rows(
     its `instances.json`: nothing a predictor returns is dropped.
 
     Args:
-        predictor: A `Predictor`.
-        dataset: The `Dataset`.
+        predictor: A trained model.
+        dataset: The images it is run on.
         splits: Names of splits.
         folder: The run folder.
 

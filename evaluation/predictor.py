@@ -37,7 +37,7 @@ class Answer(NamedTuple):
         probabilities: `(classes,)`, in the order of the classes.
         anomaly_map: `(height, width)` at the resolution of the model, higher is more
             anomalous.
-        instances: `Instances`.
+        instances: In pixels of the image.
     """
 
     defect_score: float | None
@@ -53,7 +53,7 @@ class Prediction(NamedTuple):
         defect_score: `(batch,)` or None.
         probabilities: `(batch, classes)` or None.
         anomaly_map: `(batch, height, width)` or None.
-        instances: A list of `Instances`, one for each image, or None.
+        instances: One for each image, or None.
     """
 
     defect_score: np.ndarray | None

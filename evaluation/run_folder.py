@@ -255,7 +255,7 @@ def write_results(
         folder: The run folder, with its maps and instances.
         table: Predictions table with rows of `validate` and `test`.
         config: Of the run: classes, normal_class and outputs.
-        dataset: The `Dataset`, for what masks and instances tell; None for none.
+        dataset: For what masks and instances tell; None for none.
     """
     validate = table[table["split"] == "validate"]
     is_defect = (validate["label"] != config["normal_class"]).to_numpy()

@@ -69,8 +69,8 @@ class OpenRun:
         """Judges the trained predictor on `validate` and `test`, and writes it down.
 
         Args:
-            predictor: `Predictor` of what was trained.
-            dataset: The `Dataset` it was trained on.
+            predictor: Of what was trained.
+            dataset: What it was trained on.
         """
         table, about = predict_rows(
             predictor, dataset, "validate", "test", folder=self.folder
@@ -82,7 +82,7 @@ class OpenRun:
         """Writes history.csv as it is so far, such as after every epoch.
 
         Args:
-            rows: List of dicts, one for each epoch.
+            rows: One for each epoch.
         """
         write_csv(self.folder / "history.csv", pd.DataFrame(rows))
 
@@ -104,7 +104,7 @@ def start_run(
         runs_dir: Folder of all run folders.
         model: Name of the model, a key of MODELS or a combiner.
         family: Package that trained it and can load it.
-        dataset: The `Dataset` it was trained on, or the config of a run that was
+        dataset: What it was trained on, or the config of a run that was
             trained on the same one.
         arguments: Everything the training was told, resolved.
         seed: The one seed.

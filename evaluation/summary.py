@@ -43,7 +43,7 @@ def judge_split(
         config: Of the run: classes, normal_class and outputs.
         threshold: A part with a defect score at or above it is rejected; None where
             there are no scores.
-        dataset: The `Dataset`; None where it is gone or not needed.
+        dataset: None where it is gone or not needed.
     """
     truth: dict[str, Any] = {}
     if dataset is not None and "map" in config["outputs"]:
@@ -67,7 +67,7 @@ def summarise(judged: Judged, outputs: Collection[str]) -> dict[str, Any]:
     """Computes every metric of one split, each with its 95 % group interval.
 
     Args:
-        judged: `Judged`.
+        judged: The samples of the split.
         outputs: Of the run, see `predictor.OUTPUTS`.
 
     Returns:
@@ -100,7 +100,7 @@ def roc_points(judged: Judged) -> list[dict[str, Any]]:
     scores could do, not what the deployed threshold does.
 
     Returns:
-        A list of dicts: `max_false_reject_rate`, `recall` (an interval),
+        A dict for each rate: `max_false_reject_rate`, `recall` (an interval),
         `num_good_rejected` of `num_good` images at that threshold,
         `num_good_groups`, and `is_measurable`: whether the rate is at least one good
         group of those there are.

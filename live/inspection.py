@@ -51,19 +51,18 @@ class Inspection:
     and every break in the stream, starts the count of defective frames anew.
 
     Args:
-        inspector: `deployment.runtime.Inspector`.
-        capture: `live.camera.capture.Capture`, started.
-        folder: `live.record.folder.Folder`: event log, thumbnails and clips.
-        alarm: `live.alarms.events.Alarm`.
+        inspector: Says what is on a frame.
+        capture: Where frames come from, started.
+        folder: Where event log, thumbnails and clips are kept.
+        alarm: Turns verdicts into events.
         roi, mask: For `make_region`; None for the whole frame.
-        outboxes: `live.delivery.outbox.Outbox` that every change is sent to.
+        outboxes: Those that every change is sent to.
         stop_outboxes: Those that only alarms are sent to, before all else.
         source: What is shown of the source, without a password.
         keeps_shape: Whether frames of another shape than the first are refused, as of
             a camera; images of a folder may be of any. With a region they always are.
-        ends: `threading.Event` that ends the loop.
-        verdicts: `live.record.verdicts.Verdicts` that every frame is written into, or
-            None.
+        ends: The loop ends when it is set.
+        verdicts: The table that every frame is written into, or None.
     """
 
     def __init__(

@@ -32,8 +32,8 @@ class Overlays:
     """What a run saw in the images of its data set.
 
     Args:
-        run: The `Run`.
-        dataset: Its `Dataset`.
+        run: Whose maps, instances or evidence are shown.
+        dataset: What it was trained on.
         explain: Of the `Predictor` of a classifier; without it a run that has neither
             maps nor instances shows nothing.
     """

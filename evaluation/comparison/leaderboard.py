@@ -113,7 +113,7 @@ def leaderboard(runs: Iterable[Run]) -> pd.DataFrame:
     """One row per run, within each data set best on `validate` first.
 
     Returns:
-        A pandas table with dataset, run, model, each of METRICS on test
+        A table with dataset, run, model, each of METRICS on test
         with `_low` and `_high` of its 95 % interval, validate_macro_f1, validate_auroc,
         wall_time_s, peak_memory_mb, num_test_samples and num_test_groups. Shares
         are in `[0, 1]`; what a run has no meaning for is NaN.

@@ -90,7 +90,7 @@ class Alarm:
         """Takes up what an earlier run left open; alarms stay until acknowledged.
 
         Args:
-            events: `Event`s without an acknowledgement, the oldest first.
+            events: Those without an acknowledgement, the oldest first.
             at: datetime with a zone, of now.
             num_events: The highest number in an id of an earlier run: a clock that is
                 set back gives no id twice.
@@ -148,7 +148,7 @@ class Alarm:
             predicted: Class name, or None where the model names none.
 
         Returns:
-            List of changes, most often empty.
+            Changes, most often none.
         """
         seen = Seen(frame_number, float(defect_score), predicted)
         changes = []

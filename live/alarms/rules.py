@@ -106,9 +106,6 @@ def parse_rule(text: str, false_rejects: float = FALSE_REJECTS) -> Rule:
             showed it (where it showed none, the upper end of the interval); above
             0 and below 0.3. Only cusum depends on it.
 
-    Returns:
-        Rule.
-
     Raises:
         argparse.ArgumentTypeError: the text is no such rule.
     """

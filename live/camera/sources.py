@@ -53,9 +53,6 @@ def open_source(
         judged: When files of a folder were judged before, for `HotFolder`.
         bit_depth: Of image files of more than 8 bits, see `read_image`.
 
-    Returns:
-        A `Source`.
-
     Raises:
         InputError: If there is no such file, it holds no video, the folder no image,
             or the scheme is unknown; or if what is no folder should be followed.

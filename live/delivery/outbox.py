@@ -37,7 +37,7 @@ class Outbox:
     log on disk has them all.
 
     Args:
-        target: `live.delivery.targets.Target`.
+        target: Where events are sent.
         told: Called in that thread with every event that has arrived or was given
             up, and why it was given up (text, None where it arrived).
     """

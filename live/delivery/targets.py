@@ -59,12 +59,8 @@ def parse_output(given: str, *, authority: ssl.SSLContext | None = None) -> Targ
 
     Args:
         given: The address, or `env:NAME` or `@FILE` for it; see `secret_text`.
-        authority: `ssl.SSLContext` that certificates of https:// and mqtts:// are
-            held against, see `parse_authority`; None for the authorities of the
-            system.
-
-    Returns:
-        Target.
+        authority: What certificates of https:// and mqtts:// are held against, see
+            `parse_authority`; None for the authorities of the system.
     """
     text = secret_text(given)
     try:
@@ -107,9 +103,6 @@ def parse_stop_command(text: str) -> Target:
     10 s to end with status 0. A line that stops long after the defect only stops
     good parts: a failing command is tried again for 60 s, then the event is given
     up, and `last_error` says so.
-
-    Returns:
-        Target.
     """
     try:
         words = shlex.split(text)

@@ -60,9 +60,6 @@ def check_file(
         path: The file.
         see: Called with the bytes and the sha256 of every whole line.
 
-    Returns:
-        CheckedFile.
-
     Raises:
         InputError: a line is not what was written.
         OSError: the file cannot be read.

@@ -68,9 +68,6 @@ def verify(
         head: A head noted earlier, which must still be in the chain.
         see: Called with the bytes and the sha256 of every line, the oldest first.
 
-    Returns:
-        Checked.
-
     Raises:
         InputError: a line is not what was written, a file is not what the next one
             continues, or `head` is not there.
