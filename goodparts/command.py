@@ -63,8 +63,16 @@ def progress(
     from tqdm import tqdm  # not needed to inspect
 
     screen = shutil.get_terminal_size()  # tqdm shows nothing where the size is unknown
-    size = {"ncols": screen.columns, "nrows": screen.lines}
-    shown = tqdm(steps, what, total, unit=unit, leave=False, disable=None, **size)
+    shown = tqdm(
+        steps,
+        what,
+        total,
+        unit=unit,
+        leave=False,
+        disable=None,
+        ncols=screen.columns,
+        nrows=screen.lines,
+    )
     if _progress_path is None:
         return shown
     return _written(shown, _progress_path, what, done, of or total)
