@@ -112,6 +112,7 @@ class Capture:
         self._num_reconnects = 0
         self._last_error: str | None = None
         self._size: list[int] | None = None
+        self._follows = False
         self._fault: Exception | None = None
         self._broken: Exception | None = None  # a camera's picture was not converted
         # Of the thread alone:
@@ -136,6 +137,7 @@ class Capture:
             self._source = sources.open_source(
                 self._given, read_timeout=self.frozen_after
             )
+        self._follows = self._source.follows
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         self._thread.start()
         return self
@@ -182,7 +184,7 @@ class Capture:
             "still", "ended", "stopped"), `num_frames` (received whole), `num_dropped`
             (of these never handed out), `num_bad` (damaged), `num_reconnects`,
             `last_error` (text or None), `frames_per_s`, `size` ([height, width] or
-            None).
+            None), `follows` (whether it waits for files, so that none may come).
         """
         with self._changed:
             return {
@@ -194,6 +196,7 @@ class Capture:
                 "last_error": self._last_error,
                 "frames_per_s": self._rate(),
                 "size": self._size,
+                "follows": self._follows,
             }
 
     def stop(self) -> None:

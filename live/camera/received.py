@@ -51,6 +51,7 @@ class Source(NamedTuple):
         is_live: True for cameras and streams (the newest frame counts, and they come
             back after a loss), False for files and folders (every frame counts).
         ends: Whether it ends by itself, as a recording does.
+        follows: Whether it waits for files: that none comes is no fault.
         receive: Connects and yields `Received`; raises `SourceLost` or `InputError`.
         note: What the user should know of how it is read, or None.
         left_out: Files that were left out since they are no images, by suffix.
@@ -61,4 +62,5 @@ class Source(NamedTuple):
     receive: Callable[[], Iterator[Received]]
     note: str | None = None
     ends: bool = False
+    follows: bool = False
     left_out: Mapping[str, int] = MappingProxyType({})

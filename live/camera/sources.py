@@ -62,7 +62,9 @@ def open_source(
     name = shown_source(text)
     if follow:
         folder = _hot_folder(text, name, judged, bit_depth)
-        return Source(name, False, folder.receive, left_out=folder.left_out)
+        return Source(
+            name, False, folder.receive, follows=True, left_out=folder.left_out
+        )
     if text.isdecimal():
         return Source(f"device {text}", True, lambda: _read_device(int(text)))
     if "://" in text:

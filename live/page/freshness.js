@@ -47,7 +47,8 @@ function staleness() {
   const age = frameAge();
   const known = state.verdict || !(capture.state in CAMERA_TROUBLE);
   if (age <= STALE_S && known) return null;
-  const cause = CAMERA_TROUBLE[capture.state] ?? "no new frame comes";
+  const waiting = capture.follows ? "waiting for the next file" : "no new frame comes";
+  const cause = CAMERA_TROUBLE[capture.state] ?? waiting;
   const since = Number.isFinite(age) ? ` ${sinceText(age)}` : " yet";
   const error = capture.state === "running" ? null : capture.last_error;
   return [`No picture${since}: ${cause}`, error ?? ""];

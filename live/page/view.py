@@ -109,7 +109,7 @@ class View:
         return self.inspection.folder.media(kind, event_id)
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """Whether frames come, are judged and written down; and the facts behind it."""
+        """Whether frames come, are judged and recorded; and the facts behind it."""
         watched = self.inspection
         problem = watched.folder.log_state()["problem"]
         if watched.verdicts is not None:
@@ -117,8 +117,9 @@ class View:
         seen, age = watched.seen, None
         if seen is not None:
             age = round(time.monotonic() - seen.frame.captured_at, 1)
+        capture = watched.capture.status()
         facts = {
-            "capture": watched.capture.status()["state"],
+            "capture": capture["state"],
             "frame_age_s": age,
             "inspecting": watched.is_on,
             "alarm": watched.alarm.state,
@@ -126,6 +127,8 @@ class View:
             "log_problem": problem,
         }
         is_fresh = age is not None and age < STALE_S
+        if capture["follows"]:  # no file for an hour is no fault
+            is_fresh = capture["state"] == "running"
         return is_fresh and watched.is_on and not (problem or watched.refusal), facts
 
     def metrics(self) -> bytes:

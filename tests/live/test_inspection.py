@@ -35,7 +35,7 @@ class FakeCapture:
 
     def __init__(self, script):
         self.script, self.number, self.size = list(script), -1, SIZE
-        self.state, self.num_bad = "running", 0
+        self.state, self.num_bad, self.follows = "running", 0, False
 
     def next(self, timeout):
         while self.script:
@@ -64,6 +64,7 @@ class FakeCapture:
             "last_error": None,
             "frames_per_s": 30.0,
             "size": list(self.size),
+            "follows": self.follows,
         }
 
 
@@ -209,6 +210,19 @@ def test_another_shape_is_refused_until_the_old_one_is_back(inspect):
     assert kinds(lines).count("frames refused") == 1 and "alarm" not in kinds(lines)
     assert inspection.measures.counts()["refused"] == 4
     assert inspection.measures.counts()["frames"] == 3
+
+
+def test_a_folder_without_new_files_is_healthy_and_a_silent_camera_is_not(inspect):
+    inspection, _, _ = inspect([GOOD])
+    stale = time.monotonic() - 60
+    inspection.seen = inspection.seen._replace(
+        frame=inspection.seen.frame._replace(captured_at=stale)
+    )
+    assert not View(inspection).health()[0]
+    inspection.capture.follows = True
+    assert View(inspection).health()[0]
+    inspection.capture.state = "reconnecting"
+    assert not View(inspection).health()[0]
 
 
 def test_shapes_that_alternate_do_not_fill_the_log(inspect):

@@ -99,6 +99,7 @@ def facts():
             "num_dropped": 3,
             "num_bad": 0,
             "num_reconnects": 0,
+            "follows": False,
             "last_error": None,
             "frames_per_s": 30.0,
             "size": [368, 640],
