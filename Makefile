@@ -48,6 +48,7 @@ bench: setup ## speed and quality figures into benchmarks/results
 	@$(PIPENV) run python3 benchmarks/promises.py
 	@$(PIPENV) run python3 benchmarks/thresholds.py
 	@$(PIPENV) run python3 benchmarks/open_set.py
+	@$(PIPENV) run python3 benchmarks/one_class.py
 	@$(PIPENV) run python3 benchmarks/event_log.py
 	@$(PIPENV) run python3 benchmarks/alarms.py
 	@$(PIPENV) run python3 benchmarks/connections.py

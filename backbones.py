@@ -252,6 +252,15 @@ def build_backbone(
     return network
 
 
+def preprocess(images: keras.KerasTensor, backbone: Backbone) -> keras.KerasTensor:
+    """Images of 0 to 255 RGB as a backbone wants them, as layers."""
+    import keras
+
+    if backbone.channels == "BGR":
+        images = keras.ops.flip(images, axis=-1)
+    return keras.layers.Rescaling(backbone.scale, backbone.offset)(images)
+
+
 def _download(name, path, alpha):
     import keras
 

@@ -27,6 +27,8 @@ MODELS = {
     "efficientnetv2s": "classification",
     "small_cnn": "classification",
     "bovw": "bovw",
+    "memory_bank": "anomaly",
+    "gaussian": "anomaly",
 }
 
 

@@ -6,7 +6,7 @@ average pooling) and `head` (Dropout(0.2), Dense(1024), Dense(classes)).
 
 import numpy as np
 
-from backbones import BACKBONES, build_backbone
+from backbones import BACKBONES, build_backbone, preprocess
 from goodparts.files import PathLike
 from networks.quiet_keras import keras
 
@@ -39,9 +39,9 @@ def build_features(
         backbone = build_backbone(name, weights=weights, alpha=alpha)
         if weights == "none":
             _follow_statistics(backbone)
-            maps = backbone(_preprocess(images, BACKBONES[name]))
+            maps = backbone(preprocess(images, BACKBONES[name]))
         else:
-            maps = backbone(_preprocess(images, BACKBONES[name]), training=False)
+            maps = backbone(preprocess(images, BACKBONES[name]), training=False)
     features = keras.layers.GlobalAveragePooling2D(name="pooling")(maps)
     return keras.Model(images, features, name="features")
 
@@ -105,13 +105,6 @@ def unfreeze_blocks(classifier: keras.Model, name: str, num_blocks: int) -> None
 def _backbone(classifier):
     features = classifier.get_layer("features")
     return next(x for x in features.layers if isinstance(x, keras.Model))
-
-
-def _preprocess(images, backbone):
-    """What `keras.applications` calls preprocess_input, as layers."""
-    if backbone.channels == "BGR":
-        images = keras.ops.flip(images, axis=-1)
-    return keras.layers.Rescaling(backbone.scale, backbone.offset)(images)
 
 
 def _follow_statistics(backbone):

@@ -48,6 +48,17 @@ def export_network(keras_file: PathLike, path: PathLike, keras_format: str) -> N
     """
     with working("loading the network"):
         network = load_keras(keras_file)
+    _export(network, path, keras_format)
+
+
+def export_model(network: keras.Model, path: PathLike) -> None:
+    """Writes a network as ONNX."""
+    shape = (1, *network.input_shape[1:])
+    network.predict_on_batch(np.zeros(shape, np.float32))  # an export needs that
+    _export(network, path, "onnx")
+
+
+def _export(network, path, keras_format):
     with working("writing the network"), _quiet():
         network.export(str(path), format=keras_format, verbose=False)
 

@@ -80,6 +80,7 @@ ELSEWHERE = (  # the beginning of a command, and the test that runs such a one
 QUICK = {  # what makes a training short enough for a test
     "--model mobilenetv2": ["--weights", "none", "--epochs", "1"],
     "--model small_cnn": ["--epochs", "1"],
+    "--model memory_bank": ["--weights", "none"],
     "--model": ["--image-size", "64", "64"],
 }
 

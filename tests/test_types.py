@@ -15,6 +15,7 @@ TYPED = [
     "models.py",
     "classification",
     "bovw",
+    "anomaly",
     "ensemble",
     "evaluation",
     "decisions",

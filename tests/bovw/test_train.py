@@ -3,7 +3,8 @@ import inspect
 
 import pytest
 
-from bovw.train import add_arguments, train
+from bovw.arguments import add_arguments
+from bovw.train import train
 
 
 def parse(*arguments):

@@ -1,5 +1,4 @@
 import struct
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -7,7 +6,8 @@ import av
 import numpy as np
 import pytest
 
-from goodparts.command import InputError, run_command
+from goodparts.cli import main
+from goodparts.command import InputError
 from goodparts.files import natural_key
 from preprocessing import frames
 from preprocessing.frames import extract_frames, find_videos, is_near_duplicate
@@ -179,7 +179,7 @@ def test_cut_off_video_is_refused_whole(tmp_path, suffix):
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_no_video_in_one_line(tmp_path, monkeypatch, capsys):
+def test_no_video_in_one_line(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.mp4").write_text("no video")
     (tmp_path / "nothing.mp4").touch()
@@ -192,10 +192,8 @@ def test_no_video_in_one_line(tmp_path, monkeypatch, capsys):
         "missing.mp4": "There is no file or folder",
     }
     for name, text in cases.items():
-        argv = ["frames", str(tmp_path / name), "--out", str(tmp_path / "out")]
-        monkeypatch.setattr(sys, "argv", argv)
         with pytest.raises(SystemExit) as stopped:
-            run_command(frames.main)
+            main(["frames", str(tmp_path / name), "--out", str(tmp_path / "out")])
         error = capsys.readouterr().err
         assert stopped.value.code == 2 and error.count("\n") == 1
         assert name in error and text in error

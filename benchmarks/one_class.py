@@ -1,0 +1,103 @@
+"""How well detectors find defects that they were never shown, on real parts.
+
+    REAL_DATA=... KERAS_HOME=... python3 benchmarks/one_class.py --work DIR
+
+Ten minutes on two idle cores; `mvtec`, `magnetic_tile` and `bottles` can be named to
+run a part. Detectors are trained on the good parts of train with their defaults, and
+judged on test:
+
+    mvtec          screw and hazelnut_toy, with their own train and test
+    magnetic_tile  half of the good tiles train; exposures of one tile stay together
+    bottles        the earlier frames train, the later ones are judged
+
+`images_per_s` is end to end from pixels in memory, with the exported bundle; memory is
+the peak of the training.
+"""
+
+import time
+
+from figures import QUICK, real_data, run_parts, sized
+
+from anomaly.train import train
+from deployment.export import export
+from deployment.runtime import load_bundle
+from evaluation.run_folder import read_run
+from goodparts.command import run_command
+from preprocessing.create_folders import create_folders
+from preprocessing.images import read_image
+from preprocessing.manifest import read_dataset
+
+METHODS = sized(("memory_bank", "gaussian"), ("memory_bank",))
+SPLITS = {
+    "screw": {"protocol": "official"},
+    "hazelnut_toy": {"protocol": "official"},
+    "magnetic_tile": {"shares": (0.5, 0.1, 0.4)},
+    "bottles": {"grouping": "chronological"} | sized({}, {"block": 1}),
+}
+METRICS = ("auroc", "pixel_auroc", "pixel_ap", "aupro")
+NUM_TIMED = sized(100, 2)
+
+
+def judge(work, name, method):
+    """Trains a detector on a data set; its figures on test."""
+    dataset, _ = create_folders(real_data(name), out=work / "dataset", **SPLITS[name])
+    options = {"image_size": QUICK["image_size"]} if QUICK else {}
+    run = read_run(
+        train(model=method, data=dataset.folder, runs=work / "runs", **options)
+    )
+    judged = run.metrics["test"]
+    row = {
+        "dataset": name,
+        "method": method,
+        "pose": run.config["arguments"]["pose"],
+        "size": " x ".join(map(str, run.config["arguments"]["image_size"])),
+        "num_good": judged["class_counts"].get(dataset.normal_class, 0),
+        "num_defective": sum(judged["class_counts"].values())
+        - judged["class_counts"].get(dataset.normal_class, 0),
+    }
+    for metric in METRICS:
+        value = judged["metrics"].get(metric)
+        if value:
+            row |= {
+                metric: round(value["value"], 4),
+                f"{metric}_low": round(value["low"], 4),
+                f"{metric}_high": round(value["high"], 4),
+            }
+    row["fit_s"] = round(run.config["wall_time_s"], 1)
+    row["peak_memory_mb"] = round(run.config["peak_memory_mb"])
+    return row | {"images_per_s": round(speed(run, dataset, work), 1)}
+
+
+def speed(run, dataset, work):
+    """Images per second of the exported bundle."""
+    bundle = work / f"{run.name}.goodparts"
+    if not bundle.exists():
+        export(run.folder, bundle)
+    inspector = load_bundle(bundle)
+    rows = read_dataset(dataset.folder).rows("test").head(NUM_TIMED)
+    images = [read_image(dataset.folder / path) for path in rows["path"]]
+    inspector.inspect(images[0])
+    started = time.perf_counter()
+    for image in images:
+        inspector.inspect(image)
+    return len(images) / (time.perf_counter() - started)
+
+
+def of(*names):
+    """The part that judges some data sets."""
+    return lambda once: [
+        once(judge, name, method) for name in names for method in METHODS
+    ]
+
+
+def main():
+    parts = {
+        "mvtec": of("screw", "hazelnut_toy"),
+        "magnetic_tile": of("magnetic_tile"),
+        "bottles": of("bottles"),
+    }
+    run_parts("one_class", parts, __doc__.split("\n")[0])
+
+
+if __name__ == "__main__":
+    run_command(main)
