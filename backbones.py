@@ -192,7 +192,8 @@ def find_weights(
     if weights != "imagenet":
         if not Path(weights).is_file():
             raise InputError(
-                f"--weights {str(weights)!r} is neither imagenet, none nor a file."
+                "--weights must be imagenet, none or a file. Received: "
+                f"{str(weights)!r}."
             )
         return Path(weights)
     path = weights_file(name, alpha)
@@ -204,7 +205,7 @@ def find_weights(
     if received != expected:
         raise InputError(
             f"{path} is not the published weights file of {name}: its md5 is "
-            f"{received}, not {expected}. Remove it and load it again from "
+            f"{received}, not {expected}. Delete it and download it again from "
             f"{weights_url(name, alpha)}."
         )
     return path
@@ -245,9 +246,9 @@ def build_backbone(
         except (OSError, ValueError, KeyError, BadZipFile, UserWarning) as error:
             raise InputError(
                 f"The weights file {path} cannot be used for {name} "
-                f"({reason(error)}). It is incomplete or of another network, of one "
-                "with top or another alpha. "
-                f"The right one is at {weights_url(name, alpha)}."
+                f"({reason(error)}). It is incomplete, or belongs to another network, "
+                "to one with a top layer or to another alpha. The right file is at "
+                f"{weights_url(name, alpha)}."
             ) from error
     return network
 
@@ -257,7 +258,7 @@ def _download(name, path, alpha):
 
     url = weights_url(name, alpha)
     advice = (
-        f"The ImageNet weights of {name} are not here and cannot be downloaded. Put "
+        f"The ImageNet weights of {name} are not cached and cannot be downloaded. Put "
         f"{path.name} into {path.parent} (from {url}), or train with --weights none."
     )
     if not imagenet_available(name, alpha):

@@ -55,7 +55,7 @@ def _package(name):
         near = difflib.get_close_matches(name, MODELS, 1)
         hint = f"Did you mean {near[0]}? " if near else ""
         raise InputError(
-            f"There is no model {name!r}. {hint}Known are: {', '.join(MODELS)}."
+            f"There is no model {name!r}. {hint}The models are: {', '.join(MODELS)}."
         )
     return MODELS[name]
 
@@ -73,7 +73,8 @@ def _module(package, name):
     known = sorted({*MODELS.values(), "ensemble"})
     if package not in known:
         raise InputError(
-            f"There is no family {package!r} here. Known are: {', '.join(known)}."
+            f"There is no model family {package!r}. The families are: "
+            f"{', '.join(known)}."
         )
     return importlib.import_module(f"{package}.{name}")
 

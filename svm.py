@@ -219,9 +219,9 @@ def check_svm(
     num_classes, num_pairs = arrays["softmax_weights"].shape[::-1]
     if arrays["kernel"].item() not in KERNELS or num_pairs != math.comb(num_classes, 2):
         raise InputError(
-            f"{where} must hold a kernel of {', '.join(KERNELS)} and weights for every "
-            f"pair of classes. Received: {arrays['kernel'].item()!r:.40}, {num_pairs} "
-            f"pairs of {num_classes} classes."
+            f"{where} must contain a kernel of {', '.join(KERNELS)} and weights for "
+            f"every pair of classes. Received: {arrays['kernel'].item()!r:.40}, "
+            f"{num_pairs} pairs of {num_classes} classes."
         )
 
 

@@ -111,7 +111,7 @@ def telling_words(bag: Bag, class_name: str, *, count: int = 5) -> np.ndarray:
     classes = bag.svm.classes.tolist()
     if class_name not in classes:
         raise InputError(
-            f"There is no class {class_name!r}. Known are: {', '.join(classes)}."
+            f"There is no class {class_name!r}. The classes are: {', '.join(classes)}."
         )
     evidence = bag.evidence[classes.index(class_name)]
     return np.argsort(-evidence, kind="stable")[:count]

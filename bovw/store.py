@@ -79,7 +79,8 @@ class DescriptorStore:
         except OSError as error:
             self.free_bytes = 0
             print(
-                f"The descriptors are not kept for the next training: {reason(error)}"
+                "The descriptors could not be cached for the next training: "
+                f"{reason(error)}"
             )
 
 

@@ -128,8 +128,9 @@ def fit_bag(
     missing = set(rows["label"]) - set(rows["label"][is_known])
     if missing:
         raise InputError(
-            f"No keypoint was found in any train image of {', '.join(sorted(missing))}."
-            " Train with --points both, which looks at a grid too."
+            "No keypoint was found in any train image of "
+            f"{', '.join(sorted(missing))}. Train with --points both, which uses a "
+            "regular grid as well."
         )
     rows, counts = rows[is_known], counts[is_known]
     weights = weigh_words(counts, arguments["weighting"])
@@ -149,8 +150,8 @@ def load_bag(run_folder: PathLike) -> Bag:
     arguments = run.config["arguments"]
     if run.config["family"] != "bovw" or "points" not in arguments:
         raise InputError(
-            f"{run.folder} holds no bag of visual words of this version. "
-            f"Train with {command_line('train --model bovw')}."
+            f"{run.folder} contains no bag of visual words of this version. Train "
+            f"with {command_line('train --model bovw')}."
         )
     settings = Settings(
         tuple(arguments["image_size"]), arguments["features"], arguments["points"]

@@ -76,7 +76,7 @@ def learn_vocabulary(
     if len(sampled) == 0:
         raise InputError(
             "No keypoint was found in any train image. Train with --points both, "
-            "which looks at a grid too."
+            "which uses a regular grid as well."
         )
     values = values_of(sampled, features)
     centre = values.mean(axis=0)

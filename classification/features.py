@@ -58,7 +58,10 @@ def read_features(
         try:
             _write(path, known)
         except OSError as error:
-            print(f"The features are not kept for the next training: {reason(error)}")
+            print(
+                "The features could not be cached for the next training: "
+                f"{reason(error)}"
+            )
     return np.stack([known[name] for name in hashes])
 
 

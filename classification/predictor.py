@@ -22,7 +22,7 @@ def read_classifier(path: PathLike) -> keras.Model:
         return keras.models.load_model(path)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{path} cannot be loaded: {reason(error)}. Train that run again."
+            f"{path} cannot be loaded: {reason(error)}. Train this run again."
         ) from error
 
 

@@ -117,7 +117,7 @@ def _train_from_weights(model, features, dataset, *, arguments, held_out, seed, 
         tell_history=run.write_history,
     )
     if use_copies is not None:
-        verdict = "helped the head" if use_copies else "did not help the head"
+        verdict = "improved the head" if use_copies else "did not improve the head"
         run.config["notes"].append(f"augmented copies {verdict}, on held-out groups")
     if arguments["epochs"] == 0:
         return features, head, head_history
@@ -139,8 +139,9 @@ def _train_from_weights(model, features, dataset, *, arguments, held_out, seed, 
     alone, together = (x["val_loss"].min() for x in (head_history, history))
     if together > alone:
         note = (
-            f"on held-out groups the head alone had the lower loss ({alone:.3f}, with "
-            f"the last blocks {together:.3f}): train with --epochs 0 too and compare"
+            f"on held-out groups, the head alone had a lower loss ({alone:.3f}) than "
+            f"with the last blocks trained ({together:.3f}): also train with --epochs "
+            "0 and compare"
         )
         print(note)
         run.config["notes"].append(note)

@@ -129,7 +129,8 @@ def fit(
         if time.perf_counter() - started > TOLD_FROM_S:
             print(
                 f"{stage.name} {epoch + 1}/{stage.epochs}: loss {row['loss']:.4f}, "
-                f"held out {row['val_loss']:.4f}, {row['val_accuracy']:.1%} right",
+                f"held-out loss {row['val_loss']:.4f}, held-out accuracy "
+                f"{row['val_accuracy']:.1%}",
                 flush=True,
             )
         if _best_epoch(history, stage) == epoch:
@@ -246,7 +247,7 @@ def _restore(path, model, stage):
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"The checkpoint {path} is broken ({reason(error)}). Delete it: that "
+            f"The checkpoint {path} is damaged ({reason(error)}). Delete it; this "
             "stage is then trained again."
         ) from error
     model.set_weights(weights)

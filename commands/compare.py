@@ -19,7 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        help="new folder; <date>-report-<n> beside the runs if left out",
+        help="new folder for the report; <date>-report-<n> next to the runs if omitted",
     )
 
 

@@ -43,6 +43,9 @@ def load_explain(run: Run) -> Callable | None:
     try:
         predictor = load_predictor(run.folder)
     except InputError as error:
-        print(f"No pictures of the evidence: {reason(error)}", file=sys.stderr)
+        print(
+            f"The explanation pictures could not be made: {reason(error)}",
+            file=sys.stderr,
+        )
         return None
     return predictor.explain

@@ -29,13 +29,17 @@ def add_arguments(parser: ArgumentParser) -> None:
         nargs="+",
         type=secret_text,
         metavar="VIDEO",
-        help="videos, and folders of videos; or env:NAME or @FILE for one",
+        help="videos or folders of videos; env:NAME or @FILE can stand for one of them",
     )
-    add("--out", required=True, metavar="FOLDER", help="where the images go")
+    add("--out", required=True, metavar="FOLDER", help="folder for the images")
     add("--rate", type=frame_rate, help="images per second; every frame if left out")
-    add("--roi", type=parse_roi, help="x,y,width,height[@WIDTHxHEIGHT of the frame]")
-    add("--mask", help="image of frame or box, white on the part")
-    add("--keep-duplicates", action="store_true", help="near-duplicates too")
+    add(
+        "--roi",
+        type=parse_roi,
+        help="region of interest, x,y,width,height[@WIDTHxHEIGHT of the frame]",
+    )
+    add("--mask", help="mask image of the frame or of the region, white on the part")
+    add("--keep-duplicates", action="store_true", help="keep near-duplicate frames too")
 
 
 def frame_rate(text: str) -> float:

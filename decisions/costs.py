@@ -55,7 +55,7 @@ def read_costs(path: str | os.PathLike[str], table: pd.DataFrame) -> pd.DataFram
     if missing:
         raise InputError(
             f"{path} lacks the column(s) {', '.join(missing)}. It needs class, "
-            f"{', '.join(DECISIONS)} and, if you know it, {SHARE}."
+            f"{', '.join(DECISIONS)} and, if known, {SHARE}."
         )
     labels = table["label"].value_counts()
     _check_classes(path, list(costs["class"]), list(labels.index))
@@ -66,13 +66,16 @@ def read_costs(path: str | os.PathLike[str], table: pd.DataFrame) -> pd.DataFram
     if is_wrong.any(axis=None):
         name = is_wrong.any(axis=1).idxmax()
         raise InputError(
-            f"{path} needs numbers of 0 or more in the row of {name!r}: see the "
-            f"column(s) {', '.join(is_wrong.columns[is_wrong.loc[name]])}."
+            f"{path} needs numbers of 0 or more in the row {name!r}, column(s) "
+            f"{', '.join(is_wrong.columns[is_wrong.loc[name]])}."
         )
     if SHARE not in costs:
         costs[SHARE] = labels.reindex(costs.index)
     if costs[SHARE].sum() == 0:
-        raise InputError(f"{path} has only zeros as {SHARE}. One must be above 0.")
+        raise InputError(
+            f"{path} has only zeros in the column {SHARE}. At least one must be above "
+            "0."
+        )
     costs[SHARE] /= costs[SHARE].sum()
     return costs.astype(np.float64).sort_index()
 
@@ -83,8 +86,11 @@ def _check_classes(path, given, known):
             raise InputError(f"{path} has more than one row for {name!r}. Keep one.")
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"There are {known}."
-            raise InputError(f"{path} has {name!r}, no class of validate. {hint}")
+            hint = f"Did you mean {near[0]!r}?" if near else f"The classes are {known}."
+            raise InputError(
+                f"{path} has a row for {name!r}, which is not a class of validate. "
+                f"{hint}"
+            )
     missing = sorted(set(known) - set(given))
     if missing:
         raise InputError(f"{path} has no row for {missing[0]!r}. Add one.")

@@ -73,11 +73,11 @@ def check_promises(
     Raises:
         InputError: If groups of any kind are too few.
     """
-    also = "" if confidence == AVERAGE else " ({} to hold on average)"
+    also = "" if confidence == AVERAGE else " ({} for a guarantee on average)"
     short = [
         f"{flag} {max_rate:g} needs {groups_needed(max_rate, confidence)} groups of "
-        f"{what} in validate{also.format(groups_needed(max_rate, AVERAGE))}, there are "
-        f"{num_groups}"
+        f"{what} in validate{also.format(groups_needed(max_rate, AVERAGE))}, but "
+        f"there are {num_groups}"
         for flag, (max_rate, kinds) in promises.items()
         for what, num_groups in kinds.items()
         if allowed_errors(num_groups, max_rate, confidence) < 0
@@ -90,8 +90,10 @@ def check_promises(
     offers = [_offer(promises, kind) for kind in dict.fromkeys([confidence, AVERAGE])]
     offered = " or ".join(f"{offer}" for offer in offers if offer)
     if not offered:
-        raise InputError(f"{text} They carry none. Add such parts and split again.")
-    raise InputError(f"{text} The strongest they carry: {offered}.")
+        raise InputError(
+            f"{text} They support no guarantee. Add such parts and split again."
+        )
+    raise InputError(f"{text} The strongest guarantee that they support: {offered}.")
 
 
 def _offer(promises, confidence):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DECISIONS = ("accept", "reject", "inspect")
 UNLIKE = "unlike every class"
-LOW, HIGH, BETWEEN = "low score", "high score", "between the lines"
+LOW, HIGH, BETWEEN = "low score", "high score", "between the thresholds"
 CASES = (
     np.array(["inspect", "accept", "reject", "inspect"]),
     np.array([UNLIKE, LOW, HIGH, BETWEEN]),
@@ -63,7 +63,9 @@ def decide_parts(
     is_unlike = np.zeros(scores.shape, bool)
     if decision.least_probability is not None:
         if probabilities is None:
-            raise ValueError("A least probability needs probabilities.")
+            raise ValueError(
+                "least_probability needs a model with class probabilities."
+            )
         is_unlike = probabilities.max(axis=1) < decision.least_probability
     is_low, is_high = scores < decision.accept_below, scores >= decision.reject_from
     case = np.where(is_unlike, 0, np.where(is_low, 1, np.where(is_high, 2, 3)))
@@ -82,7 +84,7 @@ def read_decision(run: Run) -> Decision:
         threshold = run.threshold
         if threshold is None:
             raise InputError(
-                f"{run.name} has classes only, none of good parts: there is nothing to "
+                f"{run.name} has no class of good parts, so there is nothing to "
                 "accept or reject. Make its data set again with --normal-class NAME."
             )
         return Decision(threshold, threshold)
@@ -97,8 +99,8 @@ def read_decision(run: Run) -> Decision:
         ) from error
     if made_from != file_hash(run.folder / "predictions.csv"):
         raise InputError(
-            f"{path} was made from other predictions than those of the run now. "
-            f"Run it again: {command}"
+            f"{path} was made from predictions that differ from those now in the run. "
+            f"Run this command again: {command}"
         )
     return decision
 

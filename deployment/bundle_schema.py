@@ -77,12 +77,12 @@ def check_model(
     _check_classes(model, where)
     _check_outputs(model, where)
     if (model["family"] == "ensemble") != ("members" in model):
-        raise InputError(f"{where} must have members if it is an ensemble, else none.")
+        raise InputError(f"{where} must have members if and only if it is an ensemble.")
     if "members" in model:
         check_list(model["members"], f"{where}.members", 1, MAX_MEMBERS)
         if depth == MAX_DEPTH:
             raise InputError(
-                f"{where} has members in members beyond {MAX_DEPTH} levels."
+                f"{where} has nested members at more than {MAX_DEPTH} levels."
             )
         for number, member in enumerate(model["members"]):
             check_model(member, f"{where}.members[{number}]", files, depth=depth + 1)
@@ -108,7 +108,7 @@ def _check_outputs(model, where):
     for name in outputs:
         check_choice(name, f"{where}.outputs", OUTPUTS)
     if len(set(outputs)) < len(outputs) or "score" not in outputs:
-        refuse(f"{where}.outputs", "different, with score among them", outputs)
+        refuse(f"{where}.outputs", "distinct values that include score", outputs)
     low = 2 if "clips" in outputs else 1
     high = MAX_FRAMES if "clips" in outputs else 1
     check_whole(model["num_frames"], f"{where}.num_frames", low, high)
@@ -133,7 +133,7 @@ def _check_decision(lines, *, has_classes):
             check_number(lines[name], f"decision.{name}")
     low, high = (float(lines[name]) for name in names[:2])
     if not low <= high:
-        refuse("decision.accept_below", f"reject_from, {high:g}, at most", low)
+        refuse("decision.accept_below", f"at most reject_from, {high:g}", low)
     check_number(lines["false_rejects"], "decision.false_rejects", 0, 1)
     if lines["false_rejects"] in (0, 1):
         refuse("decision.false_rejects", "between 0 and 1", lines["false_rejects"])

@@ -66,7 +66,9 @@ def export(
     """
     out = Path(out)
     if out.suffix != SUFFIX:
-        raise InputError(f"A bundle is named *{SUFFIX}. Received: -o {out}.")
+        raise InputError(
+            f"The name of a bundle must end in {SUFFIX}. Received: -o {out}."
+        )
     _refuse_existing(out)
     signing_key = None if sign is None else read_signing_key(sign)
     run = read_run(run_folder)
@@ -127,8 +129,9 @@ def export_keras(run_folder: PathLike, out: PathLike, *, name: str) -> dict[str,
     is_classifier = run.outputs == {"score", "classes"}
     if not hasattr(family, "KERAS_MODEL") or not is_classifier:
         raise InputError(
-            f"--format {name} is for one classification network; {run.name} is of the "
-            f"family {run.config['family']}. Export a bundle: -o NAME{SUFFIX}."
+            f"--format {name} needs a single classification network; {run.name} is a "
+            f"run of the family {run.config['family']}. Export a bundle: -o "
+            f"NAME{SUFFIX}."
         )
     dataset = _open_dataset(run)
     with partial_folder(out) as partial:
@@ -208,17 +211,21 @@ def _open_dataset(run):
         dataset = read_dataset(run.config["dataset_folder"])
     except InputError as error:
         raise InputError(
-            f"{run.name} was trained on {run.config['dataset_folder']}, on whose "
-            f"validate images the export is checked: put that back. ({reason(error)})"
+            f"{run.name} was trained on {run.config['dataset_folder']}, and the "
+            "export is checked on its validate images. Restore that data set. "
+            f"({reason(error)})"
         ) from error
     if table_hash(dataset.manifest) != run.config["manifest_sha256"]:
         raise InputError(
-            f"The data set {dataset.folder} was changed after {run.name} was trained: "
-            "the export cannot be checked on validate. Put it back, or train again."
+            f"The data set {dataset.folder} was changed after {run.name} was trained, "
+            "so the export cannot be checked on its validate images. Restore the "
+            "data set, or train again."
         )
     return dataset
 
 
 def _refuse_existing(out):
     if out.exists():
-        raise InputError(f"{out} exists already. Give -o a new name, or remove it.")
+        raise InputError(
+            f"{out} already exists. Give another name with -o, or remove it."
+        )

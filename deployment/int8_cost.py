@@ -43,7 +43,7 @@ def cost_text(split: str, cost: Mapping[str, Any]) -> str:
     return (
         f"{split}: {METRICS[cost['metric']].title} {percent(cost['int8'])} in int8, "
         f"{percent(cost['fp32'])} before; {cost['num_otherwise']} of "
-        f"{counted(cost['num_images'], 'image')} decided or named otherwise"
+        f"{counted(cost['num_images'], 'image')} with another decision or class"
     )
 
 
@@ -52,8 +52,8 @@ def check_cost(cost: Mapping[str, Any]) -> None:
     num_images, changed = cost["num_images"], cost["num_otherwise"]
     if changed > MAX_OTHERWISE * num_images:
         raise InputError(
-            f"In int8 {changed} of {num_images} validate images are decided or named "
-            f"otherwise, more than {MAX_OTHERWISE:.0%}: "
+            f"In int8, {changed} of {num_images} validate images get another decision "
+            f"or class, more than {MAX_OTHERWISE:.0%}: "
             f"{METRICS[cost['metric']].title} {percent(cost['int8'])} instead of "
             f"{percent(cost['fp32'])}. Export in fp32. Nothing was written."
         )

@@ -50,7 +50,9 @@ def check_parity(
     """
     rows = dataset.rows("validate")
     if rows.empty:
-        raise InputError(f"{dataset.folder} has no validate images to check on.")
+        raise InputError(
+            f"{dataset.folder} has no validate images, on which the export is checked."
+        )
     is_good = (rows["label"] == dataset.normal_class).to_numpy()
     order = [original.classes.index(name) for name in inspector.classes]
     found = _Found()
@@ -95,12 +97,12 @@ class _Found:
         difference = _difference(_numbers(wanted), _numbers(exported))
         self.difference = max(self.difference, difference)
         if not difference <= TOLERANCE:
-            problems.append(f"apart by {difference:.2g}")
+            problems.append(f"scores differ by {difference:.2g}")
         if wanted.anomaly_map is not None:
             apart = _difference(wanted.anomaly_map, exported.anomaly_map)
             self.map_difference = max(self.map_difference or 0.0, apart)
             if not apart <= MAP_TOLERANCE:
-                problems.append(f"maps apart by {apart:.2g}")
+                problems.append(f"maps differ by {apart:.2g}")
         if wanted.instances is not None:
             problems += _instances_apart(wanted.instances, exported.instances)
         decided, other = inspector.decide(wanted)[0], inspector.decide(exported)[0]
@@ -119,8 +121,8 @@ class _Found:
         rest = len(self.apart) - MAX_NAMED
         more = f" and {rest} more" if rest > 0 else ""
         raise InputError(
-            f"The export does not answer as the original: {len(self.apart)} of "
-            f"{num_images} validate parts differ: {named}{more}. Nothing was written."
+            f"The exported model differs from the original on {len(self.apart)} of "
+            f"{num_images} validate images: {named}{more}. Nothing was written."
         )
 
 
@@ -142,11 +144,11 @@ def _difference(wanted, exported):
 def _instances_apart(wanted, exported):
     """What differs between two `Instances`, as texts."""
     if exported is None or wanted.labels != exported.labels:
-        return ["other instances"]
+        return ["different instances"]
     if np.abs(wanted.boxes - exported.boxes).max(initial=0) > BOX_TOLERANCE:
         return ["boxes apart"]
     if np.abs(wanted.scores - exported.scores).max(initial=0) > TOLERANCE:
-        return ["scores of instances apart"]
+        return ["instance scores differ"]
     if wanted.masks is None:
         return []
     masks = wanted.masks.astype(bool), exported.masks.astype(bool)
@@ -176,17 +178,20 @@ def parity_text(parity: dict[str, Any], original: str) -> str:
         original: What the bundle was compared with, in words.
     """
     text = (
-        f"decides all {counted(parity['num_images'], 'validate image')} as {original} "
-        f"does; scores differ by {parity['max_difference']:.1g} at most"
+        f"makes the same decisions as {original} on all "
+        f"{counted(parity['num_images'], 'validate image')}; scores differ by at most "
+        f"{parity['max_difference']:.1g}"
     )
     if parity["max_map_difference"] is not None:
         text += f", maps by {parity['max_map_difference']:.1g}"
     if parity["num_at_a_line"]:
-        text += f"; {parity['num_at_a_line']} so near to a line that digits decide"
+        text += (
+            f"; {parity['num_at_a_line']} so close to a threshold that rounding decides"
+        )
     if parity["num_guarded"]:
         text += (
-            f"\nthe guard sends {parity['num_guarded']} of those that are accepted to "
-            f"inspection, as unlike every good part seen: {parity['num_good_guarded']} "
-            "good"
+            f"\nthe check for unfamiliar parts sends {parity['num_guarded']} of the "
+            "accepted images to inspection, as unlike every good part in the "
+            f"training data; {parity['num_good_guarded']} of them are good"
         )
     return text

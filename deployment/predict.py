@@ -76,8 +76,8 @@ def _write_overlay(path, image, said, inspector):
     """Writes what was found, drawn on the image."""
     if said.anomaly_map is None and said.instances is None:
         raise InputError(
-            f"{inspector.name} has neither anomaly maps nor instances: there is "
-            "nothing to draw. Leave --overlays out."
+            f"{inspector.name} has neither anomaly maps nor instances, so there is "
+            "nothing to draw. Omit --overlays."
         )
     seen = None
     if said.anomaly_map is not None:
@@ -91,8 +91,8 @@ def open_inspector(model: str | Path, *, trust: Trust | None = None) -> Inspecto
         return load_bundle(model, trust=trust)
     if trust is not None and trust.is_asked():
         raise InputError(
-            f"{model} is no bundle: --require-sha256 and --require-signature are for "
-            "bundles. Leave them out, or export the run first."
+            f"{model} is not a bundle, and --require-sha256 and --require-signature "
+            "apply to bundles only. Omit them, or export the run first."
         )
     from deployment.bundle_decision import decision_of
     from evaluation.run_folder import read_run
@@ -135,5 +135,5 @@ def find_images(paths: Iterable[str | Path]) -> list[Path]:
         else:
             raise InputError(f"There is no file {path}. Check the path.")
     if not files:
-        raise InputError(f"No image in {', '.join(map(str, paths))}.")
+        raise InputError(f"There are no images in {', '.join(map(str, paths))}.")
     return files

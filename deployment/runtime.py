@@ -25,7 +25,7 @@ from goodparts.arrays import NamedBytes, check_arrays, read_arrays
 from goodparts.command import InputError
 from models import bundled
 
-NO_DECISION = "no class is that of good parts"
+NO_DECISION = "there is no class of good parts"
 LOAD_S = 60.0  # to load a bundle and try it on one image
 
 

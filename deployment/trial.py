@@ -41,14 +41,16 @@ def check_answer(
     """
     found = found_outputs(answer, num_frames)
     if set(found) != set(outputs):
-        raise ValueError(f"it gives {', '.join(found)}, not {', '.join(outputs)}")
+        raise ValueError(
+            f"it returns {', '.join(found)} instead of {', '.join(outputs)}"
+        )
     _check_values(answer.defect_score, (), "the defect score")
     if answer.probabilities is not None:
         _check_values(answer.probabilities, (len(classes),), "the probabilities")
         total = float(np.sum(answer.probabilities))
         if abs(total - 1) > SUM_TOLERANCE or np.min(answer.probabilities) < 0:
             raise ValueError(
-                f"its probabilities are no shares of 1: their sum is {total:.3g}"
+                f"its probabilities do not sum to 1: their sum is {total:.3g}"
             )
     if answer.anomaly_map is not None:
         _check_values(answer.anomaly_map, (None, None), "the anomaly map")
@@ -72,9 +74,9 @@ def _check_values(values, shape, what):
         for wanted, length in zip(shape, values.shape, strict=True)
     )
     if not is_alike:
-        raise ValueError(f"{what} has the shape {values.shape}, expected {shape}")
+        raise ValueError(f"{what} must have the shape {shape}, but has {values.shape}")
     if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
-        raise ValueError(f"{what} has values that are NaN, infinite or no numbers")
+        raise ValueError(f"{what} has values that are NaN, infinite or not numbers")
 
 
 def within(seconds: float, path: Path, function: Callable[[], T]) -> T:
@@ -105,14 +107,14 @@ def within(seconds: float, path: Path, function: Callable[[], T]) -> T:
         found, error = answers.get(timeout=seconds)
     except queue.Empty:
         raise InputError(
-            f"{path} did not load and answer on one image within {seconds:g} s. Close "
+            f"{path} did not load and process one image within {seconds:g} s. Close "
             "other programs, or export a smaller network."
         ) from None
     if isinstance(error, InputError):
         raise InputError(f"{path}: {error}") from error
     if error is not None:
         raise InputError(
-            f"{path} cannot inspect: {_reason(error)}. Export the run again."
+            f"{path} cannot inspect images: {_reason(error)}. Export the run again."
         ) from error
     return found
 

@@ -43,7 +43,8 @@ def add_trust_arguments(parser: argparse.ArgumentParser) -> None:
         "--require-sha256",
         type=_sha256,
         metavar="HEX",
-        help="refuse any bundle but the one with this sha256, printed by export",
+        help="refuse every bundle except the one with this sha256, as printed by "
+        "export",
     )
     parser.add_argument(
         "--require-signature",
@@ -66,7 +67,7 @@ def read_signing_key(path: str | os.PathLike[str]) -> Ed25519PrivateKey:
     serialization, ed25519, _ = _cryptography()
     key = _read_key(path, lambda text: serialization.load_pem_private_key(text, None))
     if not isinstance(key, ed25519.Ed25519PrivateKey):
-        raise InputError(f"{path} is no private ed25519 key. {HOW}")
+        raise InputError(f"{path} is not a private ed25519 key. {HOW}")
     return key
 
 
@@ -91,8 +92,8 @@ def check_signature(
     key = _read_key(public_key, serialization.load_pem_public_key)
     if not isinstance(key, ed25519.Ed25519PublicKey):
         raise InputError(
-            f"{public_key} is no public ed25519 key. Make one of the private key: "
-            "openssl pkey -in KEY.pem -pubout -out PUBLIC.pem"
+            f"{public_key} is not a public ed25519 key. Make one from the private "
+            "key: openssl pkey -in KEY.pem -pubout -out PUBLIC.pem"
         )
     if signature is None:
         raise InputError(
@@ -103,7 +104,7 @@ def check_signature(
     except invalid as error:
         raise InputError(
             f"{where} was not signed with the key of {public_key}, or was changed "
-            "since. Get it again from where it was made."
+            "afterwards. Copy it again from where it was made."
         ) from error
 
 
@@ -111,8 +112,8 @@ def check_sha256(found: str, wanted: str, where: str | os.PathLike[str]) -> None
     """Raises InputError unless a bundle is the one that was asked for."""
     if found != wanted.lower():
         raise InputError(
-            f"{where} is another bundle than was asked for: its sha256 is {found}, not "
-            f"{wanted.lower()}. Get it again from where it was made."
+            f"{where} is not the required bundle: its sha256 is {found}, not "
+            f"{wanted.lower()}. Copy it again from where it was made."
         )
 
 
@@ -126,7 +127,7 @@ def _read_key(path, load):
         return load(text)
     except Exception as error:  # cryptography raises several kinds, also its own
         raise InputError(
-            f"{path} is no ed25519 key in PEM without a password. {HOW}"
+            f"{path} is not an ed25519 key in PEM format without a password. {HOW}"
         ) from error
 
 
@@ -146,6 +147,6 @@ def _cryptography():
 def _sha256(text):
     if not re.fullmatch("[0-9a-fA-F]{64}", text):
         raise argparse.ArgumentTypeError(
-            f"must be 64 hexadecimal digits, as export prints them. Received: {text!r}."
+            f"must be 64 hexadecimal digits, as printed by export. Received: {text!r}."
         )
     return text.lower()

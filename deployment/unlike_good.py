@@ -16,7 +16,7 @@ SIDE, SAMPLES = 8, 4
 MAX_VIEWS = 300
 VIEW_VALUES = SIDE * SIDE * 3
 VIEW_SHAPES = {"views": ("views", "values"), "lengths": ("views",), "limit": ()}
-UNKNOWN = "unlike every good part seen"
+UNKNOWN = "unlike every good part in the training data"
 
 
 class Views(NamedTuple):

@@ -63,9 +63,11 @@ def check(model: dict[str, Any], where: str, files: Container[str]) -> None:
     for number, member in enumerate(members):
         at = f"{where}.members[{number}]"
         if sorted(member["classes"]) != sorted(model["classes"]):
-            refuse(f"{at}.classes", "those of the ensemble", member["classes"])
+            refuse(
+                f"{at}.classes", "the same as those of the ensemble", member["classes"]
+            )
         if member["num_frames"] > model["num_frames"]:
-            most = f"{model['num_frames']} at most, as of the ensemble"
+            most = f"at most {model['num_frames']}, as for the ensemble"
             refuse(f"{at}.num_frames", most, member["num_frames"])
 
 

@@ -93,8 +93,9 @@ def align(runs: Sequence[Run]) -> Members:
     missing = sorted(set(classes) - set(labels))
     if classifiers and missing:
         raise InputError(
-            f"validate has no {', '.join(missing)}: nothing can be learnt there about "
-            "telling it. Split again so that every class is in validate, and train."
+            f"validate has no images of {', '.join(missing)}, so a combiner cannot "
+            "learn this class. Split again so that every class is in validate, and "
+            "train again."
         )
     return Members(
         classifiers=classifiers,
@@ -119,17 +120,19 @@ def _check_alike(first, samples, run, table):
     def refuse(what):
         raise InputError(
             f"{first.name} and {run.name} were trained on different data sets or "
-            f"splits: {what}. Train all members on one and the same."
+            f"splits: {what}. Train all members on the same one."
         )
 
     classes, others = set(first.config["classes"]), set(run.config["classes"])
     if classes != others:
-        refuse(f"class {min(classes ^ others)!r} is in one only")
+        refuse(f"class {min(classes ^ others)!r} is in only one of them")
     if first.config["normal_class"] != run.config["normal_class"]:
-        refuse(f"one takes {run.config['normal_class']!r} for the normal class")
+        refuse(
+            f"the normal class is {run.config['normal_class']!r} in only one of them"
+        )
     only = set(samples["sample_id"]) ^ set(table["sample_id"])
     if only:
-        refuse(f"sample {min(only)!r} is in one only")
+        refuse(f"sample {min(only)!r} is in only one of them")
     for column in samples.columns:
         differs = (samples[column] != table[column]).to_numpy()
         if differs.any():

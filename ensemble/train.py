@@ -82,8 +82,8 @@ def _combiners(members, names):
         return list(COMBINERS) if names is None else names
     if names not in (None, [WITHOUT_DEFECTS]):
         raise InputError(
-            "Validate has no defective parts, from which a combiner could learn: only "
-            f"--combine {WITHOUT_DEFECTS} is possible, or no --combine at all."
+            "validate has no defective parts from which a combiner could learn. Use "
+            f"--combine {WITHOUT_DEFECTS}, or omit --combine."
         )
     return [WITHOUT_DEFECTS]
 
@@ -161,10 +161,13 @@ def _member_path(member, runs):
 
 def _notes(members, num_seen, num_all):
     if not members.has_defects:
-        return ["validate has no defective parts, so nothing was fitted to them"]
+        return [
+            "validate has no defective parts, so the combiner was not fitted to any"
+        ]
     if not num_seen:
         return []
     return [
-        f"{num_seen} of the {num_all} validate images are judged by a combiner that "
-        "has learnt from them, as their class has too few groups to hold one out"
+        f"{num_seen} of the {num_all} validate images are predicted by a combiner "
+        "that was fitted to them, because their class has too few groups to hold one "
+        "out"
     ]

@@ -41,8 +41,8 @@ class MapWriter:
             small = np.asarray(anomaly_map).astype(np.float16)
         if not np.isfinite(small).all():
             raise InputError(
-                f"The anomaly map of {sample_id} has values that are NaN, infinity or "
-                "beyond 65,504. Train again, or scale the maps of that model."
+                f"The anomaly map of {sample_id} has values that are NaN, infinite or "
+                "above 65,504. Train again, or scale the maps of this model."
             )
         path = f"{FOLDER}/{sample_id}.npz"
         (self.run_folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -71,8 +71,8 @@ def read_map(path: str | os.PathLike[str]) -> np.ndarray:
     found = read_arrays(path, "map")["map"].astype(np.float32)
     if found.ndim != 2 or not found.size or not np.isfinite(found).all():
         raise InputError(
-            f"{path} is no finite anomaly map of two dimensions: its shape is "
-            f"{found.shape}. Put back a copy, or train again."
+            f"{path} is not a finite anomaly map with two dimensions: its shape is "
+            f"{found.shape}. Restore it from a copy, or train again."
         )
     return found
 

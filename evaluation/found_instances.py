@@ -56,7 +56,8 @@ def read_found(run_folder: str | os.PathLike[str]) -> dict[str, list[dict[str, A
             as_instances(results)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} cannot be read ({reason(error)}). Put back a copy, or train again."
+            f"{path} cannot be read ({reason(error)}). Restore it from a copy, or "
+            "train again."
         ) from error
     return found
 

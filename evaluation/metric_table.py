@@ -120,14 +120,14 @@ METRICS = {
     ),
     "auroc": Metric("AUROC", "score", _auroc, _rarer_kind),
     "miss_rate": Metric(
-        "defects missed",
+        "miss rate",
         "score",
         _miss_rate,
         lambda judged: judged.num_bad_groups,
         is_higher_better=False,
     ),
     "false_reject_rate": Metric(
-        "good rejected",
+        "false reject rate",
         "score",
         _false_reject_rate,
         lambda judged: judged.num_good_groups,
@@ -146,7 +146,7 @@ METRICS = {
         "AUPRO 30 %", "map", _of_pixels(pixel_metrics.aupro), _groups_with_masks
     ),
     "detection_rate": Metric(
-        "defects found",
+        "detection rate",
         "instances",
         _of_matches(instance_metrics.detection_rate),
         _groups_with_instances,
@@ -160,7 +160,7 @@ METRICS = {
         is_share=False,
     ),
     "mean_iou": Metric(
-        "IoU of found defects",
+        "IoU of detected defects",
         "instances",
         _of_matches(instance_metrics.mean_iou),
         _groups_with_instances,

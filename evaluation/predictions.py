@@ -143,18 +143,18 @@ def read_predictions(run_folder: str | os.PathLike[str]) -> pd.DataFrame:
     path = Path(run_folder) / "predictions.csv"
     if not path.is_file():
         raise InputError(
-            f"{run_folder} is no run folder: it has no predictions.csv. "
-            f"Give a folder that {command_line('train')} printed."
+            f"{run_folder} is not a run folder: it has no predictions.csv. Give a "
+            f"folder that was printed by {command_line('train')}."
         )
-    again = "Put back a copy, or train that run again."
+    again = "Restore it from a copy, or train this run again."
     text = {column: str for column in PREDICTION_COLUMNS if column != "defect_score"}
     try:
         content = path.read_bytes().decode()
         table = pd.read_csv(io.StringIO(content), dtype=text, keep_default_na=False)
     except ValueError as error:  # of its encoding or its rows
-        raise InputError(f"{path} is no table: {reason(error)}. {again}") from error
+        raise InputError(f"{path} is not a table: {reason(error)}. {again}") from error
     if not content.endswith("\n"):
-        raise InputError(f"{path} is cut off in its last line. {again}")
+        raise InputError(f"{path} is truncated in its last line. {again}")
     missing = [name for name in PREDICTION_COLUMNS if name not in table.columns]
     if missing:
         raise InputError(f"{path} lacks the column(s) {', '.join(missing)}. {again}")
@@ -200,7 +200,7 @@ def class_probabilities(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarr
     found = probabilities_of(table, classes)
     if found is None:
         raise InputError(
-            "The predictions have no probabilities of classes. Put back a copy of "
-            "predictions.csv, or train that run again."
+            "The predictions have no class probabilities. Restore predictions.csv "
+            "from a copy, or train this run again."
         )
     return found

@@ -68,13 +68,14 @@ class Run:
         table = read_predictions(self.folder)
         if "map" in self.outputs and not table.get("map_path", pd.Series("")).all():
             raise InputError(
-                f"{self.folder / 'predictions.csv'} does not name the anomaly map of "
-                "every image in map_path. Put back a copy, or train that run again."
+                f"{self.folder / 'predictions.csv'} does not list the anomaly map of "
+                "every image in the column map_path. Restore it from a copy, or "
+                "train this run again."
             )
         if "score" in self.outputs and table["defect_score"].isna().any():
             raise InputError(
-                f"{self.folder / 'predictions.csv'} has no defect scores. Put back a "
-                "copy, or train that run again."
+                f"{self.folder / 'predictions.csv'} has no defect scores. Restore it "
+                "from a copy, or train this run again."
             )
         return table
 
@@ -107,7 +108,8 @@ class Run:
         if not is_number or not np.isfinite(value):
             raise InputError(
                 f"{self.folder / 'threshold.json'} has the value {value!r}, which is "
-                "no finite number. Put back a copy, or train that run again."
+                "not a finite number. Restore it from a copy, or train this run "
+                "again."
             )
         return value
 
@@ -123,7 +125,7 @@ class Run:
         does = "accepts" if self.threshold > high else "rejects"
         return (
             f"the threshold {self.threshold:.4g} of {self.name} {does} every part: "
-            f"the scores of validate reach from {low:.4g} to {high:.4g}. Was "
+            f"the scores on validate range from {low:.4g} to {high:.4g}. Was "
             "threshold.json changed?"
         )
 
@@ -153,31 +155,32 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     if missing and folder.name.endswith(UNFINISHED):
         raise InputError(
-            f"{folder} is not finished. Let its training end, delete it, or go on with "
-            f"it: {command_line('train --resume')} {folder}"
+            f"{folder} is not finished. Let its training end, delete the folder, or "
+            f"resume the training: {command_line('train --resume')} {folder}"
         )
     if missing:
         raise InputError(
-            f"{folder} is no finished run folder: it has no {missing[0]}. "
-            f"Give a folder that {command_line('train')} printed."
+            f"{folder} is not a finished run folder: it has no {missing[0]}. Give a "
+            f"folder that was printed by {command_line('train')}."
         )
     config = _read_object(folder / "config.json", "model", "classes", "normal_class")
     config.setdefault("outputs", ["score", "classes"])  # of an earlier version
     problem = _problem(config)
     if problem:
         raise InputError(
-            f"{folder / 'config.json'} {problem}. Put back a copy, or train again."
+            f"{folder / 'config.json'} {problem}. Restore it from a copy, or train "
+            "again."
         )
     return Run(folder, config)
 
 
 def _read_object(path, *keys):
     """The object in a JSON file, which has these keys; InputError where it is none."""
-    again = "Put back a copy, or train that run again."
+    again = "Restore it from a copy, or train this run again."
     try:
         found = read_json(path)
     except ValueError as error:
-        raise InputError(f"{path} is no JSON: {error}. {again}") from error
+        raise InputError(f"{path} is not valid JSON: {error}. {again}") from error
     missing = [key for key in keys if not isinstance(found, dict) or key not in found]
     if missing:
         raise InputError(f"{path} lacks {missing[0]}. {again}")
@@ -188,15 +191,15 @@ def _problem(config):
     """What is wrong with what config.json says of the outputs; empty for nothing."""
     outputs = config["outputs"]
     if not isinstance(outputs, list) or not set(outputs) <= set(OUTPUTS):
-        return f"names the outputs {outputs}; they are some of {', '.join(OUTPUTS)}"
+        return f"has the outputs {outputs}; allowed are {', '.join(OUTPUTS)}"
     if not {"score", "classes"} & set(outputs):
-        return f"names the outputs {outputs}, neither a score nor classes"
+        return f"has the outputs {outputs}, which include neither a score nor classes"
     if "map" not in outputs:
         return ""
     span = config.get("map_range")
     is_span = isinstance(span, list) and len(span) == 2
     if not is_span or not np.isfinite(span).all() or span[0] >= span[1]:
-        return f"has the map_range {span}; it must be [low, high]"
+        return f"has the map_range {span}, which must be [low, high]"
     return ""
 
 
@@ -215,7 +218,7 @@ def member_folders(run: Run) -> list[Path]:
         if not folder.is_dir():
             raise InputError(
                 f"{run.name} needs its member {folder.name}, which is not at "
-                f"{folder}. Put it there, or run {command_line('ensemble')} again."
+                f"{folder}. Restore it, or run {command_line('ensemble')} again."
             )
     return folders
 
@@ -261,7 +264,7 @@ def write_results(
     is_defect = (validate["label"] != config["normal_class"]).to_numpy()
     stored: dict[str, Any] = {
         "value": None,
-        "rule": "none, as no class is that of good parts",
+        "rule": "none, because there is no class of good parts",
     }
     if "score" in config["outputs"]:
         stored = describe_threshold(

@@ -40,7 +40,7 @@ SAME_ON_RESUME = {
     "model": "model",
     "arguments": "arguments",
     "seed": "seed",
-    "backend": "backend of Keras",
+    "backend": "Keras backend",
 }
 CHECKPOINTS, OWNER, PROGRESS = "checkpoints", "owner", "progress.json"
 DATASET_KEYS = (
@@ -139,8 +139,8 @@ def start_run(
         for key, what in SAME_ON_RESUME.items():
             if json.loads(json.dumps(config[key])) != begun[key]:
                 raise InputError(
-                    f"The {what} changed since {folder.name} was begun: a resumed "
-                    "training would mix the two. Train again."
+                    f"The {what} changed after {folder.name} was started, and a "
+                    "resumed training would mix the two. Train again."
                 )
         config["started"] = begun["started"]
         earlier_s = begun["wall_time_s"] + _seconds_spent(folder)
@@ -171,7 +171,7 @@ def start_run(
 
 def _tell_how_to_go_on(error, folder):
     """Raises mistakes, full disks and Ctrl-C again, with the way to resume."""
-    how = f"Go on with: {command_line('train --resume')} {shlex.quote(str(folder))}"
+    how = f"Resume with: {command_line('train --resume')} {shlex.quote(str(folder))}"
     if isinstance(error, KeyboardInterrupt):
         raise KeyboardInterrupt(how) from None
     if isinstance(error, InputError):
@@ -195,24 +195,26 @@ def read_unfinished(folder: str | os.PathLike[str]) -> dict[str, Any]:
     if not folder.name.endswith(UNFINISHED) or not (folder / "config.json").is_file():
         is_run = (folder / "metrics.json").is_file()
         raise InputError(
-            f"{folder} {'is finished' if is_run else 'is no unfinished run folder'}: "
-            f"only folders that end in {UNFINISHED} can be resumed."
+            f"{folder} "
+            f"{'is finished' if is_run else 'is not an unfinished run folder'}: only "
+            f"folders that end in {UNFINISHED} can be resumed."
         )
     if _is_owned(folder) and not _is_mine(folder):
         raise InputError(
-            f"{folder} is being trained by another process. Let it end; if there is "
-            f"none, as after a restart, delete {folder / OWNER}."
+            f"{folder} is being trained by another process. Wait until it ends; if "
+            "there is no such process, for example after a restart, delete "
+            f"{folder / OWNER}."
         )
     if not _is_resumable(folder):
         raise InputError(
-            f"{folder} has no checkpoint: no epoch was finished, or its model has "
-            "none. Train again; the folder is removed then."
+            f"{folder} has no checkpoint: no epoch was finished, or its model writes "
+            "no checkpoints. Train again; this also removes the folder."
         )
     try:
         return read_json(folder / "config.json")
     except ValueError as error:
         raise InputError(
-            f"{folder / 'config.json'} is no JSON: {reason(error)}. Train again."
+            f"{folder / 'config.json'} is not valid JSON: {reason(error)}. Train again."
         ) from error
 
 

@@ -14,9 +14,9 @@ MARGIN = 0.001  # of the span of the good scores, where no score lies above them
 MIN_GOOD_GROUPS = 100  # of which MAX_FALSE_REJECT_RATE is a whole one
 RULE = f"lowest threshold with a false reject rate of at most {MAX_FALSE_REJECT_RATE:g}"
 MAX_COST = 0.05  # of that rate, in the mean of defects missed and good parts rejected
-BALANCED = "the score at which good and defective parts are equally likely, as "
+BALANCED = "the score at which good and defective parts are equally likely, because "
 FEW = (
-    f"fewer than {MIN_GOOD_GROUPS} groups of good parts cannot carry a false reject "
+    f"fewer than {MIN_GOOD_GROUPS} groups of good parts cannot support a false reject "
     f"rate of {MAX_FALSE_REJECT_RATE:g}"
 )
 COSTLY = f"a false reject rate of {MAX_FALSE_REJECT_RATE:g} would miss too many defects"
@@ -80,11 +80,11 @@ def threshold_text(stored: dict[str, Any]) -> str:
     if not stored.get("from_good_parts_alone"):
         return text
     return (
-        f"{text}, from good parts alone. It rejects "
+        f"{text}, from good parts only. It rejects "
         f"{stored['num_good_groups_rejected']} of {stored['num_good_groups']} groups "
-        f"there, so at most {100 * stored['max_false_reject_rate']:.1f} % of those to "
-        f"come, with {CONFIDENCE:.0%} confidence. Validate has no defect, so the share "
-        "it misses is unknown"
+        f"there, and therefore at most {100 * stored['max_false_reject_rate']:.1f} % "
+        f"of future groups, with {CONFIDENCE:.0%} confidence. validate has no "
+        "defective parts, so the miss rate is unknown"
     )
 
 
@@ -152,8 +152,8 @@ def choose_threshold(
     goods = np.sort(defect_scores[~np.asarray(is_defect, bool)])
     if goods.size == 0:
         raise InputError(
-            "A threshold needs good parts in validate; there are none. "
-            "Add good parts, or split again with another --seed."
+            "validate has no good parts, which are needed to choose a threshold. Add "
+            "good parts, or split again with another --seed."
         )
     num_rejected = int(max_false_reject_rate * goods.size + 1e-9)
     highest_passing = goods[goods.size - num_rejected - 1]

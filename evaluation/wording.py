@@ -75,7 +75,7 @@ def number_text(value: float | None) -> str:
 def too_few_goods(point: Mapping[str, Any]) -> str:
     """Why the false reject rate of a point of `roc` cannot be measured."""
     return (
-        f"not measurable: at that line {point['num_good_rejected']} of "
+        f"not measurable: at this threshold, {point['num_good_rejected']} of "
         f"{counted(point['num_good'], 'good image')} "
         f"({counted(point['num_good_groups'], 'group')}) are rejected"
     )

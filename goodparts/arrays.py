@@ -56,8 +56,8 @@ def read_arrays(
     except Exception as error:  # zipfile, its decoders and NumPy raise many kinds
         where = file if isinstance(file, str | os.PathLike) else file_name(file)
         raise InputError(
-            f"{where} cannot be read ({reason(error)}). "
-            "Put back a copy, or train again."
+            f"{where} cannot be read ({reason(error)}). Restore it from a copy, or "
+            "train again."
         ) from error
 
 
@@ -92,8 +92,8 @@ def check_arrays(
     sizes = dict(sizes or {})
     if set(arrays) != set(shapes):
         raise InputError(
-            f"{where} must hold the arrays {', '.join(shapes)}. "
-            f"Received: {', '.join(arrays) or 'none'}."
+            f"{where} must contain the arrays {', '.join(shapes)}. Received: "
+            f"{', '.join(arrays) or 'none'}."
         )
     for name, shape in shapes.items():
         found = arrays[name].shape
@@ -114,7 +114,7 @@ def check_arrays(
 def _check_values(array, where, is_text, may_be_infinite):
     if (array.dtype.kind == "U") != is_text:
         kind = "text" if is_text else "numbers"
-        raise InputError(f"{where} must hold {kind}. Received: {array.dtype}.")
+        raise InputError(f"{where} must contain {kind}. Received: {array.dtype}.")
     if is_text:
         return
     is_wrong = np.isnan(array) if may_be_infinite else ~np.isfinite(array)
@@ -127,18 +127,22 @@ def _check_sizes(archive, max_bytes):
     may."""
     members = archive.infolist()
     if len(members) > MAX_ARRAYS:
-        raise ValueError(f"{len(members)} arrays, {MAX_ARRAYS} at most")
+        raise ValueError(f"{len(members)} arrays; at most {MAX_ARRAYS} are allowed")
     total = sum(member.file_size for member in members)
     if total > max_bytes:
-        raise ValueError(f"{total:,} bytes unpacked, {max_bytes:,} at most")
+        raise ValueError(
+            f"{total:,} bytes when unpacked; at most {max_bytes:,} are allowed"
+        )
     for member in members:
         with archive.open(member) as stream:
             read_header = HEADERS.get(np.lib.format.read_magic(stream))
             if read_header is None:
-                raise ValueError(f"{member.filename} is of an unknown version")
+                raise ValueError(f"{member.filename} has an unknown version")
             shape, _, dtype = read_header(stream)
             if dtype.kind not in KINDS:
                 raise ValueError(f"{member.filename} holds {dtype}")
             size = stream.tell() + math.prod(shape) * dtype.itemsize
             if size != member.file_size:
-                raise ValueError(f"{member.filename} is not as long as its shape says")
+                raise ValueError(
+                    f"the length of {member.filename} does not match its shape"
+                )

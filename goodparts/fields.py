@@ -86,7 +86,7 @@ def check_file(value: object, where: str, files: Container[str]) -> None:
     """
     check_text(value, where)
     if value not in files:
-        refuse(where, "the name of a file of the bundle", value)
+        refuse(where, "the name of a file in the bundle", value)
 
 
 def refuse(where: str, expected: str, value: object) -> NoReturn:

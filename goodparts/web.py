@@ -81,8 +81,8 @@ def only_own_names(app: ASGIApp, host: str) -> ASGIApp:
             await app(scope, receive, send)
             return
         answer = PlainTextResponse(
-            "This name of the machine is not known here. Open the page by its address, "
-            "or start it with this name as --host.",
+            "This host name is not accepted. Open the page by the IP address of the "
+            "machine, or start it with this name as --host.",
             400,
         )
         await answer(scope, receive, send)
@@ -97,7 +97,7 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
-            f"The page cannot be served at {host} port {port} ({reason}). "
-            "If the port is taken, give another by --port or stop the program that "
-            "uses it; --host must be an address of this machine."
+            f"The page cannot be served at {host} port {port} ({reason}). If the port "
+            "is in use, give another with --port or stop the program that uses it; "
+            "--host must be an address of this machine."
         ) from error

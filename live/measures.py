@@ -27,27 +27,47 @@ class Measures:
         self._registry = CollectorRegistry()
         self._frames = PrometheusCounter(
             "goodparts_frames",
-            "Frames by decision, or refused.",
+            "Number of frames by decision; refused frames were not inspected.",
             ["decision"],
             registry=self._registry,
         )
         self._latency = Histogram(
             "goodparts_latency_seconds",
-            "From capture to verdict.",
+            "Time from the capture of a frame to its decision, in seconds.",
             buckets=LATENCIES_S,
             registry=self._registry,
         )
         self._gauges = {
             name: Gauge(f"goodparts_{name}", text, labels, registry=self._registry)
             for name, text, labels in (
-                ("inspecting", "1 while frames are judged, 0 when switched off.", []),
-                ("alarm", "1 for the state of the alarm.", ["state"]),
-                ("capture_up", "1 while the source gives frames.", []),
-                ("capture_dropped", "Frames dropped for newer ones.", []),
-                ("capture_bad", "Frames that could not be decoded whole.", []),
-                ("capture_reconnects", "Times the source was opened again.", []),
-                ("output_waiting", "Events that wait to be sent.", ["output"]),
-                ("log_lines", "Lines of the event log.", []),
+                (
+                    "inspecting",
+                    "1 while frames are inspected, 0 when inspection is switched off.",
+                    [],
+                ),
+                (
+                    "alarm",
+                    "1 for the current state of the alarm, 0 for the others.",
+                    ["state"],
+                ),
+                ("capture_up", "1 while the source delivers frames.", []),
+                (
+                    "capture_dropped",
+                    "Number of frames that were dropped in favour of newer ones.",
+                    [],
+                ),
+                (
+                    "capture_bad",
+                    "Number of frames that could not be decoded completely.",
+                    [],
+                ),
+                ("capture_reconnects", "Number of times the source was reopened.", []),
+                (
+                    "output_waiting",
+                    "Number of events that wait to be sent.",
+                    ["output"],
+                ),
+                ("log_lines", "Number of lines in the event log.", []),
                 ("log_problem", "1 while the event log cannot be written.", []),
             )
         }

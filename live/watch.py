@@ -132,7 +132,7 @@ def watch(
         if port:
             stack.callback(_serve(inspection, host, port).stop)
         else:
-            _say(f"no page; --port {PORT} gives one")
+            _say(f"the page is off; --port {PORT} turns it on")
         shown = None
         if window:
             shown = Window(inspector.name, inspector.map_range)
@@ -142,7 +142,7 @@ def watch(
         stack.callback(capture.stop)
         inspection.run(shown.show if shown else None)
         if port and not ends.is_set():
-            _say("The recording has ended; the page stays until Ctrl-C.")
+            _say("The recording has ended; the page stays open until you press Ctrl-C.")
             inspection.wait()
         counts = inspection.measures.counts()
         counts["unreadable"] = capture.status()["num_bad"]
@@ -163,7 +163,9 @@ def _serve(inspection, host, port):
     page = serve(View(inspection), host=host, port=port)
     _say(f"page: {page.address}")
     if not is_loopback(host):
-        _say(f"Everybody who reaches {host} can see it and stop inspection.")
+        _say(
+            f"Everybody who can reach {host} can see the page and stop the inspection."
+        )
     return page
 
 
@@ -171,7 +173,7 @@ def _say_counts(counts, left_out, out):
     _say(", ".join(f"{count} {name}" for name, count in counts.items()))
     if left_out:
         counted = (f"{count} {kind}" for kind, count in left_out.items())
-        _say(f"files left out since they are no images: {', '.join(counted)}")
+        _say(f"files skipped because they are not images: {', '.join(counted)}")
     _say(str(out))
 
 
@@ -179,12 +181,14 @@ def _check_judged(counts, refusal, out):
     """Raises InputError where a recording was not judged to its end, or not at all."""
     if counts["refused"] and not counts["frames"]:
         raise InputError(
-            f"Every frame of the recording was refused, the first because: {refusal}"
+            "No frame of the recording could be inspected. Reason for the first one: "
+            f"{refusal}"
         )
     if counts["unreadable"]:
         raise InputError(
-            f"{counts['unreadable']} of the recording could not be read: see the line "
-            f"of kind 'source ended' in {out}/log.jsonl. The rest was judged."
+            f"{counts['unreadable']} frames of the recording could not be read: see "
+            f"the line of kind 'source ended' in {out}/log.jsonl. The others were "
+            "inspected."
         )
 
 
@@ -193,8 +197,8 @@ def _about_alarms(rule, false_rejects):
     often = f"{frames:,.0f}" if frames < 1e6 else "more than a million"
     return (
         f"alarm after {rule.text}: one false alarm in {often} good frames on average, "
-        f"if frames were independent and {false_rejects:.1%} of them rejected "
-        "(expected from validate)"
+        f"if frames are independent and {false_rejects:.1%} of them are rejected (the "
+        "expected rate from validate)"
     )
 
 

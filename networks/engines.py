@@ -53,7 +53,9 @@ def engine_in_use() -> dict[str, str]:
     for name in ENGINES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             return {"name": name, "version": importlib.metadata.version(name)}
-    raise InputError(f"Nothing runs ONNX here: pip install {' or '.join(ENGINES)}.")
+    raise InputError(
+        f"No ONNX engine is installed: pip install {' or '.join(ENGINES)}."
+    )
 
 
 def _with_openvino(content, num_threads):
@@ -80,7 +82,8 @@ def _with_openvino(content, num_threads):
     def predict(image):
         if image.shape != given.shape[1:]:  # NumPy would stretch a smaller one
             raise ValueError(
-                f"the network takes images of {given.shape[1:]}, not {image.shape}"
+                f"the network expects images of the shape {given.shape[1:]}, not "
+                f"{image.shape}"
             )
         given[0] = image
         request.infer()

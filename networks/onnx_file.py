@@ -50,9 +50,9 @@ def check_onnx(content: bytes, name: str) -> None:
     except (ValueError, IndexError, TypeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{name} is damaged or no ONNX file ({error}).") from error
+        raise InputError(f"{name} is damaged or not an ONNX file ({error}).") from error
     if num_graphs != 1:
-        raise InputError(f"{name} is no ONNX file: it has no network.")
+        raise InputError(f"{name} is not an ONNX file: it contains no network.")
 
 
 def _check_message(data, kind, name):
@@ -63,8 +63,8 @@ def _check_message(data, kind, name):
             raise InputError(f"{name} {REFUSED[kind, number]}. Export the run again.")
         if kind == "node" and number == NODE_DOMAIN and value not in DOMAINS:
             raise InputError(
-                f"{name} has an operator of {str(value[:40], errors='replace')!r}, not "
-                "one of ONNX's own. Export the run again."
+                f"{name} has an operator of {str(value[:40], errors='replace')!r}, "
+                "which is not part of ONNX. Export the run again."
             )
         if number in INSIDE[kind]:
             num_inside += 1

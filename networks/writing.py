@@ -104,7 +104,10 @@ def quantise_network(onnx_file: PathLike, store: ImageSource, out: PathLike) -> 
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     if len(store) == 0:
-        raise InputError("int8 needs images of train to see the range of values; none.")
+        raise InputError(
+            "int8 needs images of train to calibrate the range of values, but there "
+            "are none."
+        )
     chosen = np.linspace(0, len(store) - 1, min(CALIBRATION_IMAGES, len(store)))
     prepared = Path(out).with_suffix(".prepared")
     with working("preparing the network"), _quiet():

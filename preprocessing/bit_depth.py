@@ -66,7 +66,7 @@ def deep_values(content: bytes) -> np.ndarray | None:
         else:
             values = _deep_colours(image, content)
     if values.min(initial=0) < 0 or values.max(initial=0) > 0xFFFF:
-        raise ValueError("values outside of 0 to 65535")
+        raise ValueError("values outside 0 to 65535")
     return values
 
 
@@ -83,9 +83,14 @@ def _has_deep_colours(image):
 
 def _deep_colours(image, content):
     if image.getexif().get(0x0112, 1) != 1:
-        raise ValueError("16 bits a colour, turned by EXIF; turn it and save it again")
+        raise ValueError(
+            "images with 16 bits per colour and an EXIF rotation are not supported; "
+            "rotate the image and save it again"
+        )
     values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype != np.uint16:
-        raise ValueError("16 bits a colour in a form that is not read")
+        raise ValueError(
+            "images with 16 bits per colour are not supported in this file format"
+        )
     values = values.astype(np.int64)
     return values if values.ndim == 2 else values[:, :, 2::-1]

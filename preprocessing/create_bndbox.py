@@ -84,7 +84,7 @@ def create_boxes(folder: PathLike) -> int:
         f"{folder}/instances.json"
     )
     if not written:
-        result = "no boxes to draw, as no image has a mask or a marked defect"
+        result = "no boxes, because no image has a mask or an annotated defect"
     print(f"{dataset.name}: {result}")
     return num_boxes
 

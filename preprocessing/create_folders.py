@@ -91,7 +91,7 @@ def create_folders(
         normal_class = _choose_normal(
             source, found, table, rejected, normal_class, classes_only
         )
-        with working("finding pictures of one part"):
+        with working("finding images of the same part"):
             table, kept, info = _split(
                 source, found, images, table, rejected, normal_class, rule
             )
@@ -112,11 +112,11 @@ def _choose_normal(source, found, table, rejected, normal_class, classes_only):
         refuse_twins(source, classes, normal_class)
         return normal_class
     if normal_class is not None:
-        raise InputError("Give --normal-class or --classes-only, not both.")
+        raise InputError("Give either --normal-class or --classes-only, not both.")
     if len(classes) == 1:
         raise InputError(
-            f"{source} has one class only, {classes[0]!r}: with --classes-only there "
-            "must be two or more."
+            f"{source} has only one class, {classes[0]!r}; --classes-only needs at "
+            "least two."
         )
     return None
 
@@ -162,8 +162,8 @@ def check_name(flag: str, name: str) -> None:
     """Raises InputError unless the name can be that of a folder."""
     if not name or name.startswith(".") or set(name) & set("/\\\0"):
         raise InputError(
-            f"{flag} must be the name of a folder: not empty, without a slash and "
-            f"without a dot in front. Received: {name!r}."
+            f"{flag} must be the name of a folder: not empty, without slashes and "
+            f"without a leading dot. Received: {name!r}."
         )
 
 
@@ -172,8 +172,8 @@ def _note_on_pooling(table, rule):
     if rule.protocol == "official" or len(tops) < 2:
         return []
     return [
-        f"the folders {' and '.join(tops)} of the source are pooled and split anew; "
-        "--protocol official keeps its test"
+        f"the images in the folders {' and '.join(tops)} of the source are pooled and "
+        "split anew; --protocol official keeps its test set"
     ]
 
 
@@ -192,6 +192,7 @@ def _read_images(source, layout, normal_class):
     if not images:
         first = rejected[0]
         raise InputError(
-            f"No image of {source} can be used. First: {first.path}: {first.reason}."
+            f"No image of {source} can be used. The first is {first.path}: "
+            f"{first.reason}."
         )
     return found, images, rejected, bit_depth

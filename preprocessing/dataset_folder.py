@@ -89,8 +89,8 @@ def _check_owner(folder, info):
         before = read_json(folder / "dataset.json")
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
-            f"{folder} is there already and is no data set of Goodparts. "
-            "Give another --name."
+            f"{folder} already exists and is not a data set of Goodparts. Give "
+            "another --name."
         ) from None
     except ValueError:
         return

@@ -118,9 +118,13 @@ def _counts_of_done(folder, recipe):
     if record == recipe:
         return Counts(**counts)
     differs = ", ".join(key for key in recipe if record.get(key) != recipe[key])
-    made = f"was made with another {differs}" if record else "is not of this command"
+    made = (
+        f"was made with a different {differs}"
+        if record
+        else "was not made by this command"
+    )
     raise InputError(
-        f"{folder} is there already and {made}. Remove it, or choose another --out."
+        f"{folder} already exists and {made}. Remove it, or choose another --out."
     )
 
 
@@ -168,7 +172,7 @@ def is_near_duplicate(
 
 
 def _describe(folder, counts, *, rate, is_new):
-    due = "" if rate is None else f", {counts.num_due} taken at {rate:g} a second"
+    due = "" if rate is None else f", {counts.num_due} selected at {rate:g} per second"
     return (
         f"{folder}: {'' if is_new else 'up to date, '}{counts.num_read} frames read"
         f"{due}, {counts.num_duplicates} near-duplicates left out, "
@@ -190,16 +194,16 @@ def find_videos(paths: Iterable[PathLike]) -> list[Path]:
         found = _videos_of(path) if path.is_dir() else [path]
         if not found:
             suffixes = " ".join(sorted(VIDEO_SUFFIXES))
-            raise InputError(f"{path} has no videos ({suffixes}). Check the path.")
+            raise InputError(f"{path} contains no videos ({suffixes}). Check the path.")
         videos += found
     by_stem = {}
     for video in videos:
         other = by_stem.setdefault(video.stem, video)
         if other is not video:
             raise InputError(
-                f"{other} and {video} would both be written to a folder "
-                f"{video.stem!r}. Rename one, or give them one by one, each with its "
-                "own --out."
+                f"{other} and {video} would both be written to the folder "
+                f"{video.stem!r}. Rename one of them, or process them one at a time, "
+                "each with its own --out."
             )
     return videos
 

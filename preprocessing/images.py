@@ -69,14 +69,15 @@ def decode_image(
         raise _unreadable(name, error) from error
     if bit_depth is None:
         raise InputError(
-            f"{name} has more than 8 bits, and how many its camera gives is not known. "
-            "Convert it to 8 bits as the training images were, or give --bit-depth "
-            "where there is one (dataset.json of the training images has it)."
+            f"{name} has more than 8 bits, and the bit depth of its camera is not "
+            "known. Convert it to 8 bits as the training images were, or give "
+            "--bit-depth if the command has this option (the value is in "
+            "dataset.json of the training images)."
         )
     if is_too_deep(values, bit_depth):
         raise InputError(
-            f"{name} has values up to {values.max()}, which are more than {bit_depth} "
-            "bits. Is it of another camera than the others?"
+            f"{name} has values up to {values.max()}, which is more than {bit_depth} "
+            "bits allow. Is it from another camera than the others?"
         )
     return _as_rgb(np.minimum(values, (1 << bit_depth) - 1) >> (bit_depth - 8))
 
@@ -106,8 +107,8 @@ def read_mask_values(path: PathLike) -> tuple[np.ndarray, np.ndarray | None]:
         return mark_defects(found, file_format)
     except ValueError as error:
         raise InputError(
-            f"{path}: {error}. If it is a part of its own, give it a name of its own; "
-            "an image and its mask share one."
+            f"{path}: {error}. If it shows a separate part, rename it: an image and "
+            "its mask have the same name."
         ) from error
 
 
@@ -201,7 +202,9 @@ def _unreadable(name, error):
 
 def _read_bytes(path):
     if is_special(path):
-        raise InputError(f"{path} is a pipe, socket or device; give an image file.")
+        raise InputError(
+            f"{path} is a pipe, socket or device; an image file is expected."
+        )
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:
@@ -216,7 +219,7 @@ def _to_rgb(image):
     if image.mode.startswith("I"):  # more than 8 bits, scaled by Pillow to 16
         return _as_rgb(np.asarray(image).astype(np.uint32) >> 8)
     if image.mode == "F":
-        raise ValueError("floating-point image, 8 or 16 bit is expected")
+        raise ValueError("floating-point image; 8 or 16 bits are expected")
     return np.asarray(image.convert("RGB"))
 
 

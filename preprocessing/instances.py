@@ -83,7 +83,8 @@ def read_truth_mask(
     if mask.shape != tuple(size):
         raise InputError(
             f"{Path(folder) / mask_path} is {mask.shape[1]}x{mask.shape[0]} pixels, "
-            f"its image {size[1]}x{size[0]}. Give a mask of the image's size."
+            f"but its image is {size[1]}x{size[0]}. Give a mask of the same size as "
+            "the image."
         )
     return mask
 
@@ -165,8 +166,8 @@ def read_ids(path: PathLike, rows: pd.DataFrame) -> Ids:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is not as it was written ({error!r}). "
-            f"Make the data set again with {command_line('folders')}."
+            f"{path} was changed after it was written ({error!r}). Make the data set "
+            f"again with {command_line('folders')}."
         ) from error
 
 
@@ -195,8 +196,8 @@ def read_instances(path: PathLike) -> dict[str, list[Instance]]:
         return {each["sample_id"]: found[each["id"]] for each in coco["images"]}
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is not as it was written ({error!r}). "
-            f"Make the data set again with {command_line('folders')}."
+            f"{path} was changed after it was written ({error!r}). Make the data set "
+            f"again with {command_line('folders')}."
         ) from error
 
 
@@ -231,7 +232,7 @@ def clip_instances(
             box = [left, top, right - left, bottom - top]
             inside.append({**instance, "bbox": box})
         else:
-            problems.append(f"{instance['label']!r} lies outside of the image")
+            problems.append(f"{instance['label']!r} is outside the image")
     return inside, problems
 
 
@@ -292,7 +293,7 @@ def decode_mask(encoded: Mapping[str, Any]) -> np.ndarray:
     counts = encoded["counts"]
     counts = _unpack_counts(counts) if isinstance(counts, str) else counts
     if sum(counts) != height * width or min(counts) < 0:
-        raise ValueError(f"its runs do not fill {height} x {width} pixels")
+        raise ValueError(f"its run lengths do not add up to {height} x {width} pixels")
     runs = np.arange(len(counts)) % 2 == 1
     return np.repeat(runs, counts).reshape(width, height).T
 

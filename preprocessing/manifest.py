@@ -103,16 +103,16 @@ def find_normal_class(classes: Iterable[str], normal_class: str | None = None) -
             near = difflib.get_close_matches(normal_class, classes, 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise InputError(
-                f"--normal-class {normal_class!r} is none of the classes "
+                f"--normal-class {normal_class!r} is not one of the classes "
                 f"{', '.join(classes)}.{hint}"
             )
         return normal_class
     found = list(filter(is_normal_name, classes))
     if len(found) != 1:
         raise InputError(
-            f"Which of the classes {', '.join(classes)} is the good one? Say it with "
-            "--normal-class NAME, or --classes-only where none is: classes are then "
-            "told apart, and nothing is accepted or rejected."
+            f"Which of the classes {', '.join(classes)} contains the good parts? Give "
+            "it with --normal-class NAME. If none of them does, give --classes-only: "
+            "images are then classified, and nothing is accepted or rejected."
         )
     return found[0]
 
@@ -121,7 +121,7 @@ def check_classes(dataset: Dataset) -> None:
     """Raises InputError unless a classifier can learn every class from `train`."""
     if len(dataset.classes) == 1:
         raise InputError(
-            f"{dataset.folder} has good parts only ({dataset.normal_class!r}): a "
+            f"{dataset.folder} has only good parts ({dataset.normal_class!r}), but a "
             "classifier needs images of defective parts too. Train a one-class "
             "detector, or add folders of defective parts and run "
             f"{command_line('folders')} again."
@@ -129,8 +129,9 @@ def check_classes(dataset: Dataset) -> None:
     absent = set(dataset.classes) - set(dataset.rows("train")["label"])
     if absent:
         raise InputError(
-            f"train of {dataset.folder} has no {', '.join(sorted(absent))}: a "
-            "classifier cannot learn it. Split again without --protocol official."
+            f"The train split of {dataset.folder} has no images of "
+            f"{', '.join(sorted(absent))}, so a classifier cannot learn this class. "
+            "Split again without --protocol official."
         )
 
 
@@ -183,9 +184,9 @@ def read_dataset(folder: PathLike, *, check_files: bool = False) -> Dataset:
         info.get(NEXT),
     ):
         raise InputError(
-            f"{folder / 'manifest.csv'} was changed after it was made: its hash is not "
-            "the one in dataset.json. Undo the change, or make the data set again with "
-            f"{command_line('folders')}."
+            f"{folder / 'manifest.csv'} was changed after it was made: its hash "
+            "differs from the one in dataset.json. Undo the change, or make the data "
+            f"set again with {command_line('folders')}."
         )
     if check_files:
         _check_files(manifest, folder)
@@ -219,7 +220,8 @@ def _check_info(info, path):
     elif info["normal_class"] not in [None, *info["classes"]]:
         classes = ", ".join(map(str, info["classes"])) or "empty"
         reason = (
-            f"has the normal_class {info['normal_class']!r}, its classes: {classes}"
+            f"has the normal_class {info['normal_class']!r}, which is not one of its "
+            f"classes {classes}"
         )
     else:
         return
@@ -260,28 +262,28 @@ def check_manifest(
     refuse(
         ~manifest["label"].isin(classes),
         lambda row: (
-            f"label {row['label']!r} is none of the classes "
-            f"{', '.join(classes)} of dataset.json."
+            f"label {row['label']!r} is not one of the classes {', '.join(classes)} "
+            "in dataset.json."
         ),
     )
     for column in ("sample_id", "path"):
         refuse(
             manifest[column].duplicated() | (manifest[column] == ""),
             lambda row, column=column: (
-                f"{column} {row[column]!r} is empty or there already."
+                f"{column} {row[column]!r} is empty or occurs more than once."
             ),
         )
     for split in SPLITS:
         if split not in set(manifest["split"]):
             raise InputError(
-                f"{path} has no rows of {split}. Run {command_line('folders')} again."
+                f"{path} has no rows for {split}. Run {command_line('folders')} again."
             )
     first_split = manifest.groupby("group")["split"].transform("first")
     refuse(
         manifest["split"] != first_split,
         lambda row: (
-            f"group {row['group']!r} is in {row['split']} here and in "
-            "another split above; a group must lie in one split."
+            f"group {row['group']!r} is in {row['split']} here and in another split "
+            "above; a group must be in one split only."
         ),
     )
 

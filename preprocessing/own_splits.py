@@ -83,8 +83,8 @@ def keep_own_splits(
         }
         if needed.get(name):
             raise InputError(
-                f"{name} of the source has no {', '.join(needed[name])}. Leave "
-                "--protocol official out, so that all images are split anew."
+                f"{name} of the source has no {', '.join(needed[name])}. Omit "
+                "--protocol official, so that all images are split anew."
             )
     table["split"], table["group"] = splits, groups
 

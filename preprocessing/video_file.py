@@ -43,7 +43,7 @@ def about_tracks(container: InputContainer) -> str | None:
         return None
     number = tracks.index(chosen) + 1
     return (
-        f"{len(tracks)} video tracks; number {number} is read "
+        f"{len(tracks)} video tracks; track {number} is read "
         f"({chosen.codec_context.name}, {chosen.width}x{chosen.height})."
     )
 
@@ -65,7 +65,7 @@ def read_frames(video: Path) -> Iterator[tuple[float, av.VideoFrame]]:
         with av.open(f"file:{video}") as container:
             stream = main_video(container)
             if stream is None:
-                raise InputError("it has no pictures. Give a video.")
+                raise InputError("it contains no pictures. Give a video.")
             if note := about_tracks(container):
                 print(f"{video}: {note}")
             stream.thread_type = "AUTO"
@@ -106,7 +106,7 @@ def _check_end(container, stream, first, end, video):
         stated = (container.duration or 0) / av.time_base
     if stated - end > MISSING_SECONDS:
         raise InputError(
-            f"it ends after {end:.1f} of {stated:.1f} seconds, so it was cut off. "
+            f"it ends after {end:.1f} of {stated:.1f} seconds, so it was truncated. "
             + _mend(video)
         )
 

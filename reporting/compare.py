@@ -39,7 +39,7 @@ def compare(runs: Sequence[Run], *, out: str | Path | None = None) -> Path:
 def refuse_existing(folder: Path) -> None:
     """Raises InputError if the folder of a new report is there already."""
     if folder.exists():
-        raise InputError(f"{folder} exists already. Give --out a new folder.")
+        raise InputError(f"{folder} already exists. Give a new folder with --out.")
 
 
 def read_runs(folders: Iterable[str | Path]) -> list[Run]:
@@ -51,7 +51,7 @@ def read_runs(folders: Iterable[str | Path]) -> list[Run]:
     paths = {Path(folder).resolve(): Path(folder) for folder in folders}
     kept = [path for path in paths.values() if not (path / "report.html").is_file()]
     if not kept:
-        raise InputError("There is no run among these folders, only reports.")
+        raise InputError("These folders are reports; none of them is a run.")
     return [read_run(path) for path in kept]
 
 

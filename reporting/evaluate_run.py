@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 BY_CLASS = (
-    "A mistake here is a wrong class, by the most probable one; predict accepts and "
-    "rejects by the threshold, so its errors are others: see defects missed and good "
-    "rejected."
+    "A mistake here is an image whose most probable class is wrong. predict accepts "
+    "and rejects by the threshold, so its errors differ: see miss rate and false "
+    "reject rate."
 )
 
 
@@ -103,7 +103,7 @@ def evaluation_text(result: Mapping[str, Any]) -> str:
     lines = [
         result["name"],
         f"{counted(test['num_samples'], 'test image')} in "
-        f"{counted(test['num_groups'], 'group')}, with 95 % intervals:",
+        f"{counted(test['num_groups'], 'group')}, with 95 % confidence intervals:",
     ]
     for name, metric in METRICS.items():
         if name in test["metrics"]:
@@ -117,9 +117,11 @@ def evaluation_text(result: Mapping[str, Any]) -> str:
     mistakes = counted(result["num_mistakes"], "mistake")
     lines.append(f"{mistakes} on test, {result['num_copied']} copied to mistakes/")
     if result["num_explained"]:
-        lines[-1] += f", {result['num_explained']} with a picture of the evidence"
+        lines[-1] += f", {result['num_explained']} with an explanation picture"
     if result["num_examples"]:
-        lines.append(f"{result['num_examples']} pictures of what it saw in examples/")
+        lines.append(
+            f"{result['num_examples']} pictures of what the model found in examples/"
+        )
     if result["has_classes"] and result["threshold"] is not None:
         lines += textwrap.wrap(BY_CLASS, WIDTH)
     if result["note"]:
@@ -129,9 +131,9 @@ def evaluation_text(result: Mapping[str, Any]) -> str:
 
 def roc_lines(points: Sequence[Mapping[str, Any]]) -> list[str]:
     """The recall at each false reject rate, and where test is too small for it."""
-    lines = ["defects caught by the best threshold on test (not the chosen one), at"]
+    lines = ["defects caught at the threshold on test (not the chosen one) that gives"]
     for point in points:
-        rate = f"{100 * point['max_false_reject_rate']:g} % good rejected"
+        rate = f"{100 * point['max_false_reject_rate']:g} % false rejects"
         lines.append(f"  {rate:<24}{percent(point['recall'])}")
         if not point["is_measurable"]:
             lines.append(f"    {too_few_goods(point)}")
@@ -161,7 +163,7 @@ def _write_mistakes(run, table, overlays):
     num_copied = num_explained = 0
     partial = _new_partial(run, "mistakes")
     wrong = table[table["is_wrong"]]
-    for row in progress(wrong.itertuples(), "showing mistakes", len(wrong)):
+    for row in progress(wrong.itertuples(), "drawing the mistakes", len(wrong)):
         path = overlays and overlays.path(row.sample_id)
         if path is None:
             continue

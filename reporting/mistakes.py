@@ -41,7 +41,8 @@ def find_dataset(run: Run) -> tuple[Dataset | None, str]:
     if table_hash(dataset.manifest) != run.config["manifest_sha256"]:
         return dataset, (
             f"The data set {run.config['dataset']} was changed after {run.name} was "
-            "trained on it: the tables and pictures of the data show it as it is now."
+            "trained on it. The tables and pictures of the data show its present "
+            "state."
         )
     return dataset, ""
 

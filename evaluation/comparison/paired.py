@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 MAX_IN_SENTENCE = 3
 NOT_RANKED = (
     "These runs cannot be ranked: validate has no defective parts, and test must not "
-    "choose. Add defective parts, and split again so that validate has some of them."
+    "be used for the choice. Add defective parts, and split again so that validate "
+    "has some of them."
 )
 
 
@@ -150,15 +151,15 @@ def _verdict_text(name, rivals):
     sentences = []
     if groups["same"]:
         names = listed([name, *(rival["name"] for rival in groups["same"])])
-        sentences.append(f"{names} give the same answers on test.")
+        sentences.append(f"{names} make the same predictions on test.")
     if groups["open"]:
         names = listed([name, *(rival["name"] for rival in groups["open"])])
         against = ""
         if len(groups["open"]) <= MAX_IN_SENTENCE:
-            against = f", {name} against {_differences(groups['open'])},"
+            against = f", {name} compared with {_differences(groups['open'])},"
         sentences.append(
             f"No clear winner between {names}: the difference on test{against} may be "
-            "chance."
+            "due to chance."
         )
     if groups["better"]:
         sentences.append(
@@ -166,9 +167,9 @@ def _verdict_text(name, rivals):
         )
     if groups["worse"]:
         sentences.append(
-            f"{name} is best on validate, yet on test clearly worse than "
-            f"{_differences(groups['worse'])}: the two splits disagree, so more parts "
-            "are needed to choose."
+            f"{name} is best on validate, but clearly worse on test than "
+            f"{_differences(groups['worse'])}. The two splits disagree, so more parts "
+            "are needed for a choice."
         )
     return " ".join(sentences)
 
@@ -179,7 +180,7 @@ def difference_text(rival: Mapping[str, Any]) -> str:
     text = f"{points(difference)} in {METRICS[rival['metric']].title}"
     if rival["is_thin"]:
         groups = counted(difference["num_groups_apart"], "group")
-        text += f", resting on only {groups}"
+        text += f", based on only {groups}"
     return text
 
 
@@ -204,14 +205,14 @@ def _aligned_test(run_a, run_b, metric):
         if METRICS[metric].output not in run.outputs:
             raise InputError(
                 f"{run.name} has no {METRICS[metric].title}: its outputs are "
-                f"{', '.join(sorted(run.outputs))}. Compare it by auroc."
+                f"{', '.join(sorted(run.outputs))}. Compare it by auroc instead."
             )
         judged.append(run.judged("test"))
     shared = ["sample_id", "label", "group"]
     table_a, table_b = (each.table[shared] for each in judged)
     if not table_a.equals(table_b):
         only = set(table_a["sample_id"]) ^ set(table_b["sample_id"])
-        example = f", for example {min(only)!r} is in one only" if only else ""
+        example = f", for example {min(only)!r} is in only one of them" if only else ""
         raise InputError(
             f"{run_a.name} and {run_b.name} were tested on different samples or "
             f"labels{example}. Compare runs of the same data set."

@@ -18,10 +18,10 @@ def cost(run: Run) -> dict[str, Any]:
         return dict(wall_time_s=own[0], peak_memory_mb=own[1], note="")
     try:
         parts = [own, *_members(run).values()]
-        note = f"with its {len(run.config['members'])} members"
+        note = f"including its {len(run.config['members'])} members"
     except InputError:
         parts = [own]
-        note = "without its members, whose folders are gone"
+        note = "excluding its members, whose folders no longer exist"
     times, peaks = zip(*parts, strict=True)
     return dict(wall_time_s=sum(times), peak_memory_mb=max(peaks), note=note)
 

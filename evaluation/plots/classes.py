@@ -147,7 +147,7 @@ def per_class_recall_plot(runs: Sequence[Run], names: Sequence[str]) -> Figure:
         [f"{name} ({counted(test[name]['num_groups'], 'group')})" for name in classes],
     )
     percent_axis(axes.xaxis)
-    axes.set_xlabel("recall on test with 95 % interval")
+    axes.set_xlabel("recall on test with 95 % confidence interval")
     if len(runs) > 1:
         legend_above(figure, axes)
     return figure
@@ -182,7 +182,7 @@ def split_gap_plot(splits: pd.DataFrame) -> Figure:
     axes.set_xticks(np.arange(len(ways)), [wrapped(way) for way in ways])
     axes.set_xlim(-0.5, len(ways) - 0.5)
     percent_axis(axes.yaxis)
-    axes.set_ylabel("on test, 95 % interval")
+    axes.set_ylabel("on test, 95 % confidence interval")
     legend_above(figure, axes)
     return figure
 

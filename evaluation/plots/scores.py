@@ -75,7 +75,7 @@ def score_histogram(
             **TITLE,
         )
     lower.set_xlabel(
-        f"defect score (dashed: threshold {threshold:.4g}, reject from it)"
+        f"defect score (dashed: threshold {threshold:.4g}; rejected at or above it)"
     )
     return figure
 
@@ -180,7 +180,7 @@ def roc_plot(
             capsize=3,
             clip_on=False,
             zorder=4,
-            label=None if number else "best at a rate, 95 % interval",
+            label=None if number else "ROC curve, 95 % confidence interval",
         )
     rejected = scores >= threshold
     caught = _mean_or_nan(rejected[is_defect])
@@ -237,14 +237,14 @@ def reliability_plot(table: pd.DataFrame, classes: Sequence[str]) -> Figure:
         elinewidth=1.5,
         clip_on=False,
         zorder=4,
-        label="right, 95 % by image",
+        label="accuracy, 95 % interval by image",
     )
     upper.set_ylim(0, 1)
-    upper.set_ylabel("answers that are right (test)")
+    upper.set_ylabel("accuracy (test)")
     gap = calibration_error(sureness, is_right, np.ones(len(table)))
     upper.set_title(f"expected calibration error {share(float(gap))} %", **TITLE)
     _count_bars(calm(lower), counts)
-    lower.set_xlabel("confidence: probability of the named class")
+    lower.set_xlabel("confidence: probability of the predicted class")
     for axis in (upper.xaxis, upper.yaxis, lower.xaxis):
         percent_axis(axis)
     legend_above(figure, upper)

@@ -144,13 +144,14 @@ def _share(text, defects, frames):
     """`3/7`; a state is where the defective ones are among the last frames."""
     if not 1 <= defects <= frames <= LONGEST_RUN:
         raise argparse.ArgumentTypeError(
-            "must be k/n with k from 1 to n: an alarm when k of the last n frames are "
-            f"defective; n at most {LONGEST_RUN}. Received: {text!r}."
+            "must be k/n with k from 1 to n: an alarm is raised when k of the last n "
+            f"frames are defective, with n at most {LONGEST_RUN}. Received: {text!r}."
         )
     if sum(math.comb(frames - 1, ones) for ones in range(defects)) > MOST_STATES:
         raise argparse.ArgumentTypeError(
-            f"has too many patterns to say how often it alarms falsely. Received: "
-            f"{text!r}. Take smaller numbers of about the same share, or cusum."
+            "has too many patterns to compute how often it raises a false alarm. "
+            f"Received: {text!r}. Use smaller numbers with about the same ratio, or "
+            "cusum."
         )
     remembered = (1 << (frames - 1)) - 1
     states, after_good, after_defect = {0: 0}, [], []
@@ -184,13 +185,13 @@ def _cusum(text, frames_between, false_rejects):
     """
     if not 10 <= frames_between <= 10**9:
         raise argparse.ArgumentTypeError(
-            "must have from 10 to 1000000000 frames between false alarms. Received: "
+            "must have 10 to 1000000000 frames between false alarms. Received: "
             f"{text!r}."
         )
     if not 0 < false_rejects < 0.3:
         raise argparse.ArgumentTypeError(
-            "needs a share of falsely rejected frames above 0 and below 0.3. "
-            f"Received: {false_rejects}. Take a rule such as 3/7."
+            "needs a false reject rate above 0 and below 0.3. Received: "
+            f"{false_rejects}. Use a rule such as 3/7."
         )
     for_good = math.log((1 - false_rejects) / (1 - FAULT_REJECTS))
     for_defect = math.log(FAULT_REJECTS / false_rejects)

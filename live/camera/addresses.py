@@ -9,7 +9,7 @@ SCHEMES = ("rtsp", "rtsps", "http", "https")
 LOGIN = re.compile(r"(\w+://)(?:\S*@)?([^\s?]*)(\?\S*)?")
 PASSWORD = re.compile(r"(?i)((?:pass\w*?|pwd|psw|token|secret)=)[^\s&/;?]+")
 WRITTEN = {"#": "%23", "/": "%2F", "?": "%3F", " ": "%20"}  # in a user name or password
-HOW_TO_WRITE = "in a password, write # as %23, / as %2F and ? as %3F"
+HOW_TO_WRITE = "in a password, # must be written as %23, / as %2F and ? as %3F"
 
 
 def without_secrets(text: str) -> str:
@@ -48,9 +48,9 @@ def camera_url(text: str, expected: str) -> str:
     except ValueError:
         is_whole = False
     if not is_whole:
-        hint = f" In it, {HOW_TO_WRITE}." if "@" in text else ""
+        hint = f" Note that {HOW_TO_WRITE}." if "@" in text else ""
         name = shown_source(text)
-        raise InputError(f"--source {name} is no camera address.{hint} {expected}")
+        raise InputError(f"--source {name} is not a camera address.{hint} {expected}")
     return url
 
 

@@ -284,7 +284,7 @@ class Capture:
                     self._count(received)
                 last_at = last_at or now  # connected
                 if now - last_at > self.frozen_after:  # a picture that comes now is old
-                    raise Frozen(f"no whole picture for {self.frozen_after:g} s")
+                    raise Frozen(f"no complete picture for {self.frozen_after:g} s")
                 if received.picture:
                     last_at = now
                     self._num_whole += 1
@@ -302,8 +302,9 @@ class Capture:
         self._late_since = self._late_since or now
         if now - self._late_since > LATE_FOR:
             raise SourceLost(
-                f"lags behind the camera by {age:.1f} s: this computer or the network "
-                "is too slow for it; set it to a smaller picture or fewer a second"
+                f"the picture is {age:.1f} s behind the camera, because this computer "
+                "or the network is too slow; set the camera to a lower resolution or "
+                "frame rate"
             )
         return True
 

@@ -46,7 +46,7 @@ def decode(
     """
     stream = main_video(container)
     if stream is None:
-        raise SourceLost("the stream holds no video", tries=1)
+        raise SourceLost("the stream contains no video", tries=1)
     decoder = stream.codec_context
     decoder.options = STRICT
     decoder.thread_type = "NONE"  # frame threads delay, slice threads hide damage
@@ -68,9 +68,9 @@ def decode(
             messages.clear()
         if doubtful:
             doubtful -= 1
-            damage.begin(packet.pts, "a part of the stream was lost on the way")
+            damage.begin(packet.pts, "a part of the stream was lost in transmission")
         if numbers and packet.size and numbers.is_gap(bytes(packet)):
-            damage.begin(packet.pts, "a frame was lost on the way")
+            damage.begin(packet.pts, "a frame was lost in transmission")
         try:
             frames = decoder.decode(packet)
         except av.FFmpegError as error:
@@ -95,9 +95,9 @@ def decode(
 def reason(error: av.FFmpegError | OSError) -> str:
     """The cause in plain words; never the address, which may hold a password."""
     if isinstance(error, av.error.ExitError):
-        return "no answer in time"
+        return "no response in time"
     if isinstance(error, av.error.InvalidDataError):
-        return "what came is no video"
+        return "the response is not a video"
     if error.errno == errno.EIO:
-        return "the connection broke off"
+        return "the connection was interrupted"
     return (error.strerror or type(error).__name__).lower()

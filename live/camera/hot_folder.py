@@ -111,10 +111,10 @@ class HotFolder:
             if is_image(name):
                 self._waiting[name] = _Waiting(None, time.monotonic(), self._is_first)
             elif not name.startswith(".") and not (self.path / name).is_dir():
-                suffix = Path(name).suffix.lower() or "without a suffix"
+                suffix = Path(name).suffix.lower() or "without an extension"
                 self.left_out[suffix] += 1
                 if self.left_out[suffix] == 1:
-                    problem = f"files {suffix} are no images and are left out"
+                    problem = f"files {suffix} are not images and are skipped"
                     yield Received(problem=problem, name=str(self.path / name))
         self._is_first = False
 
@@ -153,7 +153,7 @@ class HotFolder:
             found = os.stat(path)
         except OSError as error:
             is_gone = isinstance(error, FileNotFoundError)
-            problem = "moved or deleted before it was read" if is_gone else None
+            problem = "was moved or deleted before it was read" if is_gone else None
             yield self._give_up(name, problem or reason(error))
             return
         changed_ns, form = found.st_mtime_ns, (found.st_size, found.st_mtime_ns)

@@ -87,7 +87,7 @@ def parse_source(given: str) -> str:
         return text  # `open_source` says what is wrong with it
     if not text.isdecimal() and not _is_address(text):
         if not Path(text).expanduser().exists():
-            raise ArgumentTypeError(f"{given} holds no source. {EXPECTED}")
+            raise ArgumentTypeError(f"{given} contains no source. {EXPECTED}")
     return text
 
 
@@ -101,9 +101,10 @@ def _is_address(text):
 def _hot_folder(text, name, judged, bit_depth):
     path = Path(text).expanduser()
     if not path.is_dir():
+        is_other = path.exists() or "://" in text
         raise InputError(
-            f"--follow needs a folder as its --source. Received: {name}, which is "
-            f"{'none' if path.exists() or '://' in text else 'not there'}."
+            f"--follow needs a folder as its --source. Received: {name}, which "
+            f"{'is not a folder' if is_other else 'does not exist'}."
         )
     return HotFolder(path, judged, bit_depth)
 
@@ -116,8 +117,8 @@ def _images_of(path, bit_depth):
     images = sorted(images, key=lambda image: natural_key(image.name))
     if not images:
         raise InputError(
-            f"The folder {path} has no images. Give the folder that holds them "
-            "(PNG, JPEG, BMP, TIFF, WebP), not one above it."
+            f"The folder {path} has no images. Give the folder that contains them "
+            "(PNG, JPEG, BMP, TIFF, WebP), not a parent folder."
         )
     return images
 
@@ -134,7 +135,7 @@ def _check_video(path):
             f"{path} cannot be read as a video ({reason(error)}). {EXPECTED}"
         ) from None
     if found is None:
-        raise InputError(f"{path} holds no video. {EXPECTED}")
+        raise InputError(f"{path} contains no video. {EXPECTED}")
     return note
 
 
@@ -155,7 +156,7 @@ def _read_device(number):
     try:
         if not device.isOpened():
             raise SourceLost(
-                f"there is no camera number {number}, or it is in use",
+                f"there is no camera with the number {number}, or it is in use",
                 tries=SOME_TRIES,
             )
         device.set(cv2.CAP_PROP_BUFFERSIZE, 1)
@@ -164,7 +165,7 @@ def _read_device(number):
             whole, pixels = device.read()
             at = time.monotonic()
             if not whole:
-                raise SourceLost("the camera gives no picture")
+                raise SourceLost("the camera delivers no picture")
             yield Received(Picture(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), at, None))
     finally:
         device.release()
@@ -182,7 +183,7 @@ def _read_video(path):
                     received = received._replace(problem=f"{path}: {received.problem}")
                 yield received
     except (av.FFmpegError, OSError) as error:
-        yield Received(num_bad=1, problem=f"{path} breaks off: {reason(error)}")
+        yield Received(num_bad=1, problem=f"{path} ends prematurely: {reason(error)}")
     else:
         if reached < seconds - MISSING_END:
             problem = f"{path} has no picture after {reached:.1f} of {seconds:.1f} s"

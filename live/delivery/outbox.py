@@ -130,7 +130,9 @@ class Outbox:
         """Whether the event is dealt with: it has arrived, or it is given up."""
         patience = self.target.patience_s
         if patience is not None and monotonic() > first.since + patience:
-            self._give_up(first, f"not done within {patience:g} s: {self._last_error}")
+            self._give_up(
+                first, f"not delivered within {patience:g} s: {self._last_error}"
+            )
             return True
         try:
             self.target.deliver(first.content)
@@ -142,7 +144,7 @@ class Outbox:
             self._last_error = reason(error)
             return False
         except Exception as error:  # a fault of ours must not end what comes after
-            log.exception("%s: a fault of the program", self.target.name)
+            log.exception("%s: internal error", self.target.name)
             self._give_up(first, f"{type(error).__name__}: {error}")
         else:
             self._remove_first("sent", None)
@@ -150,7 +152,7 @@ class Outbox:
 
     def _give_up(self, first, reason):
         event_id = first.event["id"]
-        log.error("%s: event %s is lost, %s", self.target.name, event_id, reason)
+        log.error("%s: event %s is lost: %s", self.target.name, event_id, reason)
         self._remove_first("failed", reason)
 
     def _remove_first(self, outcome, error):

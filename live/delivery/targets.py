@@ -77,8 +77,8 @@ def parse_output(given: str, *, authority: ssl.SSLContext | None = None) -> Targ
         if parts.scheme in PORTS and topic and topic.isprintable() and not wrong:
             return _broker(parts, topic, authority)
     raise ArgumentTypeError(
-        f"must be {SEND_SYNTAX}; in a password / is written %2F, and @ anywhere else "
-        f"than before the host %40. Received: {_shown(given, text)!r}."
+        f"must be {SEND_SYNTAX}; in a password, write / as %2F, and write @ as %40 "
+        f"everywhere except before the host. Received: {_shown(given, text)!r}."
     )
 
 
@@ -90,10 +90,12 @@ def parse_authority(path: str | os.PathLike[str]) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=path)
     except ssl.SSLError:
-        fault = "is no certificate in PEM form"
+        fault = "is not a certificate in PEM format"
     except OSError as error:
         fault = f"cannot be read ({reason(error)})"
-    raise ArgumentTypeError(f"{path} {fault}. Give the file of a private authority.")
+    raise ArgumentTypeError(
+        f"{path} {fault}. Give the certificate file of a private certificate authority."
+    )
 
 
 def parse_stop_command(text: str) -> Target:
@@ -151,7 +153,7 @@ def _webhook(parts, authority):
         except urllib.error.URLError as error:
             raise OSError(_reason(error.reason)) from error
         except HTTPException as error:
-            raise OSError(f"no proper answer ({error!r})") from error
+            raise OSError(f"no valid response ({error!r})") from error
 
     path = re.sub(r"/[^/]{20,}", "/...", place.path)  # many services' tokens
     query = "..." if place.query else ""
@@ -193,8 +195,8 @@ def _reason(error):
     """Why a connection failed, in plain words."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
-            f"its certificate is not trusted ({error.verify_message}); --send-ca FILE "
-            "names a private authority"
+            f"its certificate is not trusted ({error.verify_message}); give a private "
+            "certificate authority with --send-ca FILE"
         )
     if isinstance(error, ssl.SSLError):
         return f"no TLS connection ({(error.reason or 'unknown cause').lower()})"
@@ -231,7 +233,7 @@ def _run(words, content):
             process.communicate(content, TIMEOUT_S)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            raise TimeoutError(f"not done within {TIMEOUT_S} s") from None
+            raise TimeoutError(f"not finished within {TIMEOUT_S} s") from None
     if process.returncode:
         raise OSError(f"exit status {process.returncode}")
 

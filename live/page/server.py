@@ -180,7 +180,7 @@ async def _command(request):
         raise HTTPException(403, "The header X-Goodparts is missing.")
     origin = request.headers.get("origin")
     if origin and origin.partition("://")[2] != request.headers["host"]:
-        raise HTTPException(403, "This command comes from another site's page.")
+        raise HTTPException(403, "This command was sent by a page of another site.")
     length = request.headers.get("content-length", "")
     if not length.isdecimal() or int(length) > LONGEST_COMMAND:
         raise HTTPException(413)

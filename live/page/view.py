@@ -36,9 +36,9 @@ class View:
     def _why_it_does_not_wait(self, event_id):
         known = self.inspection.folder.event(event_id)
         if known is None:
-            return f"Event {event_id} is not known, or was closed long ago."
+            return f"Event {event_id} is unknown, or was closed long ago."
         if known["acknowledged"]:
-            return f"Event {event_id} is acknowledged already."
+            return f"Event {event_id} is already acknowledged."
         return f"Event {event_id} has ended by itself; it needs no acknowledgement."
 
     def state(self) -> dict[str, Any]:

@@ -79,10 +79,9 @@ def check_file(
             see(line, now)
     if damaged and not _is_half_written(damaged):
         raise InputError(
-            f"{path}: line {num_lines + 1} breaks the chain: it, or what stood "
-            "before it, was changed, removed or moved. Expected the log as it "
-            "was written. Move it to another name, as evidence; the next start "
-            "then begins a new one."
+            f"{path}: line {num_lines + 1} breaks the chain: this line, or a line "
+            "before it, was changed, removed or moved. Keep the file as evidence by "
+            "giving it another name; the next start then begins a new log."
         )
     if not num_lines:
         first, last, num_bytes_first = None, "", 0

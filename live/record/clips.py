@@ -75,7 +75,7 @@ class ClipRecorder:
         folder: Made when missing. What a killed run left unfinished is deleted.
         frames_per_s: At most this many frames of a second are kept.
         tell: Called in the writing thread with each clip that is complete: a dict of
-            `file` ("clips/<event id>.mp4"), `bytes` and `clip_sha256`.
+            `file` "clips/<event id>.mp4", `bytes` and `clip_sha256`.
     """
 
     def __init__(
@@ -201,8 +201,8 @@ class ClipRecorder:
             self._clips.put_nowait(clip)
         except queue.Full:
             self._problem = (
-                f"There is no clip of event {event_id}: {MAX_CLIPS_WAITING} clips "
-                "before it are not written yet."
+                f"There is no clip of event {event_id}: {MAX_CLIPS_WAITING} earlier "
+                "clips have not been written yet."
             )
             return
         for picture in self._pictures:

@@ -27,8 +27,8 @@ def open_locked(path: Path) -> int:
     except BlockingIOError:
         os.close(file)
         raise InputError(
-            f"{path} is being written by another process. Stop that, or give this "
-            "one another log."
+            f"{path} is being written by another process. Stop that process, or use "
+            "another log here."
         ) from None
     sync_folder(path)
     return file

@@ -197,7 +197,9 @@ class EventLog:
             self._cut_back()
         status = os.fstat(self._file)
         if status.st_size != self._num_bytes or not status.st_nlink:
-            raise OSError("deleted or changed by another program; start again")
+            raise OSError(
+                "it was deleted or changed by another program; restart the inspection"
+            )
         sealed = self._waiting[0]
         end = self._num_bytes + len(sealed)
         self._half_written = True
@@ -235,14 +237,16 @@ class EventLog:
         except (OSError, InputError) as error:
             self._tried_at = monotonic()
             reason = getattr(error, "strerror", None) or error
-            self.warning = f"{self.path} grows on, no other can be begun: {reason}"
+            self.warning = (
+                f"a new file cannot be started, so {self.path} keeps growing: {reason}"
+            )
 
     def _begin_another(self, aside):
         """Renames the file to `aside` and goes on in a new one; raises OSError."""
         if not os.path.samestat(os.fstat(self._file), os.stat(self.path)):
             raise OSError("it was deleted or replaced by another program")
         if aside.exists():
-            raise OSError(f"{aside.name} is there already")
+            raise OSError(f"{aside.name} already exists")
         about = {"file": aside.name, "head": self.head, **self._carry()}
         line, sealed = self._sealed("continued", about)
         self._next_path.unlink(missing_ok=True)

@@ -87,7 +87,7 @@ class Folder:
         problem = self._log.problem
         if (problem is None) != (self._told_problem is None):
             time = datetime.now(UTC).isoformat()
-            said = problem or "written again, nothing is lost"
+            said = problem or "the log is written again, nothing was lost"
             self._tell({"time": time, "kind": "EVENT LOG", "state": said})
         self._told_problem = problem
 
@@ -152,7 +152,7 @@ class Folder:
         return events
 
     def media(self, kind: str, event_id: str) -> Path:
-        """Path of a thumbnail ("events") or clip ("clips") of an event."""
+        """Path of a thumbnail "events" or clip "clips" of an event."""
         return self.path / kind / f"{event_id}{'.jpg' if kind == 'events' else '.mp4'}"
 
     def log_state(self) -> dict[str, Any]:

@@ -44,9 +44,9 @@ class RecordedFiles:
         """
         if self._twice:
             raise InputError(
-                f"{folder}: two lines of the log name {self._twice[0]} with different "
-                "content: the later one was added to hide a change. Keep both as "
-                "evidence."
+                f"{folder}: two lines of the log record {self._twice[0]} with "
+                "different content: the later line was added to hide a change. Keep "
+                "the log and the file as evidence."
             )
         there = {
             f"{kind}/{path.name}": path
@@ -66,8 +66,9 @@ class RecordedFiles:
         if changed:
             more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
             raise InputError(
-                f"{folder}: {len(changed)} files are not what the log says, they were "
-                f"changed: {', '.join(changed[:SHOWN])}{more}. Keep them as evidence."
+                f"{folder}: {len(changed)} files differ from what the log records, so "
+                f"they were changed: {', '.join(changed[:SHOWN])}{more}. Keep them as "
+                "evidence."
             )
         text = f"Pictures and clips: {num_same} as recorded, {num_deleted} deleted"
-        return f"{text}, {len(there)} that the log does not name."
+        return f"{text}, {len(there)} not recorded in the log."

@@ -44,7 +44,7 @@ class Verdicts:
         elif found != header:
             self._file.close()
             raise InputError(
-                f"--csv {self.path} holds another table. Name another file."
+                f"--csv {self.path} contains a different table. Give another file."
             )
         size = self._file.seek(0, os.SEEK_END)
         self._file.seek(max(0, size - 1))

@@ -58,14 +58,14 @@ def geometry_and_light(
         )
     if not 0 <= rotation <= MAX_ROTATION:
         raise InputError(
-            f"--rotation must lie in 0 to {MAX_ROTATION:g} degrees. "
-            f"Received: {rotation:g}."
+            f"--rotation must be from 0 to {MAX_ROTATION:g} degrees. Received: "
+            f"{rotation:g}."
         )
     if len(brightness) != 2 or not 0 < brightness[0] <= brightness[1] <= MAX_BRIGHTNESS:
         raise InputError(
-            "--brightness must be a lowest and a highest factor, above 0 and up to "
-            f"{MAX_BRIGHTNESS:g}, such as 0.5 1.5. "
-            f"Received: {' '.join(map(str, brightness))}."
+            "--brightness must be the lowest and the highest factor, above 0 and at "
+            f"most {MAX_BRIGHTNESS:g}, such as 0.5 1.5. Received: "
+            f"{' '.join(map(str, brightness))}."
         )
     return Augmentation(
         tuple(flip for flip in FLIPS if flip in flips),

@@ -61,5 +61,6 @@ def check_plan(folder: PathLike, originals: pd.DataFrame, copies: pd.DataFrame) 
         if taken:
             raise InputError(
                 f"An image of {folder} already has the name of a copy: {min(taken)}. "
-                "Rename it, or leave augmented images out when making the data set."
+                "Rename it, or remove augmented images from the source before you "
+                "make the data set."
             )

@@ -72,7 +72,7 @@ def read_annotated(
     if not matches.claims:
         first = f" First: {rejected[0].path}: {rejected[0].reason}." if rejected else ""
         raise InputError(
-            f"{folder} has no {layout} annotation of an image that is there.{first}"
+            f"{folder} has no {layout} annotation of an existing image.{first}"
         )
     annotated = {
         source: _join(folder, source, claims, layout)
@@ -141,11 +141,14 @@ def _join(folder, source, claims, layout):
         if each.size and each.size != size:
             if orientation in SIDEWAYS and each.size == size[::-1]:
                 turned = turn_instances(instances, orientation, size)
-                text = "its boxes are of the raw pixels, turned as EXIF says"
+                text = (
+                    "its boxes refer to the stored pixels and were rotated according "
+                    "to EXIF"
+                )
                 remarks += [text] if instances else []
                 continue
             reject = reject or (
-                f"is {size[1]} x {size[0]} pixels, but was annotated at "
+                f"is {size[1]} x {size[0]} pixels, but its annotation is for "
                 f"{each.size[1]} x {each.size[0]}"
             )
         elif orientation > 1 and layout != "labelme" and instances:
@@ -168,16 +171,18 @@ def _join(folder, source, claims, layout):
 def _twice(claims, layout):
     """A remark and a reason to reject an image that several entries speak of."""
     files = sorted({claim.file for claim in claims})
-    where = " and ".join(files[:3]) if len(files) > 1 else f"{files[0]}, twice"
+    where = (
+        " and ".join(files[:3]) if len(files) > 1 else f"several entries of {files[0]}"
+    )
     contents = [
         (each.instances, each.flags, each.problems, each.denied)
         for each in (claim.annotation for claim in claims)
     ]
     if all(content == contents[0] for content in contents):
-        return f"the same is said of it in {where}", ""
+        return f"it has identical annotations in {where}", ""
     if layout == "coco" and len(files) == len(claims):
-        return f"what {where} mark is united", ""
-    return "", f"is spoken of in {where}, and not alike"
+        return f"its annotations in {where} were combined", ""
+    return "", f"has different annotations in {where}"
 
 
 def _outline(folder, annotated, normal_class, normal_name):
@@ -196,10 +201,11 @@ def _outline(folder, annotated, normal_class, normal_name):
     )
     if alone:
         raise InputError(
-            f"{label!r} lies on every annotated image of {folder} (it covers "
-            f"{share:.0%} of them), on {alone} alone. If it is the outline of the "
-            f"part, add --normal-class {label}; if it is a defect, add --normal-class "
-            f"with the name of the good class, for example {normal_name}."
+            f"{label!r} is annotated on every annotated image of {folder} (it covers "
+            f"{share:.0%} of their area), and is the only annotation on {alone} of "
+            f"them. If it is the outline of the part, add --normal-class {label}; if "
+            "it is a defect, add --normal-class with the name of the good class, for "
+            f"example {normal_name}."
         )
     return label
 
@@ -227,7 +233,7 @@ def _label(folder, source, annotated, doubts, normal_name, outline, counts):
     if label == normal_name:
         reason = doubts.of(source)
     elif label and is_normal_name(source.split("/")[0]) and "/" in source:
-        reason = f"lies in the folder of good parts, but {label!r} is marked in it"
+        reason = f"is in the folder of good parts, but has the annotation {label!r}"
     if reason:
         return None, [*said, Rejected(source, reason)]
     counts["kinds"] += len(verdict.kinds) > 1
@@ -240,21 +246,21 @@ def _notes(counts, outline):
     notes = []
     if counts["unannotated"]:
         notes.append(
-            f"images that no annotation speaks of, taken for good: "
-            f"{counts['unannotated']}"
+            f"images without an annotation, used as good parts: {counts['unannotated']}"
         )
     if counts["kinds"]:
         notes.append(
-            f"images with several kinds of defect: {counts['kinds']}; the class is "
-            "that of the largest area"
+            f"images with several kinds of defect: {counts['kinds']}; each has the "
+            "class with the largest area"
         )
     if outline:
         alone = counts["outline"]
         notes.append(
-            f"{outline!r} lies on every annotated image and gives way to other defects"
+            f"{outline!r} is annotated on every annotated image; other defects take "
+            "precedence over it"
             + (
-                f"; images with it alone are of class {outline!r}: {alone}"
-                * bool(alone)
+                "; images with this annotation only, which have the class "
+                f"{outline!r}: {alone}" * bool(alone)
             )
         )
     return notes

@@ -102,7 +102,7 @@ def read_voc(path: Path) -> list[Annotation]:
     size = read_size(root.findtext("size/height"), root.findtext("size/width"))
     shapes = read_shapes(root.findall("object"), _voc_shape, "object")
     if len(list(root.iter("bndbox"))) > len(root.findall("object/bndbox")):
-        shapes.problems.append("a bndbox stands in no object")
+        shapes.problems.append("a bndbox is not inside an object")
     content = {
         each.tag: dict.fromkeys(e.tag for e in each) or each.text for each in root
     }
@@ -115,7 +115,7 @@ def _labelme_flags(flags):
     if flags in (None, {}, []):
         return (), (), []
     if not isinstance(flags, dict):
-        return (), (), ["its flags are not names with true or false"]
+        return (), (), ["its flags are not a mapping from names to true or false"]
     found, denied, problems = [], [], []
     for name, value in flags.items():
         try:
@@ -155,7 +155,9 @@ def _labelme_shape(shape):
             for angle in angles
         ]
         return outline_shape(shape["label"], [circle])
-    raise ValueError(f"a {kind} has no area; draw a polygon, rectangle or circle")
+    raise ValueError(
+        f"a shape of the type {kind} has no area; draw a polygon, rectangle or circle"
+    )
 
 
 def _labelme_mask(shape):
@@ -205,7 +207,7 @@ def read_json_file(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes(), object_pairs_hook=_unique_keys)
     except RecursionError:
-        raise ValueError("it is nested too deep") from None
+        raise ValueError("it is nested too deeply") from None
 
 
 def _unique_keys(pairs):
@@ -213,7 +215,7 @@ def _unique_keys(pairs):
     if len(content) < len(pairs):
         for key, value in pairs:
             if value != content[key]:
-                raise ValueError(f"{key!r} is there twice, and not alike")
+                raise ValueError(f"{key!r} occurs twice with different values")
     return content
 
 

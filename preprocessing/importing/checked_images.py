@@ -86,8 +86,9 @@ def note_on_depths(
     if not depths[True] or not depths[False] or depths[True] == depths[False]:
         return []
     return [
-        "warning: good and defective parts have files of different bit depths, which "
-        "may tell them apart: take them with the same settings of the camera"
+        "warning: the files of good and defective parts have different bit depths, "
+        "from which a model could tell them apart: record both with the same camera "
+        "settings"
     ]
 
 
@@ -228,17 +229,20 @@ def _check(found, bit_depth):
         mask_sha256, remarks = "", []
         if is_converted and values.max(initial=0) >> bit_depth:
             remarks.append(
-                f"has {(values >> bit_depth > 0).sum()} values above {bit_depth} bits, "
-                f"up to {values.max()}, which are clipped: hot pixels?"
+                f"has {(values >> bit_depth > 0).sum()} values above {bit_depth} "
+                f"bits, up to {values.max()}, which were clipped: are they hot pixels?"
             )
         if found.mask_paths:
             mask = read_masks(found.mask_paths, found.mask_ignore)[0]
             if mask.shape != image.shape[:2]:
                 sizes = [f"{w}x{h}" for h, w in (mask.shape, image.shape[:2])]
-                raise InputError(f"mask is {sizes[0]}, image is {sizes[1]} pixels")
+                raise InputError(
+                    f"the mask has {sizes[0]} pixels, the image {sizes[1]}"
+                )
             if mask.mean() > INVERTED:
                 remarks.append(
-                    f"its mask marks {mask.mean():.0%} of it as defect: is it inverted?"
+                    f"its mask marks {mask.mean():.0%} of the image as defect: is the "
+                    "mask inverted?"
                 )
             mask_sha256 = " ".join(map(file_hash, found.mask_paths))
             mask_sha256 += f" without {found.mask_ignore}" * bool(found.mask_ignore)

@@ -23,7 +23,7 @@ def read_class_folders(folder: Path, files: Sequence[str]) -> Found:
         if rest:
             images.append(SourceImage(folder / source, source, label))
         else:
-            rejected.append(Rejected(source, "lies in no class folder"))
+            rejected.append(Rejected(source, "is not in a class folder"))
     return Found(images, rejected, [], _unused(files))
 
 
@@ -40,7 +40,7 @@ def read_good_parts(folder: Path, files: Sequence[str], normal_name: str) -> Fou
 
 def find_masks(folder: Path, files: Sequence[str]) -> dict[str, Rejected]:
     """What is a mask by name and look among the images, as {name: Rejected}."""
-    reason = "looks like the mask of {}, so it is no image"
+    reason = "looks like the mask of {}, so it was not used as an image"
     return {
         name: Rejected(name, reason.format("/".join(twin)))
         for name, twin in masks_by_look(folder, files).items()
@@ -87,7 +87,7 @@ def _find_mask_folders(folder, files):
     if len(tops) == len(of_top):
         return {}
     tops = [top for top in tops if are_masks(of_top[top])]
-    reason = "is black and white as all files of {}: masks, not images"
+    reason = "is black and white like all files in {}, so these are masks, not images"
     return {
         name: Rejected(name, reason.format(top)) for top in tops for name in of_top[top]
     }

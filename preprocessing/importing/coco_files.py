@@ -49,7 +49,9 @@ def read_coco(path: Path) -> list[Annotation]:
         return []
     images, items = content["images"], content["annotations"]
     if not isinstance(images, list) or not isinstance(items, list):
-        raise ValueError("is no complete COCO file: images and annotations are lists")
+        raise ValueError(
+            "is not a complete COCO file: images and annotations must be lists"
+        )
     categories = _read_categories(content.get("categories"))
     entries, unnamed = _read_entries(images, categories)
     of_image = defaultdict(list)
@@ -114,7 +116,7 @@ def _read_entries(images, categories):
     for key, found in names.items():
         conflict = ""
         if len(found) > 1:
-            conflict = f"image id {key} stands for {' and '.join(found[:3])}"
+            conflict = f"image id {key} is used for {' and '.join(found[:3])}"
         entries += [
             _Entry(key, name, sizes[key, name], conflict, problems[key, name])
             for name in found
@@ -150,14 +152,16 @@ def _remarks_on_ids(images, items):
     types |= {type(item.get("image_id")) for item in items if isinstance(item, dict)}
     if len(types) > 1:
         names = " and ".join(sorted(kind.__name__ for kind in types))
-        remarks.append(f"image ids are of several types ({names}), matched by value")
+        remarks.append(
+            f"image ids have several types ({names}) and were matched by value"
+        )
     ids = [_item_key(item, "id") for item in items]
     counts = Counter(key for key in ids if key is not None)
     twice = [key for key, count in counts.items() if count > 1]
     if twice:
         remarks.append(
-            f"{len(twice)} annotation ids are there twice, first {twice[0]}; all "
-            "are read"
+            f"{len(twice)} annotation ids occur more than once, the first is "
+            f"{twice[0]}; all annotations were read"
         )
     return remarks
 
@@ -199,10 +203,10 @@ def _coco_shape(item, categories):
 def _category(value, categories):
     names = categories.get(id_key(value), [])
     if not names:
-        raise ValueError(f"category_id {value} is none of the categories")
+        raise ValueError(f"category_id {value} is not one of the categories")
     if len(names) > 1:
         raise ValueError(
-            f"category id {value} stands for {' and '.join(map(str, names))}"
+            f"category id {value} is used for {' and '.join(map(str, names))}"
         )
     return clean_label(names[0])
 

@@ -61,7 +61,7 @@ def list_files(folder: PathLike) -> list[str]:
         suffixes = " ".join(sorted(IMAGE_SUFFIXES))
         counts = Counter(_suffix(name) for name in files)
         there = ", ".join(f"{name} {count}" for name, count in counts.most_common(5))
-        seen = f" It has: {there}." if there else ""
+        seen = f" It contains: {there}." if there else ""
         if any(name.lower().endswith(_ARCHIVES) for name in files):
             seen += " Unpack archives first."
         raise InputError(f"{folder} has no images ({suffixes}). Check the path.{seen}")
@@ -70,7 +70,7 @@ def list_files(folder: PathLike) -> list[str]:
 
 def no_files(folder: PathLike) -> list[Rejected]:
     """One `Rejected` for every pipe, socket or device, which is not opened."""
-    reason = "is no regular file (a pipe, socket or device)"
+    reason = "is not a regular file (a pipe, socket or device)"
     return [Rejected(name, reason) for name in special_files(folder)]
 
 
@@ -87,7 +87,7 @@ def describe_unused(names: Sequence[str]) -> str:
     """The files that are not used as one text, most frequent suffix first."""
     counts = Counter(map(_suffix, names))
     listed = ", ".join(f"{suffix} {number}" for suffix, number in counts.most_common())
-    return f"files that are not used: {len(names)} ({listed})"
+    return f"files that were not used: {len(names)} ({listed})"
 
 
 def broken_files(folder: PathLike, names: Iterable[str]) -> list[Rejected]:
@@ -118,14 +118,14 @@ def seen_unread(folder: PathLike, files: Sequence[str]) -> str:
     ]
     if texts:
         place = PurePosixPath(texts[0]).parent / "*.txt"
-        seen.append(f"{len(texts)} text files as of YOLO in {place}")
+        seen.append(f"{len(texts)} text files like those of YOLO in {place}")
     others = [name for name in files if name.lower().endswith((".json", ".xml"))]
     broken = broken_files(folder, others)
     if broken:
         seen.append(f"{broken[0].path}, which {broken[0].reason}")
     elif others:
-        seen.append(f"{len(others)} .json or .xml files, first {others[0]}")
-    return f" Seen, but not read: {'; '.join(seen)}." if seen else ""
+        seen.append(f"{len(others)} .json or .xml files, the first is {others[0]}")
+    return f" Found, but not read: {'; '.join(seen)}." if seen else ""
 
 
 def _says_something(name, normal_name):
@@ -139,4 +139,4 @@ def _says_something(name, normal_name):
 
 
 def _suffix(name):
-    return PurePosixPath(name).suffix.lower() or " without a suffix"
+    return PurePosixPath(name).suffix.lower() or " without an extension"

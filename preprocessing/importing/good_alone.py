@@ -44,7 +44,7 @@ def check_good_alone(
         return
     if normal_class is None and not is_normal_name(only):
         raise InputError(
-            f"{source} has one class only, {only!r}. If these are the good parts, add "
+            f"{source} has only one class, {only!r}. If these are the good parts, add "
             f"--normal-class {shlex.quote(only)}; if not, add folders of good and of "
             "defective parts."
         )
@@ -57,9 +57,10 @@ def check_good_alone(
     others = [each for each in rejected if _is_of_another_class(each.path, only)]
     if others:
         raise InputError(
-            f"{source} has images of {only!r} alone that can be used; {len(others)} in "
-            f"other folders cannot, first {others[0].path}: {others[0].reason}. Fix "
-            "them, or take them away if good parts alone are wanted."
+            f"{source} has usable images only of {only!r}; {len(others)} images in "
+            f"other folders cannot be used, the first is {others[0].path}: "
+            f"{others[0].reason}. Fix them, or remove them if you want only good "
+            "parts."
         )
 
 
@@ -69,8 +70,8 @@ def refuse_twins(source: PathLike, classes: Iterable[str], normal_class: str) ->
         if name != normal_class and name.casefold() == normal_class.casefold():
             raise InputError(
                 f"{source} has the classes {normal_class!r} and {name!r}: are both of "
-                "good parts? Give them one name, or names that differ by more than "
-                "their case."
+                "them good parts? Give them the same name, or names that differ in "
+                "more than upper and lower case."
             )
 
 

@@ -60,7 +60,9 @@ def decide(
         return Verdict("", f"has several true flags: {', '.join(named)}")
     if named and kinds and named != list(kinds):
         return Verdict(
-            "", f"its flag says {named[0]!r}, its shapes {', '.join(map(repr, kinds))}"
+            "",
+            f"its flag is {named[0]!r}, but its shapes are "
+            f"{', '.join(map(repr, kinds))}",
         )
     if defects:
         return Verdict(largest_label(defects), "", tuple(defects), kinds)
@@ -73,7 +75,9 @@ def decide(
         )
     not_good = [label for label in denied if is_normal(label, normal_name)]
     if not_good:
-        return Verdict("", f"its flag {not_good[0]!r} is false, but no defect is named")
+        return Verdict(
+            "", f"its flag {not_good[0]!r} is false, but it has no annotated defect"
+        )
     return Verdict(normal_name)
 
 

@@ -48,7 +48,9 @@ def read_mvtec(folder: Path, files: Sequence[str], normal_name: str) -> Found:
             image = SourceImage(folder / source, source, rest[0], official_split=split)
             images.append((image, (split, *rest[:-1], PurePosixPath(source).stem)))
         else:
-            rejected.append(Rejected(source, "lies in no class of train or test"))
+            rejected.append(
+                Rejected(source, "is not in a class folder of train or test")
+            )
     keys = {key: True for _, key in images}
     spelled = spellings(keys)
     for mask, key in masks.items():
@@ -92,15 +94,16 @@ def read_pairs(folder: Path, files: Sequence[str], normal_name: str) -> Found:
         tops = mixed_folders(joined, normal_name)
         if tops:
             notes.append(
-                f"the folders {', '.join(tops[:3])}{', ...' * (len(tops) > 3)} have "
-                "images with marked and with empty masks: the masks say what is good. "
-                "If a folder is a part, add --grouping pattern --pattern '/(.+)_'"
+                f"the folders {', '.join(tops[:3])}{', ...' * (len(tops) > 3)} "
+                "contain both empty and non-empty masks, so the masks determine "
+                "which images are good. If each folder is one part, add --grouping "
+                "pattern --pattern '/(.+)_'"
             )
             joined = [image._replace(label="") for image in joined]
     if any(image.label for image in joined):
         labelled = [image for image in joined if image.label]
         strays = [image.source for image in joined if not image.label]
-        unclear = [Rejected(source, "lies in no class folder") for source in strays]
+        unclear = [Rejected(source, "is not in a class folder") for source in strays]
         labelled, unlike = hold_against_folders(labelled, normal_name, doubts)
         unclear += unlike
     else:
@@ -181,15 +184,15 @@ def _add_mask(folder, image, masks):
             mask_size = image_size(folder / mask)
         except InputError as error:
             if not image.label or is_normal_name(image.label):
-                reason = f"good or defect is unknown: {error}"
+                reason = f"it is not known whether it is good: {error}"
                 return None, [Rejected(image.source, reason)]
             reason = f"the image is kept without its mask: {error}"
             problems.append(Rejected(mask, reason))
             continue
         if size != mask_size:
             reason = (
-                f"is {size[1]} x {size[0]} pixels, but its mask {mask} {mask_size[1]} "
-                f"x {mask_size[0]}; one of them is wrong"
+                f"is {size[1]} x {size[0]} pixels, but its mask {mask} is "
+                f"{mask_size[1]} x {mask_size[0]}"
             )
             return None, [Rejected(image.source, reason)]
         good.append(folder / mask)

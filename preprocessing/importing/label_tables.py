@@ -33,8 +33,8 @@ def find_table(folder: Path, files: Sequence[str]) -> str | None:
     found = find_tables(folder, files)
     if len(found) > 1:
         raise InputError(
-            f"{folder} has several tables that name its images: {', '.join(found)}. "
-            "Leave one of them there."
+            f"{folder} has several tables that list its images: {', '.join(found)}. "
+            "Keep only one of them."
         )
     return found[0] if found else None
 
@@ -58,7 +58,7 @@ def read_table(folder: Path, file: str, files: Sequence[str]) -> list[Annotation
     header, rows = _read(folder / file)
     path = _path_column(header, rows, _names_of_images(files))
     if path is None:
-        raise ValueError("no column names the images")
+        raise ValueError("no column contains the file names of the images")
     named = any(is_image(row[path].strip()) for row in rows if len(row) > path)
     label = _label_column(header, rows, path, is_sure=named)
     if is_image(header[path]):  # there is no header
@@ -78,7 +78,7 @@ def read_table(folder: Path, file: str, files: Sequence[str]) -> list[Annotation
 
 def _read_label(value):
     if value.casefold() in _UNKNOWN:
-        raise ValueError(f"{value!r} stands for none")
+        raise ValueError(f"{value!r} means that there is none")
     return clean_label(value)
 
 
@@ -139,8 +139,9 @@ def _path_column(header, rows, names):
     named = [column for column in found if _is_named_path(header[column])]
     if len(found) > 1 and len(named) != 1:
         raise ValueError(
-            f"which column names the images? {' and '.join(header[i] for i in found)} "
-            "do; name one of them file, or leave one of them there"
+            "several columns contain file names of images: "
+            f"{' and '.join(header[i] for i in found)}; rename one of them to file, "
+            "or keep only one"
         )
     return (named if len(found) > 1 else found or [None])[0]
 
@@ -159,14 +160,14 @@ def _label_column(header, rows, path, *, is_sure):
         found = others
     if len(found) != 1:
         raise ValueError(
-            f"which column has the labels? It has {', '.join(header)}; leave one named "
-            "label beside the one with the images"
+            f"the column with the labels is not clear among {', '.join(header)}; keep "
+            "one named label and the one with the images"
         )
     binary = [column for column in others if _is_binary(rows, column)]
     if len(binary) > 1 and found[0] in binary:
         raise ValueError(
-            f"its columns {', '.join(header[i] for i in binary)} are of 0 and 1, and "
-            "one of them alone is no label; write the label of each image in one "
+            f"its columns {', '.join(header[i] for i in binary)} contain 0 and 1, and "
+            "none of them alone is a label; write the label of each image in one "
             "column named label"
         )
     return found[0]

@@ -95,7 +95,11 @@ def read_source(
     rejected = [*found.rejected, *broken_files(folder, found.unused), *no_files(folder)]
     rejected.sort()
     if not found.images:
-        first = f" First: {rejected[0].path}: {rejected[0].reason}." if rejected else ""
+        first = (
+            f" The first is {rejected[0].path}: {rejected[0].reason}."
+            if rejected
+            else ""
+        )
         raise InputError(
             f"No image of {folder} can be used as layout {layout} "
             f"({LOOKS[layout]}).{first}{seen_unread(folder, found.unused)}"
@@ -135,15 +139,16 @@ def _find_layout(folder, files, normal_class):
     if len(kinds) > 1:
         seen = "; ".join(f"{kind}: {name}" for kind, name in kinds.items())
         raise InputError(
-            f"{folder} has annotations of several kinds ({seen}). Say which is right "
-            f"with --layout {' or --layout '.join(kinds)}."
+            f"{folder} has annotations in several formats ({seen}). Choose the right "
+            f"one with --layout {' or --layout '.join(kinds)}."
         )
     if kinds:
         return next(iter(kinds))
     inner = sorted({p.parts[0] for p in paths if _is_split_class(p.parts[1:])})
     if inner:
         raise InputError(
-            f"{folder} holds whole data sets: {', '.join(inner)}. Give one of them."
+            f"{folder} contains complete data sets: {', '.join(inner)}. Give one of "
+            "them."
         )
     images, masks = split_masks(map(str, paths))
     if set(images.values()) & set(masks.values()):
@@ -158,10 +163,9 @@ def _find_layout(folder, files, normal_class):
         f"{name}: {look}" for name, look in LOOKS.items() if name != GOOD_PARTS
     )
     raise InputError(
-        f"The {len(paths)} images of {folder} lie in no known layout."
-        f"{seen_unread(folder, files)} "
-        f"Arrange them as one of these: {looks}. If every image is a good part, add "
-        f"--layout {GOOD_PARTS}."
+        f"The {len(paths)} images of {folder} have no known "
+        f"layout.{seen_unread(folder, files)} Arrange them in one of these: {looks}. "
+        f"If every image is a good part, add --layout {GOOD_PARTS}."
     )
 
 
@@ -173,8 +177,8 @@ def _refuse_broken_annotations(folder, files):
         if any(sign in content for sign in _SIGNS):
             raise InputError(
                 f"{folder} has annotations in {broken.path}, which {broken.reason}. "
-                "Fix that file; or, if the folders are the classes, add --layout "
-                "class_folders."
+                "Fix this file; if the folders are the classes, add --layout "
+                "class_folders instead."
             )
 
 

@@ -38,7 +38,9 @@ class MaskDoubts(NamedTuple):
         orphan = next(iter(self.orphans), None)
         if orphan is None:
             return ""
-        return f"has no mask, but {orphan} is a mask without an image: it may be its"
+        return (
+            f"has no mask, but {orphan} is a mask without an image and may belong to it"
+        )
 
     def of_good(self, image: SourceImage) -> str:
         """Why an image in the folder of good parts is not good; "" if it is."""
@@ -50,8 +52,8 @@ class MaskDoubts(NamedTuple):
         for orphan, key in self.orphans.items():
             if stem in (key[-1], *mask_twins(key[-1])):
                 return (
-                    f"lies in the folder of good parts, but {orphan}, a mask without "
-                    "an image in its own folder, bears its name"
+                    f"is in the folder of good parts, but {orphan}, a mask without an "
+                    "image in its own folder, has the same name"
                 )
         return ""
 
@@ -94,8 +96,8 @@ def find_mask_doubts(
         elif is_mask and is_array:
             orphans[name] = key
     unread = {
-        source: f"good or defect is unknown: its mask {unread_keys[key]} is not read; "
-        "save it as a PNG"
+        source: "it is not known whether it is good: the format of its mask "
+        f"{unread_keys[key]} is not read; save it as PNG"
         for source, key in keys.items()
         if key in unread_keys
     }

@@ -10,7 +10,7 @@ from preprocessing.importing.image_label import is_normal
 from preprocessing.importing.mask_doubts import MaskDoubts
 from preprocessing.importing.mask_values import IGNORE, read_masks
 
-ONLY_IGNORED = f"its mask marks only what does not count (value {IGNORE})"
+ONLY_IGNORED = f"its mask marks only pixels that are ignored (value {IGNORE})"
 DEFECT_NAME = "defect"  # the class of what a mask marks, where nothing names it
 
 
@@ -23,7 +23,7 @@ def _seen(image):
     try:
         marked, ignored = read_masks(image.mask_paths, image.mask_ignore)
     except InputError as error:
-        return None, f"good or defect is unknown: {error}"
+        return None, f"it is not known whether it is good: {error}"
     if ignored.any() and not marked.any():
         return None, ONLY_IGNORED
     return bool(marked.any()), ""
@@ -66,7 +66,7 @@ def hold_against_folders(
     for image, (is_marked, reason) in zip(masked, _look(masked), strict=True):
         is_good = is_normal(image.label, normal_name)
         if is_good and is_marked:
-            reason = "lies in the folder of good parts, but its mask marks a defect"
+            reason = "is in the folder of good parts, but its mask marks a defect"
             wrong.add(image.source)
             said.append(Rejected(image.source, reason))
         elif reason == ONLY_IGNORED:
@@ -101,7 +101,10 @@ def label_by_masks(
             label = DEFECT_NAME if is_marked else normal_name
             labelled.append(image._replace(label=label))
     if any(image.label == normal_name for image in labelled):
-        reason = "has no mask, so good or defect is unknown: good ones have one too"
+        reason = (
+            "has no mask although good images have one, so it is not known whether "
+            "it is good"
+        )
         rejected += [Rejected(image.source, reason) for image in without_mask]
         return labelled, rejected, []
     notes = []
@@ -109,7 +112,7 @@ def label_by_masks(
     rejected += [Rejected(image.source, doubt) for image, doubt in unclear if doubt]
     without_mask = [image for image, doubt in unclear if not doubt]
     if without_mask:
-        notes = [f"images without a mask, taken for good: {len(without_mask)}"]
+        notes = [f"images without a mask, used as good parts: {len(without_mask)}"]
     return labelled + without_mask, rejected, notes
 
 
@@ -123,7 +126,8 @@ def note_missing_masks(
     return [
         Rejected(
             image.source,
-            f"has no mask, though others of {image.label} have one; the image is kept",
+            f"has no mask, although other images of {image.label} have one; the image "
+            "is kept",
         )
         for image in images
         if not image.mask_paths

@@ -32,7 +32,7 @@ def read_masks(
             left_out = values == ignore
             seen = seen & ~left_out
         if marked is not None and seen.shape != marked.shape:
-            raise InputError(f"{path} has another size than the other masks")
+            raise InputError(f"{path} differs in size from the other masks")
         marked = seen if marked is None else marked | seen
         ignored = left_out if ignored is None else ignored | left_out
     if marked is None:

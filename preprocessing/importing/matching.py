@@ -72,7 +72,9 @@ def match(
             lenient[found[0] if len(found) == 1 else None].append((claim, found))
     for claim, image, is_moved in taken:
         if is_moved and folders.are_mixed(claim.file, image):
-            _leave_open(matches, claim, [image], "; it names several such folders")
+            _leave_open(
+                matches, claim, [image], "; the file refers to several such folders"
+            )
         else:
             matches.claims[image].append(claim)
     matches.rejected.extend(folders.remarks())
@@ -95,7 +97,8 @@ def _take_lenient(matches, image, candidates):
     if image is not None and not others and image not in matches.claims:
         matches.claims[image].append(claim)
         reason = (
-            f"names {claim.annotation.image!r}; taken for {image}, the only such name"
+            f"refers to {claim.annotation.image!r}; assigned to {image}, the only "
+            "image with this name"
         )
         matches.rejected.append(Rejected(claim.file, reason))
         return
@@ -103,7 +106,9 @@ def _take_lenient(matches, image, candidates):
         if found:
             _leave_open(matches, claim, found)
         else:
-            reason = f"names the image {claim.annotation.image!r}, which is not there"
+            reason = (
+                f"refers to the image {claim.annotation.image!r}, which does not exist"
+            )
             matches.orphans.append(claim)
             matches.rejected.append(Rejected(claim.file, reason))
 
@@ -111,12 +116,15 @@ def _take_lenient(matches, image, candidates):
 def _leave_open(matches, claim, found, why=""):
     """Notes a claim that may be of several images, or is one of several of an image."""
     may_be = " or ".join(found[:3]) + (" or others" if len(found) > 3 else "")
-    reason = f"names the image {claim.annotation.image!r}: no certain match, {may_be}"
+    reason = (
+        f"refers to the image {claim.annotation.image!r}, which is ambiguous: it may "
+        f"be {may_be}"
+    )
     reason += why
     matches.orphans.append(claim)
     matches.rejected.append(Rejected(claim.file, reason))
     for image in found if claim.annotation.says_something else ():
-        doubt = f"it is not certain whether {claim.file} speaks of it"
+        doubt = f"it is not certain whether {claim.file} refers to it"
         matches.doubts.setdefault(image, doubt)
 
 
@@ -126,7 +134,9 @@ def _doubt_own_names(matches, index, claims):
         for image in index.own(claim.file):
             if image not in matches.claims and claim.annotation.says_something:
                 name = claim.annotation.image
-                doubt = f"{claim.file} has its name, but names the image {name!r}"
+                doubt = (
+                    f"{claim.file} has the same name, but refers to the image {name!r}"
+                )
                 matches.doubts.setdefault(image, doubt)
 
 
@@ -150,7 +160,9 @@ class _Folders:
 
     def remarks(self):
         return [
-            Rejected(file, f"names images in {named!r}; taken for those in {folder!r}")
+            Rejected(
+                file, f"refers to images in {named!r}; assigned to those in {folder!r}"
+            )
             for (file, folder), named in self._moved.items()
             if len(self._named[file, folder]) == 1
         ]

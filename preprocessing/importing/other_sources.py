@@ -63,11 +63,11 @@ def read_others(
             if file:
                 others.spoken[image] = file
             if said:
-                others.against[image] = f"{file} names a defect in it: {said}"
+                others.against[image] = f"{file} records a defect in it: {said}"
     unknown = [name for name in left if name not in known]
     mentions, by_id = _find_mentions(folder, unknown, images)
     for image, file in mentions.items():
-        others.against.setdefault(image, f"{file}, which is not read, speaks of it")
+        others.against.setdefault(image, f"{file}, which was not read, mentions it")
     return others._replace(by_id=by_id)
 
 

@@ -47,13 +47,13 @@ def read_shapes(
     """
     shapes = Shapes([], [], [])
     if not isinstance(items, list):
-        shapes.problems.append(f"a list of {name}s is expected, not {_brief(items)}")
+        shapes.problems.append(f"expected a list of {name}s, received {_brief(items)}")
         return shapes
     for number, item in enumerate(items, 1):
         try:
             instance, remark = convert(item)
         except BROKEN as error:
-            shapes.problems.append(f"{name} {number} is left out: {reason_of(error)}")
+            shapes.problems.append(f"{name} {number} was left out: {reason_of(error)}")
             continue
         shapes.instances.append(instance)
         if remark:
@@ -97,10 +97,10 @@ def outline_shape(
             raise ValueError(broken[0] if broken else f"{label!r} has no outline")
         instance, _ = box_shape(label, corners)
         reason = broken[0] if broken else "there is none"
-        return instance, f"its box stands in for its outline ({reason})"
+        return instance, f"its box is used instead of its outline ({reason})"
     low, high = _limits(label, np.concatenate(good), pixel)
     polygons = [points.ravel().tolist() for points in good]
-    remark = f"an outline of several is left out: {broken[0]}" if broken else ""
+    remark = f"one of several outlines was left out: {broken[0]}" if broken else ""
     return {"label": label, "bbox": _box(low, high), "polygons": polygons}, remark
 
 
@@ -141,7 +141,7 @@ def clean_label(label: object) -> str:
     text = label.strip() if isinstance(label, str) else ""
     text = text.replace("/", "_").replace("\\", "_").replace("\0", "")
     if not text or text.startswith("."):
-        raise ValueError(f"{_brief(label)} cannot be a label")
+        raise ValueError(f"{_brief(label)} is not a valid label")
     return text
 
 
@@ -155,7 +155,7 @@ def _checked_outline(label, points, pixel):
         raise ValueError(f"the polygon of {label!r} has an odd number of coordinates")
     points = points.reshape(-1, 2)
     if len(points) < 3:
-        raise ValueError(f"the polygon of {label!r} has less than 3 points")
+        raise ValueError(f"the polygon of {label!r} has fewer than 3 points")
     _limits(label, points, pixel)
     return points
 
@@ -167,7 +167,7 @@ def _limits(label, points, pixel=0):
     if not (high > low).all():
         raise ValueError(f"{label!r} has no area")
     if max(abs(low).max(), abs(high).max()) > 2**30:
-        raise ValueError(f"{label!r} has coordinates beyond every image")
+        raise ValueError(f"{label!r} has coordinates that are too large for an image")
     return low, high
 
 

@@ -52,10 +52,10 @@ def remark_unclear(sources: Sequence[str], what: str = "boxes") -> list[Rejected
     """One remark on the images of which it cannot be told whether they were turned."""
     if not sources:
         return []
-    others = f" (so are {len(sources) - 1} others)" if len(sources) > 1 else ""
+    others = f" (and so are {len(sources) - 1} others)" if len(sources) > 1 else ""
     reason = (
-        f"is turned by EXIF{others}: whether its {what} were drawn on the turned "
-        "picture cannot be told, they are kept as they are; look at the boxes that "
-        "the command boxes writes"
+        f"is rotated by EXIF{others}: it is not known whether its {what} were drawn "
+        "on the rotated image, so they are kept unchanged; check the boxes that the "
+        "command boxes writes"
     )
     return [Rejected(sources[0], reason)]

@@ -26,7 +26,7 @@ def unread_keys(content: Mapping[str, object], known: Container[str]) -> list[st
         known: Keys that are read, or harmless.
     """
     return [
-        f"it has {key!r}, which is not read: {_brief(value)}"
+        f"it has the key {key!r}, which is not read: {_brief(value)}"
         for key, value in content.items()
         if key not in known
         and str(key).casefold() not in _HARMLESS

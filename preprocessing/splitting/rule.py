@@ -48,13 +48,15 @@ def check_rule(rule: SplitRule) -> None:
     """Raises InputError for values that are out of range or do not go together."""
     check_shares(rule.shares)
     if (rule.grouping == "pattern") != (rule.pattern is not None):
-        raise InputError("--grouping pattern and --pattern REGEX go together.")
+        raise InputError(
+            "--grouping pattern and --pattern REGEX must be given together."
+        )
     if rule.block < 1:
         raise InputError(f"--block must be at least 1. Received: {rule.block}.")
     if rule.protocol == "official" and rule.grouping != "near_duplicates":
         raise InputError(
             "--protocol official groups by near-duplicates, within train and within "
-            f"test. Received: --grouping {rule.grouping}. Leave one of the two out."
+            f"test. Received: --grouping {rule.grouping}. Omit one of the two."
         )
 
 
@@ -123,7 +125,7 @@ def _split_officially(table, fingerprints, rule, normal_class):
         )
     if set(table["label"][official == "train"]) != {normal_class}:
         raise InputError(
-            f"--protocol official needs train/ to hold {normal_class!r} alone."
+            f"--protocol official needs a train/ that contains only {normal_class!r}."
         )
     grounds = {}
     for side in ("train", "test"):

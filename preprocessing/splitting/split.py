@@ -93,9 +93,10 @@ def split_groups(
         if num_groups < 3:
             raise InputError(
                 f"Class '{name}' has {num_groups} group(s) of images that belong "
-                "together; each of train, validate and test needs one. Add other "
-                "parts of it, leave the class out, or choose another --grouping: "
-                "pattern where names say the part, blocks for frames."
+                "together, but train, validate and test need one each. Add other "
+                "parts of this class, leave the class out, or choose another "
+                "--grouping: pattern if the file names identify the part, blocks for "
+                "frames."
             )
     order = _largest_first(counts, seed)
     split_of = _deal(counts, order, shares)
@@ -128,9 +129,9 @@ def split_in_time(
         for split, (start, stop) in zip(SPLITS, limits, strict=True):
             if stop <= start:
                 raise InputError(
-                    f"Class '{name}' has {count} frames: with the gap of {gap} "
-                    f"frames none is left for {split}. Add frames, or choose a "
-                    "smaller --block."
+                    f"Class '{name}' has {count} frames: with a gap of {gap} frames, "
+                    f"none is left for {split}. Add frames, or choose a smaller "
+                    "--block."
                 )
             splits[mine & (order >= start) & (order < stop)] = split
     return splits.tolist()
@@ -202,9 +203,9 @@ def hold_out(
                     held[group] = True
     if not held.any():
         raise InputError(
-            "Early stopping needs a group in train that can be held out, and every one "
-            "is the only one of its class. Add parts, or split again with another "
-            "--grouping."
+            "Early stopping needs a group in train that can be held out, but every "
+            "group is the only one of its class. Add parts, or split again with "
+            "another --grouping."
         )
     return held[group_index]
 
@@ -257,12 +258,13 @@ def _match(pattern, sample_id):
         found = re.search(pattern, sample_id)
     except re.error as error:
         raise InputError(
-            f"--pattern {pattern!r} is no regular expression: {error}."
+            f"--pattern {pattern!r} is not a regular expression: {error}."
         ) from None
     if found is None:
         raise InputError(
-            f"--pattern {pattern!r} does not match {sample_id!r}. It must match the "
-            "part of every name that names the physical part or the clip."
+            f"--pattern {pattern!r} does not match {sample_id!r}. In every file name "
+            "it must match the characters that identify the physical part or the "
+            "clip."
         )
     return found.group(1) if found.re.groups else found.group(0)
 
@@ -285,5 +287,5 @@ def _fill_empty(split_of, counts, classes, order):
     raise InputError(
         f"No group of class '{classes[label]}' can go to {SPLITS[split]} without "
         "leaving another class empty. Add parts, or choose another --grouping: "
-        "pattern where names say the part, blocks for frames."
+        "pattern if the file names identify the part, blocks for frames."
     )

@@ -11,7 +11,7 @@ ROW = "a,good,test,g1,0.1,good,0.9\n"
     ("content", "message"),
     [
         (b"\xaa\xbb\xff", "is no table"),
-        ((HEAD + ROW + ROW[:12]).encode(), "is cut off in its last line"),
+        ((HEAD + ROW + ROW[:12]).encode(), "is truncated in its last line"),
         (
             (HEAD + ROW.replace("0.9", "abc")).encode(),
             "has text in the column prob_good",
@@ -28,6 +28,6 @@ def test_a_damaged_table_is_one_line(tmp_path, content, message):
     (tmp_path / "predictions.csv").write_bytes(content)
     with pytest.raises(InputError, match=message) as error:
         read_predictions(tmp_path)
-    assert str(error.value).count("\n") == 0 and "train that run again" in str(
+    assert str(error.value).count("\n") == 0 and "train this run again" in str(
         error.value
     )

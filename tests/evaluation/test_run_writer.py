@@ -34,7 +34,7 @@ def test_without_a_checkpoint_nothing_is_left(dataset, tmp_path):
 def test_with_one_it_is_kept_and_the_way_on_is_told(dataset, tmp_path):
     told = interrupt(dataset, tmp_path, KeyboardInterrupt(), checkpoint=True)
     (left,) = tmp_path.iterdir()
-    assert told == f"Go on with: goodparts train --resume {left}"
+    assert told == f"Resume with: goodparts train --resume {left}"
     begun = read_unfinished(left)
     assert (begun["model"], begun["seed"], begun["arguments"]) == (
         "m",

@@ -28,4 +28,4 @@ def test_an_ensemble_costs_what_its_members_cost(dataset, make_run):
     assert cost(outer)["wall_time_s"] == 31.5
     shutil.rmtree(b.folder)
     assert cost(both)["wall_time_s"] == 0.5
-    assert "without its members" in cost(both)["note"]
+    assert "excluding its members" in cost(both)["note"]

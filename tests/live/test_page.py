@@ -60,7 +60,7 @@ class FakeWatch:
 
     def command(self, do, event_id):
         if event_id in self.closed:
-            return f"Event {event_id} is acknowledged already."
+            return f"Event {event_id} is already acknowledged."
         self.commands.append((do, event_id))
         if do == "acknowledge":
             self.facts["alarm"] = {**self.facts["alarm"], "state": "clear"}
@@ -263,7 +263,7 @@ def test_an_event_that_does_not_wait_is_a_conflict(page, watch):
     watch.closed = [EVENT]
     body = json.dumps({"do": "acknowledge", "event": EVENT}).encode()
     status, _, text = ask(page, "/command", data=body, X_Goodparts="page")
-    assert (status, text.decode()) == (409, f"Event {EVENT} is acknowledged already.")
+    assert (status, text.decode()) == (409, f"Event {EVENT} is already acknowledged.")
     assert watch.commands == []
 
 
@@ -885,7 +885,7 @@ def test_an_older_event_is_acknowledged_or_it_is_said_why_not(page, watch, brows
         browser.click(dialog)
         browser.wait_text("#acknowledge-one", "Acknowledge this and all before it")
         browser.click("#acknowledge-one")
-        said = f"Event {older} is acknowledged already."
+        said = f"Event {older} is already acknowledged."
         browser.wait_text("#troubles .warning", said)
         assert len(watch.commands) == 1
 

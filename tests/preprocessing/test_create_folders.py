@@ -207,15 +207,15 @@ def test_mistakes_get_one_line_and_status_2(part_folder, tmp_path, monkeypatch, 
         ([part_folder, "--protocol", "official"], "MVTec layout"),
         (
             [part_folder, "--protocol", "official", "--grouping", "none"],
-            "--grouping none. Leave one of the two out",
+            "--grouping none. Omit one of the two",
         ),
         ([part_folder, "--name", ""], "--name must be .* Received: ''"),
         ([part_folder, "--name", "a/b"], "--name must be .* Received: 'a/b'"),
         ([part_folder, "--name", ".x"], "--name must be .* Received: '.x'"),
         ([part_folder, "--normal-class", "a/b"], "--normal-class must be"),
         ([part_folder, "--shares", "0.5", "nan", "0.5"], "sum to 1"),
-        ([screws], "two has one class only, 'screws'.* add --normal-class screws;"),
-        ([screws, "--normal-class", "good"], "'good' is none of the classes screws"),
+        ([screws], "two has only one class, 'screws'.* add --normal-class screws;"),
+        ([screws, "--normal-class", "good"], "'good' is not one of the classes screws"),
         ([flat, "--layout", "class_folders"], "can be used as layout class_folders"),
     ]
     for arguments, message in mistakes:

@@ -185,10 +185,10 @@ def test_no_video_in_one_line(tmp_path, monkeypatch, capsys):
     (tmp_path / "nothing.mp4").touch()
     write_sound(tmp_path / "sound.mp4")
     cases = {
-        "empty": "has no videos",
+        "empty": "contains no videos",
         "text.mp4": "cannot be read as a video",
         "nothing.mp4": "cannot be read as a video",
-        "sound.mp4": "has no pictures",
+        "sound.mp4": "contains no pictures",
         "missing.mp4": "There is no file or folder",
     }
     for name, text in cases.items():
@@ -237,10 +237,10 @@ def test_stopped_run_is_made_again_and_a_complete_one_kept(
 
 def test_other_images_are_not_overwritten(tmp_path, video):
     extract_frames(video, tmp_path / "out")
-    with pytest.raises(InputError, match="made with another rate. Remove it"):
+    with pytest.raises(InputError, match="made with a different rate. Remove it"):
         extract_frames(video, tmp_path / "out", rate=5)
     (tmp_path / "out/line/.frames.json").unlink()
-    with pytest.raises(InputError, match="not of this command"):
+    with pytest.raises(InputError, match="not made by this command"):
         extract_frames(video, tmp_path / "out")
 
 

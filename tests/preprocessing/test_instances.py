@@ -118,7 +118,9 @@ def test_a_damaged_file_is_named(tmp_path, text):
 
 def test_a_mask_of_another_size_is_named(tmp_path, make_dataset):
     folder = make_dataset(tmp_path / "parts")
-    with pytest.raises(InputError, match="0_mask.png is 48x40 pixels, its image 50x40"):
+    with pytest.raises(
+        InputError, match="0_mask.png is 48x40 pixels, but its image is 50x40"
+    ):
         read_truth_mask(folder, "train/ground_truth/crack/0_mask.png", (40, 50))
 
 

@@ -125,7 +125,7 @@ def test_the_mask_of_another_class_in_mvtec(tmp_path):
 
     assert "test/good/001.png" not in labels(source)
     assert {"train/good/001.png", "test/good/002.png"} <= labels(source).keys()
-    assert "bears its name" in reasons(source)["test/good/001.png"]
+    assert "has the same name" in reasons(source)["test/good/001.png"]
 
 
 def test_black_and_white_files_beside_their_image_are_masks(tmp_path):

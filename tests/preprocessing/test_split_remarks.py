@@ -122,8 +122,8 @@ def test_no_bare_leak_and_large_groups_and_lacking_classes():
     rows.loc[(rows["label"] == "bad") & (rows["split"] == "train"), "group"] = "one"
     guess = {"judged": 0.93, "held_out": 0.61, "low": 0.2, "is_clear": True}
     said = "\n".join(split_remarks({**INFO, "neighbour_guess": guess}, rows))
-    assert "0.0% of" in said and "not: the same part under other light" in said
-    assert "one group holds 40 of the 80 images of class bad" in said
+    assert "0.0% of" in said and "not the same part in other light" in said
+    assert "one group contains 40 of the 80 images of the class bad" in said
     assert "--grouping pattern" in said and "test has no parts of bad" in said
     assert "93% of the judged images" in said and "61%: WARNING" in said
 

@@ -132,7 +132,7 @@ def test_the_same_parts_split_in_two_ways(make_dataset, make_run, tmp_path):
     text = text_of(write_report(runs, tmp_path))
     assert "The same parts, split in other ways" in text
     assert "12.7 points" in text  # 100 - 87.3
-    assert "Beware: 30.0 % of the validate and test images" in text
+    assert "Caution: 30.0 % of the validate and test images" in text
 
 
 def test_of_several_runs_of_a_model_the_best_on_validate_is_compared(
@@ -165,7 +165,9 @@ def test_detectors_only(dataset, make_run, tmp_path):
     run = make_run(dataset, "memory", detector=True, wrong=wrong)
     text = text_of(write_report([run], tmp_path))
     # 14 of 16 defects above all 16 good ones, 2 tied with them: (14 + 1) / 16
-    assert "memory gives the defect the higher score in 93.8 of 100 pairs of a" in text
+    assert (
+        "memory gives the defective part the higher score in 93.8 of 100 pairs of a"
+    ) in text
     assert "[AUROC 93.8 % (" in text and "Ranked by AUROC on validate" in text
     assert "by the most probable one" not in text
     assert "What is taken for what" not in text
@@ -187,9 +189,9 @@ def test_what_cannot_be_concluded(make_dataset, make_run):
     ]
     text = " ".join(cannot_conclude(runs, data.info, verdict(runs)))
     assert "Which of a and b is the best" in text
-    assert "scratch is found: it rests on only 3 test groups" in text
+    assert "scratch is recognised: its recall, " in text
     assert "2.0 % of the validate and test images" in text
-    assert "in one recording" in text
+    assert "from one recording" in text
     # 3 good parts on validate: 1 / 3
     assert "below about 33.3 %" in text
     assert "trained with one seed" in text
@@ -248,10 +250,11 @@ def test_evaluate_refreshes_metrics_and_copies_mistakes(dataset, make_run):
         "scores",
     }
     text = evaluation_text(result)
-    assert "by the most probable one; predict accepts and rejects by the" in text
+    assert "most probable class is wrong. predict accepts and rejects by the" in text
     # 8 good parts on test: 1 / 8 is more than 5 %
     assert (
-        text.count("not measurable: at that line 0 of 16 good images (8 groups)") == 3
+        text.count("not measurable: at this threshold, 0 of 16 good images (8 groups)")
+        == 3
     )
     assert "  87.5 % (" in text and "cross-entropy" in text
     assert "2 mistakes on test, 2 copied" in text
@@ -282,7 +285,9 @@ def test_evidence_lies_beside_each_mistake(dataset, make_run):
         "scratch__as__good__033.png",
         "scratch__as__good__033_evidence.jpg",
     ]
-    assert "2 copied to mistakes/, 2 with a picture" in evaluation_text(result)
+    assert "2 copied to mistakes/, 2 with an explanation picture" in evaluation_text(
+        result
+    )
     detector = make_run(dataset, "m", detector=True, wrong=images("good", TEST[:1]))
     assert evaluate_run(detector, explain)["num_explained"] == 0
 
@@ -314,7 +319,7 @@ def test_the_gallery_says_that_it_goes_by_the_most_probable_class(
     run = make_run(dataset, "a", wrong=images("scratch", TEST[:2]))
     text = text_of(write_report([run], tmp_path))
     assert "most wrong first. A mistake here is a wrong class, by the most" in text
-    assert "0.1 % is not measurable: at that line 0 of 16 good images" in text
+    assert "0.1 % is not measurable: at this threshold, 0 of 16 good images" in text
 
 
 def test_a_report_on_runs_that_were_judged_before(dataset, make_run, tmp_path):
