@@ -86,7 +86,7 @@ def test_they_are_evaluated_ranked_and_reported(runs, tmp_path):
     text = evaluation_text(evaluate_run(runs[0]))
     assert "macro-F1" in text and "threshold" not in text
     page = compare(runs, out=tmp_path / "report").read_text()
-    assert "No class is that of good parts" in page
+    assert "There is no class of good parts" in page
     assert "Accept or reject" not in page and "nan" not in page
     assert "it accepts and rejects nothing" in page and "To deploy" in page
 

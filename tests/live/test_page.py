@@ -634,7 +634,7 @@ def test_an_old_picture_is_never_shown_as_live(page, watch, browser):
         end()
         watch.facts["capture"].update(state="reconnecting", last_error="refused")
         browser.wait_text("#stale", "camera not reachable")
-        assert "NO VERDICT" in browser.text("#verdict")
+        assert "NO DECISION" in browser.text("#verdict")
         assert "NOT INSPECTING" in browser.text("#alarm")
     with moving(watch):
         watch.facts["capture"].update(state="running", last_error=None)
@@ -642,7 +642,7 @@ def test_an_old_picture_is_never_shown_as_live(page, watch, browser):
         assert browser.text("#stale") == ""
     page.stop()
     browser.wait_text("#stale", "Connection lost since")
-    assert "NO VERDICT" in browser.text("#verdict")
+    assert "NO DECISION" in browser.text("#verdict")
     assert "Not current: as of" in browser.text("#as-of")
     assert "frames/s" not in browser.text("#facts dd")
 
@@ -654,7 +654,7 @@ def test_an_old_picture_is_old_for_a_browser_that_comes_late(page, watch, browse
     browser.wait_text("#stale", "(1 min)")
     clock = r"No picture since \d\d:\d\d:\d\d"
     assert re.search(clock, browser.text("#stale")) or "/" in browser.text("#stale")
-    assert "NO VERDICT" in browser.text("#verdict")
+    assert "NO DECISION" in browser.text("#verdict")
     assert "frames/s" not in browser.text("#facts dd"), "a rate of before"
 
 
@@ -666,7 +666,7 @@ def test_without_a_verdict_nothing_looks_accepted(page, watch, browser, camera):
     with moving(watch):
         browser.open(page.address)
         browser.wait_text("#alarm", "NOT INSPECTING")
-        assert "NO VERDICT" in browser.text("#verdict")
+        assert "NO DECISION" in browser.text("#verdict")
         assert "1920 x 1080" in browser.text("main")
 
 
@@ -677,7 +677,7 @@ def test_no_verdict_outlives_its_picture(page, watch, browser):
         browser.open(page.address)
         browser.wait_text("#verdict", "ACCEPT")
         watch.judges_pictures = False
-        browser.wait_text("#verdict", "NO VERDICT")
+        browser.wait_text("#verdict", "NO DECISION")
         assert "NOT INSPECTING" in browser.text("#alarm")
         watch.judges_pictures = True
         browser.wait_text("#verdict", "ACCEPT")

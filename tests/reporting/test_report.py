@@ -56,7 +56,7 @@ def test_names_and_notes_of_users_are_text_not_markup(make_dataset, make_run, tm
     data = make_dataset(name="a&b", classes=("good", "$x_1$ <b>"), source=evil)
     run = make_run(data, "bovw", wrong=images("$x_1$ <b>", TEST[:2]), notes=[evil])
     page = write_report([run], tmp_path).read_text()
-    assert "<b>" not in page.replace("<b>good</b>", "").replace("answer <b>", "")
+    assert "<b>" not in page.replace("<b>good</b>", "").replace("predicted: <b>", "")
     assert "<img src=x" not in page
     assert "a&amp;b" in page and "&lt;img src=x onerror=alert(1)&gt;" in page
 
@@ -89,7 +89,7 @@ def test_a_class_called_all_is_not_the_total(make_dataset, make_run, tmp_path):
     text = " ".join(re.sub("<[^>]+>", " ", page).split())
     # 8 parts of 2 images in each of three splits, for each class and in sum
     assert "all 16 16 16 24 good 16 16 16 24 all classes 32 32 32 48" in text
-    assert "The import made 3 remarks on unreadable files" in text
+    assert "The import made 3 remarks on unreadable or doubtful files" in text
 
 
 def test_missing_weights_are_said_beside_the_headline(dataset, make_run, tmp_path):
@@ -318,7 +318,7 @@ def test_the_gallery_says_that_it_goes_by_the_most_probable_class(
 ):
     run = make_run(dataset, "a", wrong=images("scratch", TEST[:2]))
     text = text_of(write_report([run], tmp_path))
-    assert "most wrong first. A mistake here is a wrong class, by the most" in text
+    assert "the worst first. A mistake here is an image whose most" in text
     assert "0.1 % is not measurable: at this threshold, 0 of 16 good images" in text
 
 
