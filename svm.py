@@ -103,8 +103,9 @@ def fit_svm(
             of 1 / (features * their variance); a linear kernel has none.
         standardise: Whether every feature is brought to mean 0 and deviation 1.
         balanced: Whether classes weigh alike however many samples they have.
-        max_samples: Of more, so many are drawn, of every class the same share.
-        seed: Of the folds and of the draw.
+        max_samples: If there are more samples, this many are drawn, the same fraction
+            of every class.
+        seed: Seed of the folds and of the draw.
 
     Reference:
         Platt, Probabilistic Outputs for Support Vector Machines, 1999: the sigmoid is

@@ -60,7 +60,7 @@ def read_bag(
 
     Args:
         vocabulary_file, svm_file: The two npz.
-        settings: Of its descriptors.
+        settings: Settings of its descriptors.
 
     Raises:
         InputError: If a file is damaged, or the two do not belong together.

@@ -33,8 +33,8 @@ def write(run: Run, folder: Path, prefix: str, *, precision: str) -> dict[str, A
 
     Args:
         run: A finished one.
-        folder: Of the bundle.
-        prefix: Of the names of its files.
+        folder: Folder of the bundle.
+        prefix: Prefix of the names of its files.
         precision: Has no meaning here: there is no network.
     """
     files = {name: f"{prefix}{name}.npz" for name in FILES}

@@ -39,9 +39,9 @@ class DescriptorStore:
     Args:
         dataset: That of the rows.
         rows: Manifest rows.
-        settings: Of the descriptors.
-        folder: Of the cache; it may be deleted at any time. A file belongs to the
-            content of an image, a folder in it to one way of describing. It takes
+        settings: Settings of the descriptors.
+        folder: Folder of the cache; it may be deleted at any time. A file belongs to
+            the content of an image, a folder in it to one way of describing. It takes
             MAX_MB at most: other ways give way, then no more is kept.
     """
 

@@ -104,7 +104,7 @@ def fit_bag(
 
     Args:
         dataset: A `Dataset`.
-        arguments: Of `train`: features, points, image_size and so on, all of them.
+        arguments: All arguments of `train`: features, points, image_size and so on.
         seed: The one seed.
         cache: Folder of descriptors, see `DescriptorStore`.
 

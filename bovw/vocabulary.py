@@ -22,10 +22,11 @@ class Vocabulary(NamedTuple):
     """Words, and how a descriptor and a histogram get there.
 
     Attributes:
-        centre: Of the descriptors' values, float32 `(values,)`.
+        centre: Centre of the descriptors' values, float32 `(values,)`.
         scale: What centred values are divided by, float32 `(values,)`.
         words: Centred and divided likewise, float32 `(num_words, values)`.
-        word_weights: Of the counts, float64 `(num_words,)`; all 1 unless tf-idf.
+        word_weights: Word weights of the counts, float64 `(num_words,)`; all 1 unless
+            tf-idf.
     """
 
     centre: np.ndarray
@@ -47,11 +48,11 @@ def learn_vocabulary(
     It costs as much time and memory for any number of images from MAX_IMAGES on.
 
     Args:
-        store: Of the train images.
-        features: Of the store, one of FEATURES.
+        store: Descriptors of the train images.
+        features: Features of the store, one of FEATURES.
         num_words: k of k-means; fewer if there are fewer descriptors.
         whiten: Whether every value is brought to variance 1, here and in histograms.
-        seed: Of the samples and of k-means.
+        seed: Seed of the samples and of k-means.
 
     Raises:
         InputError: If no image has a descriptor.
@@ -150,7 +151,7 @@ def weigh_words(counts: np.ndarray, weighting: str) -> np.ndarray:
     """Weights of words for `histograms`.
 
     Args:
-        counts: Of the train images, `(images, num_words)`.
+        counts: Counts of the train images, `(images, num_words)`.
         weighting: "l2" weighs all alike, "tf-idf" those more that few images have.
 
     Reference:

@@ -44,7 +44,7 @@ def make_targets(
     """One-hot targets, and for the loss "weighted" the same weight of every class.
 
     Args:
-        labels: Of all images, `(images,)`.
+        labels: Labels of all images, `(images,)`.
         classes: Class names, sorted.
         loss: One of LOSSES.
         among: Positions of the images that are trained on or judged together: it is

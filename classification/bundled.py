@@ -30,8 +30,8 @@ def write(run: Run, folder: Path, prefix: str, *, precision: str) -> dict[str, A
 
     Args:
         run: A finished one; one that `quantise` made where the precision is int8.
-        folder: Of the bundle.
-        prefix: Of the names of its files.
+        folder: Folder of the bundle.
+        prefix: Prefix of the names of its files.
         precision: One of `engines.PRECISIONS`.
     """
     file = f"{prefix}{NETWORK}"

@@ -14,7 +14,7 @@ def evidence_model(
     """The last feature maps of a classifier, and what its head needs of them.
 
     Args:
-        classifier: Of `model.join`.
+        classifier: Classifier from `model.join`.
 
     Returns:
         Function of images `(batch, height, width, 3)` at the classifier's size and

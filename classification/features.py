@@ -37,7 +37,7 @@ def read_features(
         features: Model from images to features.
         dataset: That of the rows.
         rows: Manifest rows.
-        folder: Of the cache; it may be deleted at any time.
+        folder: Folder of the cache; it may be deleted at any time.
 
     Returns:
         `(rows, features)` float32.

@@ -46,9 +46,9 @@ def train_head(
     Args:
         features: Model from images to features.
         dataset: All of its train is used, augmented copies included.
-        arguments: Of the training: head_rate, loss, label_smoothing.
+        arguments: Arguments of the training: head_rate, loss, label_smoothing.
         held_out: Bool, `(rows of train,)`: judges the epochs and the copies.
-        seed: Of weights and order.
+        seed: Seed of weights and order.
         cache: Folder of features.
         checkpoints: Folder of checkpoints.
         tell_history: See `training.fit`.

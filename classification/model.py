@@ -74,8 +74,8 @@ def lean_to_shares(head: keras.Sequential, shares: np.ndarray) -> None:
     with all of it; log loss 0.229, 0.200, 0.202).
 
     Args:
-        head: Of `build_head`.
-        shares: Of the classes in `train`, `(classes,)`, above 0.
+        head: Head from `build_head`.
+        shares: Shares of the classes in `train`, `(classes,)`, above 0.
 
     Reference:
         Menon et al., Long-tail learning via logit adjustment, ICLR 2021.
@@ -88,8 +88,8 @@ def unfreeze_blocks(classifier: keras.Model, name: str, num_blocks: int) -> None
     """Makes the last blocks of the backbone trainable, and no others.
 
     Args:
-        classifier: Of `join`.
-        name: Of its backbone.
+        classifier: Classifier from `join`.
+        name: Name of its backbone.
         num_blocks: How many; from the number of `Backbone.blocks` on, all.
     """
     backbone = _backbone(classifier)

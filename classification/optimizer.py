@@ -17,7 +17,7 @@ class TwoRateAdamW(keras.optimizers.Adam):
     norm of 1.
 
     Args:
-        learning_rate: Of all other variables.
+        learning_rate: Learning rate of all other variables.
         slow_variables: Those with the smaller rate.
         slow_share: Their rate as a share of `learning_rate`.
 

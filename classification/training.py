@@ -100,7 +100,7 @@ def fit(
             called; all batches are of one size.
         judge: Takes nothing, returns the model's probabilities of the held-out
             images, their one-hot targets and sample weights.
-        seed: Of dropout.
+        seed: Seed of dropout.
         checkpoint: File of the state, written after every epoch and read if there;
             None for none.
         tell_history: Called after every epoch with the rows of the curves so far.

@@ -45,15 +45,15 @@ def train_images(
     Images are augmented anew for every batch, instead of reading the copies on disk.
 
     Args:
-        classifier: Of `model.join`.
-        dataset: Of whose train it learns.
-        name: Of the stage.
-        arguments: Of the training: epochs, batch_size, head_rate, features_rate,
-            unfreeze, loss, label_smoothing.
+        classifier: Classifier from `model.join`.
+        dataset: Data set whose train split is used.
+        name: Name of the stage.
+        arguments: Arguments of the training: epochs, batch_size, head_rate,
+            features_rate, unfreeze, loss, label_smoothing.
         steps: Where epochs is None, as many as make about so many steps; at least 4,
             and 4 after the last blocks are unfrozen.
         held_out: Bool, `(rows of train,)`.
-        seed: Of order and augmentation.
+        seed: Seed of order and augmentation.
         checkpoint: See `training.fit`.
         set_blocks: See `training.Stage`; None where all is trained.
         tell_history: See `training.fit`.

@@ -38,7 +38,7 @@ def main_job(
 
     Args:
         source: Folder of images.
-        name: Of the data set; with several groupings, each is added to it.
+        name: Name of the data set; with several groupings, each is added to it.
         groupings: Ways to split, see GROUPINGS; each gives a data set of its own.
         out, runs: Folders of data sets and of runs.
         options: Further arguments of `folders`.

@@ -30,7 +30,7 @@ def read_costs(path: str | os.PathLike[str], table: pd.DataFrame) -> pd.DataFram
     """Reads a table of costs and fills in the shares.
 
     Args:
-        path: Of the CSV.
+        path: Path of the CSV.
         table: Predictions of `validate`; each of its classes needs a row.
 
     Returns:

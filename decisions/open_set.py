@@ -32,7 +32,7 @@ def probability_floor(
     at most one of n + 1 groups to come.
 
     Args:
-        probabilities: Of `validate`, `(samples, classes)`.
+        probabilities: Probabilities of `validate`, `(samples, classes)`.
         groups: `(samples,)`.
         max_unlike: Share of the groups, in `(0, 1)`.
     """

@@ -67,7 +67,7 @@ def check_model(
         model: What bundle.json says.
         where: What messages call it.
         files: The files of the bundle, by name.
-        depth: Of members in members, 1 outside.
+        depth: Nesting depth of the members, 1 at the top level.
     """
     names = ("family", "name", "classes", "normal_class", "outputs")
     check_object(model, where, *names, "num_frames", "map_range")

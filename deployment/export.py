@@ -49,7 +49,7 @@ def export(
     """Writes the bundle of a run, after it has decided all of validate as the run does.
 
     Args:
-        run_folder: Of a finished run.
+        run_folder: Folder of a finished run.
         out: New folder `<name>.goodparts`.
         precision: "fp32", or "int8": networks in 8-bit integers, several times faster;
             combiner, threshold and lines are then fitted again on what they say.
@@ -114,7 +114,7 @@ def export_keras(run_folder: PathLike, out: PathLike, *, name: str) -> dict[str,
     """Writes the network of one run as a SavedModel folder or a LiteRT file.
 
     Args:
-        run_folder: Of a run of a family with one Keras network.
+        run_folder: Folder of a run of a family with one Keras network.
         out: New path.
         name: A key of FORMATS.
 

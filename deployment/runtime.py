@@ -56,7 +56,7 @@ class Inspector(NamedTuple):
     """A loaded model and the lines by which it decides.
 
     Attributes:
-        name: Of the bundle or run.
+        name: Name of the bundle or run.
         sha256: Of the bundle; it changes with any of its files. Empty for a run.
         classes: Names, in the order of the probabilities.
         normal_class: The class of good parts.
@@ -68,8 +68,8 @@ class Inspector(NamedTuple):
         num_frames: Frames in a clip.
         map_range: Map values without colour and in full colour, see
             `anomaly_maps.heat`; None without maps.
-        bit_depth: Of the camera, for image files of more than 8 bits; None where the
-            images it was trained on had 8.
+        bit_depth: Bit depth of the camera, for image files of more than 8 bits; None
+            where the images it was trained on had 8.
     """
 
     name: str

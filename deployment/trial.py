@@ -87,7 +87,7 @@ def within(seconds: float, path: Path, function: Callable[[], T]) -> T:
 
     Args:
         seconds: To wait.
-        path: Of the bundle, for messages.
+        path: Path of the bundle, for messages.
         function: Without arguments.
 
     Raises:

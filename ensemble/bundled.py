@@ -27,8 +27,8 @@ def write(run: Run, folder: Path, prefix: str, *, precision: str) -> dict[str, A
 
     Args:
         run: A finished one.
-        folder: Of the bundle.
-        prefix: Of the names of its files.
+        folder: Folder of the bundle.
+        prefix: Prefix of the names of its files.
         precision: Has no meaning here: the members hold the networks.
     """
     file = f"{prefix}combiner.npz"

@@ -154,7 +154,7 @@ def check_calibration(learnt: Any, where: str, *, num_classes: int | None) -> No
     Args:
         learnt: As it is kept in JSON.
         where: What messages call it.
-        num_classes: Of the classifier; None for a detector.
+        num_classes: Number of classes of the classifier; None for a detector.
     """
     if num_classes is None:
         check_object(learnt, where, "mean", "scale", "weight", "bias")
@@ -183,7 +183,7 @@ def choose_kind(probabilities: np.ndarray, truth: Truth, folds: np.ndarray) -> s
     """The kind with the smaller log loss out of fold; with few groups temperature.
 
     Args:
-        probabilities: Of one member, `(samples, classes)`.
+        probabilities: Probabilities of one member, `(samples, classes)`.
         truth: `combiners.Truth` of the samples.
         folds: `(samples,)`, -1 for what no fold holds out.
     """

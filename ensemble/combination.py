@@ -17,10 +17,11 @@ class Combination(NamedTuple):
         classes: Names, the order of its probabilities.
         normal_class: The class of good parts.
         combiner: A key of COMBINERS.
-        calibrations: Of the classifiers, then of the detectors, each in the order of
-            the members.
+        calibrations: Calibrations of the classifiers, then of the detectors, each in
+            the order of the members.
         learnt: What the combiner learnt, arrays by name.
-        map_ranges: Of each member with maps, see `anomaly_maps.MapWriter.range`.
+        map_ranges: Map ranges of each member with maps, see
+            `anomaly_maps.MapWriter.range`.
     """
 
     classes: list[str]

@@ -38,9 +38,9 @@ class Answers(NamedTuple):
     """What the members say of the same samples.
 
     Attributes:
-        probabilities: Of the classifiers, `(members, samples, classes)`.
-        defect_chances: Of the one-class detectors, `(detectors, samples)`, in
-            `[0, 1]`.
+        probabilities: Probabilities of the classifiers, `(members, samples, classes)`.
+        defect_chances: Defect chances of the one-class detectors, `(detectors,
+            samples)`, in `[0, 1]`.
         normal: Index of the class of good parts.
     """
 
@@ -71,9 +71,10 @@ def calibrate(
     Detectors alone become classifiers of good and defective parts.
 
     Args:
-        probabilities: Of the classifiers, `(classifiers, samples, classes)`.
-        defect_scores: Of the detectors, `(detectors, samples)`.
-        calibrations: Of the classifiers, then of the detectors.
+        probabilities: Probabilities of the classifiers, `(classifiers, samples,
+            classes)`.
+        defect_scores: Defect scores of the detectors, `(detectors, samples)`.
+        calibrations: Calibrations of the classifiers, then of the detectors.
         normal: Index of the class of good parts.
     """
     num_classifiers = len(probabilities)
@@ -319,7 +320,7 @@ def check_learnt(
         where: What messages call the file.
         num_classifiers, num_detectors: Members of either kind; detectors alone are
             combined as classifiers of good and defective parts.
-        num_classes: Of the ensemble.
+        num_classes: Number of classes of the ensemble.
     """
     if not num_classifiers:
         num_classifiers, num_detectors, num_classes = num_detectors, 0, 2

@@ -22,9 +22,9 @@ class CrossFit(NamedTuple):
     Attributes:
         calibrations: One per member, see `calibrate`.
         answers: Calibrated `Answers` of all samples.
-        truth: Of all samples.
+        truth: Truth of all samples.
         is_validate: Bool, `(samples,)`.
-        folds: Of the validate samples; -1 for what no fold could hold out.
+        folds: Folds of the validate samples; -1 for what no fold could hold out.
         learnt: By combiner, what it learnt on all of validate.
         combined: By combiner, probabilities `(samples, classes)`: out of fold on
             validate, by all of it elsewhere.
@@ -44,8 +44,8 @@ def cross_fit(members: Members, names: Sequence[str], *, seed: int = 0) -> Cross
 
     Args:
         members: Aligned.
-        names: Of COMBINERS.
-        seed: Of the folds.
+        names: Keys of COMBINERS.
+        seed: Seed of the folds.
     """
     samples = members.samples
     truth = Truth(

@@ -28,7 +28,7 @@ def write_evidence(
     """Writes the maps and instances of an ensemble, and names them in its table.
 
     Args:
-        folder: Of the new run.
+        folder: Folder of the new run.
         runs: The members.
         table: Its predictions table; gets the column map_path where there are maps.
 

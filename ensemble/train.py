@@ -49,7 +49,7 @@ def train(
             augmented copies; one-class detectors, which give scores alone, too.
         combiner: A key of COMBINERS; if None, chosen on `validate`.
         runs: Folder of all run folders.
-        seed: Of the folds.
+        seed: Seed of the folds.
 
     Returns:
         Path of the run folder.
@@ -119,7 +119,7 @@ def load_predictor(run_folder: PathLike, members: Sequence[Predictor]) -> Predic
     """Loads an ensemble as a `Predictor`.
 
     Args:
-        run_folder: Of the ensemble.
+        run_folder: Folder of the ensemble.
         members: Loaded predictors of its members, in the order of config.json.
     """
     run = read_run(run_folder)

@@ -18,7 +18,7 @@ class MapWriter:
     """Writes the maps of a run as they come, `maps/<sample_id>.npz` in float16.
 
     Args:
-        run_folder: Of the run.
+        run_folder: Folder of the run.
 
     Attributes:
         paths: By sample_id, the path of its map relative to the run folder.
@@ -89,7 +89,8 @@ def mean_map(
 
     Args:
         maps: `(height, width)` each, of any sizes; the largest is that of the mean.
-        map_ranges: Of each, see `MapWriter.range`; that of the mean is MEAN_RANGE.
+        map_ranges: Map ranges of each, see `MapWriter.range`; that of the mean is
+            MEAN_RANGE.
     """
     height, width = max((each.shape for each in maps), key=np.prod)
     scaled = [

@@ -18,9 +18,9 @@ def instance_results(
     """One COCO result per instance of an image, with its `sample_id` and `label`.
 
     Args:
-        sample_id: Of the image.
+        sample_id: sample_id of the image.
         instances: In pixels of the image.
-        ids: Of images and classes, see `preprocessing.instances.read_ids`.
+        ids: IDs of images and classes, see `preprocessing.instances.read_ids`.
     """
     masks: list[dict[str, Any] | None] = [None] * len(instances.scores)
     if instances.masks is not None:

@@ -25,7 +25,7 @@ class Matches(NamedTuple):
 
     Attributes:
         num_true: Instances of the truth.
-        num_found: Of these, the ones that were found.
+        num_found: Number of these that were found.
         num_false: Found instances that match none of the truth.
         num_images: Images.
         total_iou: Sum of the IoU of the found ones.

@@ -19,7 +19,7 @@ def resample_groups(
     Args:
         num_groups: Independent groups that there are.
         num_resamples: If None, 1000; 200 of more than 5000 groups.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Returns:
         Integer array `(num_resamples, num_groups)`, each row sums to `num_groups`.

@@ -39,7 +39,7 @@ def predictions_table(
 
     Args:
         samples: Table with sample_id, label, split and group, a row per image.
-        prediction: Of these images, in the same order.
+        prediction: Prediction for these images, in the same order.
         classes: Class names, in the order of the probabilities.
 
     Raises:

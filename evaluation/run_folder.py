@@ -257,7 +257,7 @@ def write_results(
     Args:
         folder: The run folder, with its maps and instances.
         table: Predictions table with rows of `validate` and `test`.
-        config: Of the run: classes, normal_class and outputs.
+        config: Configuration of the run: classes, normal_class and outputs.
         dataset: For what masks and instances tell; None for none.
     """
     validate = table[table["split"] == "validate"]

@@ -69,7 +69,7 @@ class OpenRun:
         """Judges the trained predictor on `validate` and `test`, and writes it down.
 
         Args:
-            predictor: Of what was trained.
+            predictor: The trained predictor.
             dataset: What it was trained on.
         """
         table, about = predict_rows(

@@ -40,7 +40,7 @@ def judge_split(
     Args:
         run_folder: With the maps and instances.
         table: Predictions table, rows of one split.
-        config: Of the run: classes, normal_class and outputs.
+        config: Configuration of the run: classes, normal_class and outputs.
         threshold: A part with a defect score at or above it is rejected; None where
             there are no scores.
         dataset: None where it is gone or not needed.
@@ -68,7 +68,7 @@ def summarise(judged: Judged, outputs: Collection[str]) -> dict[str, Any]:
 
     Args:
         judged: The samples of the split.
-        outputs: Of the run, see `predictor.OUTPUTS`.
+        outputs: Outputs of the run, see `predictor.OUTPUTS`.
 
     Returns:
         A dict: `num_samples`, `num_groups`, `metrics` (those of METRICS that apply),

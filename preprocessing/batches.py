@@ -27,7 +27,7 @@ def row_batches(
     """Yields `(positions, images)` until every row was there, in order.
 
     Args:
-        folder: Of the data set.
+        folder: Folder of the data set.
         rows: Manifest table.
         image_size: `(height, width)` to resize to; None for images as they are.
         num_frames: Frames in a clip; the clip of a row ends with it, and has frames of

@@ -64,7 +64,7 @@ def create_folders(
     Args:
         source: Folder of images, in one of the known layouts.
         out: Folder of all data sets.
-        name: Of the data set; the source folder's name if None.
+        name: Name of the data set; the source folder's name if None.
         layout: One of LAYOUTS; found by itself if None.
         normal_class: The class of good parts; found by its name if None.
         classes_only: Whether no class is that of good parts.

@@ -44,8 +44,8 @@ def put_dataset(
 
     Args:
         folder: `dataset/<name>`.
-        table: Of `place_files`, split and with paths.
-        images: Of each row.
+        table: Table from `place_files`, split and with paths.
+        images: Images of each row.
         rejected: What is left out, and remarks.
         info: Content of dataset.json.
         link: Whether to hard-link the images rather than copy them.

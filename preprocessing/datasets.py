@@ -29,7 +29,7 @@ class ImageStore:
     """The images of some manifest rows at one size, by position.
 
     Args:
-        paths: Of the image files.
+        paths: Paths of the image files.
         image_size: `(height, width)`, pixels.
         memory_budget_mb: Up to this size all are decoded now and kept; beyond it,
             each is decoded when asked for. None for `memory_budget()`.
@@ -143,12 +143,12 @@ def training_batches(
     depends on the seed and its place alone, not on timing.
 
     Args:
-        store: Of the images.
+        store: Store of the images.
         targets: Array whose first axis matches the store.
         epochs: Each has batches of positions in the store; see `shuffled`.
         augment: Function of an image and a seed that returns an image of the same
             shape; None for none.
-        seed: Of the augmentation.
+        seed: Seed of the augmentation.
     """
     random = np.random.default_rng(seed)
 

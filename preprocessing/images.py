@@ -42,7 +42,7 @@ def read_image(path: PathLike, bit_depth: int | None = None) -> np.ndarray:
     with alpha become RGB (alpha is dropped). Of several frames the first is read.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         bit_depth: How many bits the camera gave of an image whose file has more than
             8; the upper 8 of them are kept, and values of a few hot pixels above are
             clipped. Other images need none.

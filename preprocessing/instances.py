@@ -250,7 +250,7 @@ def draw_instances(instances: Iterable[Instance], size: tuple[int, int]) -> np.n
     Boxes without polygons are not drawn: what in them is defective is not known.
 
     Args:
-        instances: Of the image.
+        instances: Instances of the image.
         size: `(height, width)` of the mask.
 
     Returns:

@@ -197,7 +197,7 @@ def find_unchanged(config: Mapping[str, Any]) -> Dataset | None:
     """The `Dataset` that a run was trained on as it was then; None where it is not.
 
     Args:
-        config: Of the run.
+        config: Configuration of the run.
     """
     try:
         dataset = read_dataset(config["dataset_folder"])

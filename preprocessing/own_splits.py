@@ -31,7 +31,7 @@ def is_split_with_classes(table: pd.DataFrame, normal_class: str | None) -> bool
     """Whether the source has its own splits, and defects in its train.
 
     Args:
-        table: Of `place_files`.
+        table: Table from `place_files`.
         normal_class: The class of good parts.
     """
     if not {"train", "test"} <= set(table["official_split"]):
@@ -49,10 +49,10 @@ def keep_own_splits(
     """Fills the columns split and group; without a `val`, a part of train validates.
 
     Args:
-        table: Of `place_files`, changed in place.
-        fingerprints: Of each row.
-        shares: Of train, validate and test.
-        seed: Of the dealing.
+        table: Table from `place_files`, changed in place.
+        fingerprints: Fingerprints of each row.
+        shares: Shares of train, validate and test.
+        seed: Seed of the random assignment.
         normal_class: The class of good parts, which train and validate need.
     """
     splits = _tops(table)

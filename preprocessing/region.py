@@ -205,13 +205,13 @@ def _drawn_on(mask_size, path, *, box, frame_size):
     fits = exact[:1] or alike
     if len(fits) != 1:
         expected = " or ".join(
-            f"{width}x{height}, the size of the {name}"
+            f"{width}x{height} (size of the {name})"
             for name, (height, width) in sizes.items()
         )
         raise InputError(
             f"The mask {path} is {mask_size[1]}x{mask_size[0]} pixels and "
-            f"{'could be of either' if fits else 'has another shape'}. "
-            f"Draw it at {expected}."
+            f"{'could be for either' if fits else 'has another aspect ratio'}. Draw "
+            f"it at {expected}."
         )
     return fits[0]
 

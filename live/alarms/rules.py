@@ -75,7 +75,7 @@ def mean_run_length(
 
     Args:
         after_step, after_other: Next state of each; only the first leads to the end.
-        share: Of frames that are steps, each whatever its neighbours are.
+        share: Fraction of the frames that are steps, independent of each other.
 
     Reference: Brook and Evans, An approach to the probability distribution of CUSUM
         run length, Biometrika 1972. The chain is cut where it returns to the start:

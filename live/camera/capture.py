@@ -56,7 +56,7 @@ class Frame(NamedTuple):
         captured_at: `time.monotonic()` when it had been received whole, or would
             have been if it had not waited to be read.
         media_time: Seconds in the file or stream, or None.
-        name: Of the image file, or None.
+        name: Name of the image file, or None.
     """
 
     image: np.ndarray

@@ -50,10 +50,10 @@ class HotFolder:
     """Finds the images of a folder as they arrive.
 
     Args:
-        path: Of a folder that exists; its subfolders are not looked into.
+        path: Path of a folder that exists; its subfolders are not looked into.
         known: When files of earlier runs were judged, in ns since 1970, by name: they
             are left out unless they were changed later.
-        bit_depth: Of files of more than 8 bits, see `read_image`.
+        bit_depth: Bit depth of files of more than 8 bits, see `read_image`.
 
     Attributes:
         left_out: How many files are no images, by suffix.

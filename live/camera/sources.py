@@ -51,7 +51,7 @@ def open_source(
         read_timeout: Seconds after which a read that blocks is given up.
         follow: Whether images that arrive in the folder later are read too, for ever.
         judged: When files of a folder were judged before, for `HotFolder`.
-        bit_depth: Of image files of more than 8 bits, see `read_image`.
+        bit_depth: Bit depth of image files of more than 8 bits, see `read_image`.
 
     Raises:
         InputError: If there is no such file, it holds no video, the folder no image,

@@ -46,7 +46,7 @@ class EventLog:
         bundle_sha256: Written into every line: what decided.
         carry: Returns the fields of "continued", besides `file` and `head`.
         see: Called with the bytes of every line that is there at the start.
-        most_bytes: Of a file, its first line aside.
+        most_bytes: Maximum size of a file in bytes, not counting its first line.
         most_waiting: Lines kept in memory; events beyond are lost, and counted in
             `problem` and in a line of kind "lost".
 

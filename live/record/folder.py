@@ -103,7 +103,7 @@ class Folder:
         """Writes that the stop command has ended, or why it was given up.
 
         Args:
-            event_id: Of the alarm that it was run for.
+            event_id: ID of the alarm that it was run for.
             problem: Text, or None where the line was stopped.
         """
         at = datetime.now(UTC).isoformat(timespec="milliseconds")

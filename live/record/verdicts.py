@@ -64,8 +64,8 @@ class Verdicts:
         """Writes the line of a frame.
 
         Args:
-            name: Of the image file, or of the source.
-            number: Of the frame, or None.
+            name: Name of the image file, or of the source.
+            number: Number of the frame, or None.
             decision: Also "refused" or "unreadable".
             why: The reason.
             score: Defect score, or None.

@@ -42,7 +42,7 @@ class Annotation(NamedTuple):
     Attributes:
         image: Name of the image file, as the annotation gives it.
         size: `(height, width)` the image had when it was annotated, or None.
-        instances: Of the image.
+        instances: Instances of the image.
         problems: One text per shape or flag that cannot be used: the image may have
             a defect that is not among the instances.
         remarks: What else is to be said.

@@ -39,8 +39,8 @@ class CheckedImage(NamedTuple):
         mask_sha256: Of the mask files; empty without any.
         size: `(height, width)`, pixels.
         fingerprint: What near-duplicates are found by.
-        bit_depth: Of the camera, where the file has more than 8 bits: the data set
-            gets the upper 8 as a PNG. None where it gets the file as it is.
+        bit_depth: Bit depth of the camera, where the file has more than 8 bits: the
+            data set gets the upper 8 as a PNG. None where it gets the file as it is.
         pixels_sha256: Of the pixels, whatever the format of the file.
         remarks: What is to be said of it, though it is used.
     """
@@ -102,7 +102,7 @@ def check_images(
 
     Args:
         found: All images of the source.
-        bit_depth: Of the camera, see `find_bit_depth`.
+        bit_depth: Bit depth of the camera, see `find_bit_depth`.
 
     Returns:
         What can be used, and what cannot with remarks on what can.

@@ -35,7 +35,7 @@ def check_good_alone(
     Args:
         source: The folder of images.
         layout: One of LAYOUTS.
-        table: Of `place_files`.
+        table: Table from `place_files`.
         rejected: Every `Rejected`.
         normal_class: The class of good parts as it was given, or None.
     """

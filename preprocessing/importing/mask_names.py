@@ -90,7 +90,7 @@ def image_key(
     Args:
         key: Of the mask, which may have an ending, or lie in a folder of the image's
             stem.
-        keys: Of all images.
+        keys: Keys of all images.
         spelled: `spellings(keys)`, for what is written in another case.
     """
     *folders, stem = key

@@ -18,7 +18,7 @@ def read_masks(
     """The union of masks.
 
     Args:
-        paths: Of the masks of one image, which have one size.
+        paths: Paths of the masks of one image, which have one size.
         ignore: The value that does not count, or None.
 
     Returns:
@@ -47,7 +47,7 @@ def has_ignored(kinds: Iterable[str | None]) -> bool:
     what all others say it is, the defect.
 
     Args:
-        kinds: Of the masks, see `mask_kind`.
+        kinds: Kinds of the masks, see `mask_kind`.
     """
     kinds = list(kinds)
     indexed = kinds.count("indexed") + kinds.count("mixed")

@@ -50,7 +50,7 @@ def match(
     """Gives every claim its image.
 
     Args:
-        claims: Of all files.
+        claims: Claims of all files.
         images: Names of the images, relative to the source folder.
         by_own_name: Whether a file speaks of the image of its own stem.
     """

@@ -14,8 +14,8 @@ def turn_instances(
     """Turns instances from the raw pixels to the image as it is shown.
 
     Args:
-        instances: Of one image, in raw pixels.
-        orientation: Of EXIF, one of SIDEWAYS.
+        instances: Instances of one image, in raw pixels.
+        orientation: Orientation of EXIF, one of SIDEWAYS.
         size: `(height, width)` of the image as it is shown.
     """
     width, height = size  # of the raw pixels

@@ -22,7 +22,7 @@ def unread_keys(content: Mapping[str, object], known: Container[str]) -> list[st
     is neither empty nor the name of a good part.
 
     Args:
-        content: Of a file or a part of it.
+        content: Content of a file or a part of it.
         known: Keys that are read, or harmless.
     """
     return [

@@ -15,7 +15,7 @@ def suggest_pattern(
     """A pattern by which names group images that the split puts apart.
 
     Args:
-        sample_ids, splits: Of each image.
+        sample_ids, splits: sample_id and split of each image.
 
     Returns:
         The pattern, how many stems it finds and how many of them lie in several

@@ -33,7 +33,7 @@ def neighbour_guess(
     named far better.
 
     Args:
-        fingerprints: Of each row.
+        fingerprints: Fingerprints of each row.
         table: Columns label, group, split, stem and order.
 
     Returns:

@@ -77,7 +77,7 @@ def _about_grounds(info):
     grounds = info.get("grounds")
     if grounds:
         found = [
-            f"{words} {grounds[name]} images"
+            f"{words} ({grounds[name]} images)"
             for name, words in GROUNDS.items()
             if grounds.get(name)
         ]

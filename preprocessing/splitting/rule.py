@@ -28,8 +28,8 @@ class SplitRule(NamedTuple):
     """How images are grouped and split; `check_rule` says what fits together.
 
     Attributes:
-        shares: Of train, validate and test; they sum to 1.
-        seed: Of the dealing.
+        shares: Shares of train, validate and test; they sum to 1.
+        seed: Seed of the random assignment.
         grouping: What must stay together, one of GROUPINGS.
         pattern: For grouping "pattern", a regular expression.
         block: For "blocks" and "chronological", frames in a group; also the gap.
@@ -77,7 +77,7 @@ def split_table(
 
     Args:
         table: Changed in place.
-        fingerprints: Of each row.
+        fingerprints: Fingerprints of each row.
         rule: One that was checked.
         normal_class: The class of good parts.
 

@@ -29,8 +29,8 @@ def same_part_groups(
     """Numbers the images that must stay together, and says why they do.
 
     Args:
-        fingerprints: Of each image.
-        labels, names: Of each image; the names of the files.
+        fingerprints: Fingerprints of each image.
+        labels, names: Label and file name of each image.
 
     Returns:
         Integer array `(images,)`, and `{"near_copies", "lines", "numbers"}`: how many

@@ -77,9 +77,9 @@ def split_groups(
     The largest groups go first, each to the split that lacks its classes most.
 
     Args:
-        labels, groups: Of each image, `(images,)`.
-        shares: Of train, validate and test; they sum to 1.
-        seed: Of the order among groups of equal size.
+        labels, groups: Labels and groups of each image, `(images,)`.
+        shares: Shares of train, validate and test; they sum to 1.
+        seed: Seed of the order among groups of equal size.
 
     Returns:
         Split names, one per image.
@@ -112,7 +112,7 @@ def split_in_time(
     Args:
         labels: Class of each image.
         order: Rank of each image within its class.
-        shares: Of train, validate and test.
+        shares: Shares of train, validate and test.
         gap: Frames left out before validate and before test.
 
     Returns:
@@ -146,9 +146,9 @@ def grouped_folds(
     few folds. The order of the images does not matter.
 
     Args:
-        labels, groups: Of each image, `(images,)`.
+        labels, groups: Labels and groups of each image, `(images,)`.
         num_folds: At most; 2 or more.
-        seed: Of the order among groups of equal size.
+        seed: Seed of the order among groups of equal size.
 
     Returns:
         The fold of each image, `(images,)` from 0; -1 for images that no fold can
@@ -175,10 +175,10 @@ def hold_out(
     """Holds out whole groups of train for early stopping and checkpoint choice.
 
     Args:
-        labels, groups: Of each train image, `(images,)`.
+        labels, groups: Labels and groups of each train image, `(images,)`.
         share: Of the groups of every class, at least one of them; never all, and of
             a class with one group none.
-        seed: Of the choice.
+        seed: Seed of the choice.
 
     Returns:
         Bool array, True for the held-out images.
@@ -229,8 +229,8 @@ def _deal(counts, order, shares):
 
     Args:
         counts: Images per group and class, `(groups, classes)`.
-        order: Of dealing; groups that are not in it stay at 0.
-        shares: Of each part; they sum to 1.
+        order: Order in which groups are assigned; groups that are not in it stay at 0.
+        shares: Shares of each part; they sum to 1.
 
     Returns:
         The part of each group, `(groups,)`.

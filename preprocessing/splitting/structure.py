@@ -45,7 +45,7 @@ def shared_structure(
     """How much of their lines two images share once laid over each other.
 
     Args:
-        maps: Of `structure`.
+        maps: Maps from `structure`.
         first, second: Positions of the pairs, `(pairs,)`.
 
     Returns:

@@ -40,7 +40,7 @@ def test_inner_folders_that_name_another_class_are_asked_about(tmp_path, folders
     for folder in folders:
         picture(tmp_path / folder / "1.jpg")
 
-    with pytest.raises(InputError, match="which is the class"):
+    with pytest.raises(InputError, match="which of them is the class"):
         read_source(tmp_path)
     assert read_source(tmp_path, layout="class_folders").images
 
@@ -56,7 +56,7 @@ def test_good_parts_alone_have_no_folder_of_defects(tmp_path):
     picture(tmp_path / "a/1.jpg")
     picture(tmp_path / "NOK/1.jpg")
 
-    with pytest.raises(InputError, match="'NOK' says otherwise"):
+    with pytest.raises(InputError, match="but has the folder 'NOK'"):
         read_source(tmp_path, layout="good_parts")
 
 

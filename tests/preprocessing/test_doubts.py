@@ -48,8 +48,12 @@ def test_a_true_flag_is_a_label(parts):
     ("shapes", "flags", "reason"),
     [
         ([], {"hole": True, "dent": True}, "several true flags: dent, hole"),
-        ([shape("scratch")], {"hole": True}, "flag says 'hole', its shapes 'scratch'"),
-        ([shape("scratch")], {"good": True}, "flag says 'good', its shapes"),
+        (
+            [shape("scratch")],
+            {"hole": True},
+            "flag is 'hole', but its shapes are 'scratch'",
+        ),
+        ([shape("scratch")], {"good": True}, "flag is 'good', but its shapes"),
         ([], {"hole": "perhaps"}, "neither true nor false: 'perhaps'"),
         ([], ["hole"], "not a mapping from names to true or false"),
         ([], {"hole": [1]}, "neither true nor false"),
@@ -140,7 +144,7 @@ def test_an_image_with_coco_runs_of_another_size_is_left_out(parts, size, more):
     source = read_source(parts)
 
     assert labels(source) == {"2.png": "hole", "3.png": "good"}
-    assert "annotated at 32 x 32" in reasons(source)["1.png"]
+    assert "annotation is for 32 x 32" in reasons(source)["1.png"]
 
 
 @pytest.mark.parametrize("box", [[1, 1, 0, 5], [1, 1, -4, 5], [1, 1], None, ["a"] * 4])
@@ -161,7 +165,7 @@ def test_a_normal_shape_beside_one_that_cannot_be_read_is_not_good(parts):
     source = read_source(parts)
 
     assert labels(source) == {"2.png": "hole", "3.png": "good"}
-    assert "a linestrip has no area" in reasons(source)["1.png"]
+    assert "type linestrip has no area" in reasons(source)["1.png"]
 
 
 def test_masks_and_turned_boxes_of_labelme(parts):
@@ -254,7 +258,7 @@ def test_a_key_that_is_there_twice(parts):
     source = read_source(parts)
 
     assert labels(source) == {"2.png": "hole", "3.png": "good"}
-    assert "'shapes' is there twice" in reasons(source)["1.json"]
+    assert "'shapes' occurs twice" in reasons(source)["1.json"]
 
 
 @pytest.mark.parametrize(
@@ -312,7 +316,7 @@ def test_coco_image_id_of_two_images(parts):
 
     assert labels(source) == {"3.png": "hole"}
     for name in ("1.png", "2.png"):
-        assert "image id 1 stands for 1.png and 2.png" in reasons(source)[name]
+        assert "image id 1 is used for 1.png and 2.png" in reasons(source)[name]
 
 
 def test_coco_category_id_of_two_names(parts):
@@ -323,7 +327,7 @@ def test_coco_category_id_of_two_names(parts):
     source = read_source(parts)
 
     assert labels(source) == {"2.png": "scratch", "3.png": "good"}
-    assert "category id 1 stands for hole and dent" in reasons(source)["1.png"]
+    assert "category id 1 is used for hole and dent" in reasons(source)["1.png"]
 
 
 @pytest.mark.parametrize("change", [str, float, lambda number: f" {number}"])
@@ -514,7 +518,7 @@ def test_annotations_of_two_kinds_are_asked_about(parts):
         read_source(parts)
     source = read_source(parts, layout="labelme")
     assert labels(source) == {"1.png": "hole", "3.png": "good"}
-    assert "all.json does" in reasons(source)["2.png"]
+    assert "all.json mentions it" in reasons(source)["2.png"]
 
 
 def test_folders_and_shapes_that_contradict(tmp_path):
@@ -527,8 +531,10 @@ def test_folders_and_shapes_that_contradict(tmp_path):
     source = read_source(tmp_path)
 
     assert labels(source) == {"good/2.png": "good", "hole/3.png": "hole"}
-    assert "folder of good parts, but 'hole'" in reasons(source)["good/1.png"]
-    assert "nothing is marked" in reasons(source)["hole/4.png"]
+    assert ("folder of good parts, but has the annotation 'hole'") in reasons(source)[
+        "good/1.png"
+    ]
+    assert "no annotated defect" in reasons(source)["hole/4.png"]
 
 
 # Other sources

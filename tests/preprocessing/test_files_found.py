@@ -67,7 +67,7 @@ def test_other_files_are_counted_by_suffix(tmp_path):
         "*.json": "1 file not used",
         "*.txt": "1 file not used",
     }
-    assert "files that are not used: 5 (.heic 2, " in describe(dataset)
+    assert "files that were not used: 5 (.heic 2, " in describe(dataset)
     assert dataset.info["num_rejected"] == 0
 
 
@@ -81,7 +81,7 @@ def test_pipes_are_named_and_not_opened(tmp_path):
 
     assert [*labels(source)] == ["bad/1.jpg", "good/1.jpg"]
     assert reasons(source).keys() == {"good/2.jpg", "good/1.json", "labels.csv"}
-    assert "is no regular file" in reasons(source)["good/2.jpg"]
+    assert "is not a regular file" in reasons(source)["good/2.jpg"]
 
 
 def test_a_broken_json_is_named_in_any_layout(tmp_path):
@@ -108,7 +108,7 @@ def test_broken_annotations_beside_class_folders_are_asked_about(tmp_path):
         ("labels.csv", "a,b\n1,2\n", "labels.csv"),
         ("labels.parquet", "PAR1", r"labels.parquet \(save it as CSV\)"),
         ("p1.txt", "0 0.5 0.5 0.1 0.1\n", "1 text files like those of YOLO in"),
-        ("via.json", '{"_via_img_metadata": {}}', "first via.json"),
+        ("via.json", '{"_via_img_metadata": {}}', "the first is via.json"),
         ("coco.json", '{"images": [', "coco.json, which cannot be read"),
     ],
 )
@@ -123,7 +123,7 @@ def test_an_unknown_layout_names_what_was_seen(tmp_path, name, content, said):
 def test_a_folder_without_images_says_what_is_there(tmp_path):
     (tmp_path / "parts.zip").write_text("")
 
-    with pytest.raises(InputError, match="It has: .zip 1. Unpack archives first"):
+    with pytest.raises(InputError, match="It contains: .zip 1. Unpack archives first"):
         read_source(tmp_path)
 
 

@@ -174,7 +174,9 @@ def test_cut_off_video_is_refused_whole(tmp_path, suffix):
     images = [moving(number) for number in range(90)]
     path = write_video(tmp_path / f"line{suffix}", images)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(InputError, match="line.*(cannot be read|was cut off).*ffmpeg"):
+    with pytest.raises(
+        InputError, match="line.*(cannot be read|was truncated).*ffmpeg"
+    ):
         extract_frames(path, tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
 
@@ -250,5 +252,5 @@ def test_finding_videos(tmp_path):
     found = find_videos([tmp_path])
     assert [path.name for path in found] == ["a.GIF", "b.mp4"]
     (tmp_path / "a.mkv").touch()
-    with pytest.raises(InputError, match="a.GIF and .*a.mkv .* one by one"):
+    with pytest.raises(InputError, match="a.GIF and .*a.mkv .* one at a time"):
         find_videos([tmp_path])

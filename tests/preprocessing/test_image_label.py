@@ -100,7 +100,7 @@ def test_boxes_of_raw_pixels_are_turned_as_exif_says(tmp_path, orientation):
     bright = read_image(tmp_path / "1.png")[:, :, 0] > 200
     assert (width, height) == (10, 20) and bright.sum() == 200
     assert bright[y : y + height, x : x + width].all()
-    assert "of the raw pixels" in reasons(source)["1.png"]
+    assert "refer to the stored pixels" in reasons(source)["1.png"]
 
 
 def test_polygons_are_turned_too():

@@ -306,7 +306,7 @@ def test_flat_image_with_a_broken_mask_is_not_taken_for_good(tmp_path):
         (tmp_path / "2.png").write_bytes(broken)
         source = read_source(tmp_path)
         assert labels(source) == {"1.jpg": "defect"}
-        assert "unknown" in reasons(source)["2.jpg"]
+        assert "not known whether it is good" in reasons(source)["2.jpg"]
 
 
 def test_pairs_in_train_and_test_are_not_classes(tmp_path):
@@ -390,9 +390,11 @@ def test_labelme_shape_without_area_is_left_out_and_named(tmp_path):
 
     # An image of which no shape can be used is not good, it is unknown.
     assert labels(source) == {"1.png": "dent"}
-    assert "shape 1 is left out: a linestrip" in reasons(source)["1.png"]
+    assert ("shape 1 was left out: a shape of the type linestrip") in reasons(source)[
+        "1.png"
+    ]
     assert any(
-        "shape 2 is left out: the polygon of 'dent' has" in text for text in found
+        "shape 2 was left out: the polygon of 'dent' has" in text for text in found
     )
     assert any("its label is unknown" in text for text in found)
 
@@ -466,7 +468,7 @@ def test_labelme_boxes_are_clipped_to_the_image(tmp_path):
     source = read_source(tmp_path)
 
     assert [item["bbox"] for item in source.images[0].instances] == [[0, 50, 20, 14]]
-    assert reasons(source) == {"1.png": "'dent' lies outside of the image"}
+    assert reasons(source) == {"1.png": "'dent' is outside the image"}
 
 
 def test_labelme_in_class_folders_makes_no_defect_good(tmp_path):
@@ -569,9 +571,11 @@ def test_coco_unusable_annotations_are_named(tmp_path):
 
     assert labels(source) == {"1.png": "crack"}
     assert "category_id 7 is not one of the categories" in texts
-    assert "2.png annotation 1 is left out: its runs do not fill 64 x 64" in texts
-    assert "3.png annotation 1 is left out: 'crack' has no area" in texts
-    assert "4.png annotation 1 is left out: it lacks 'bbox'" in texts
+    assert (
+        "2.png annotation 1 was left out: its run lengths do not add up to 64 x 64"
+    ) in texts
+    assert "3.png annotation 1 was left out: 'crack' has no area" in texts
+    assert "4.png annotation 1 was left out: it lacks 'bbox'" in texts
     assert "all.json refers to the image 'with id 9'" in texts
 
 

@@ -96,7 +96,7 @@ def test_another_aspect_ratio_is_refused():
         InputError, match="48x64 pixels, but the region was drawn for 64x48"
     ):
         cut(FRAME.transpose(1, 0, 2), region)
-    with pytest.raises(InputError, match="another shape"):
+    with pytest.raises(InputError, match="aspect ratios differ"):
         make_region(parse_roi("0,0,9,9@16x9"), None, SIZE)
 
 
@@ -125,10 +125,12 @@ def test_masks_that_cannot_be_used(tmp_path):
     with pytest.raises(InputError, match="no mask file"):
         make_region(None, path, SIZE)
     write_image(path, half_mask((30, 30)))
-    with pytest.raises(InputError, match="has another shape. Draw it at 64x48"):
+    with pytest.raises(InputError, match="has another aspect ratio. Draw it at 64x48"):
         make_region(None, path, SIZE)
     write_image(path, half_mask((96, 128)))  # the box has the frame's aspect ratio
-    with pytest.raises(InputError, match="could be of either. .* or 32x24 of the box"):
+    with pytest.raises(
+        InputError, match="could be for either. .* or 32x24 .size of the box"
+    ):
         make_region(roi, path, SIZE)
     write_image(path, half_mask(SIZE))
     with pytest.raises(InputError, match="black in the whole"):
