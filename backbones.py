@@ -1,4 +1,4 @@
-"""The pretrained networks that features come from; building one imports Keras."""
+"""Pretrained backbone networks; building one imports Keras."""
 
 from __future__ import annotations
 
@@ -27,21 +27,20 @@ class Backbone(NamedTuple):
 
     Attributes:
         constructor: Name in `keras.applications`.
-        image_size: `(height, width)` of about as many pixels as it works at by default,
-            with the parts' own aspect ratio; 224 x 224 or what the parts have, where
-            they have less.
-        smallest_side: Pixels that its strides need.
-        channels: "RGB" or "BGR", the order it wants.
-        scale, offset: `image * scale + offset` is what it wants of values 0 to 255;
-            the offset may be one per channel, in the wanted order.
+        image_size: `(height, width)` that the network uses by default.
+        smallest_side: Smallest side in pixels that its strides allow.
+        channels: "RGB" or "BGR", the channel order that it expects.
+        scale, offset: The input of the network is `image * scale + offset` for values 0
+            to 255; the offset may have one value per channel, in the order of
+            `channels`.
         blocks: Name of the last layer of each block, from the image to the features;
-            what leaves a block goes through that layer alone.
+            this layer is the only output of the block.
         unfreeze: Default schedule of fine-tuning: from which epoch on, counted from
             0, how many of the last blocks are trained.
-        weights_url: Of the ImageNet weights without top, with `{alpha}` in it where
-            the network has widths.
-        weights_md5: Of that file, None where Keras publishes none.
-        alphas: Widths there are weights for, () where the width is fixed.
+        weights_url: URL of the ImageNet weights without top, with `{alpha}` in it if
+            the network has several widths.
+        weights_md5: MD5 of that file; None if Keras publishes none.
+        alphas: Widths for which weights exist; () if the width is fixed.
         options: Further arguments of the constructor.
     """
 
@@ -155,7 +154,9 @@ def weights_file(name: str, alpha: float | None = None) -> Path:
 
 
 def imagenet_available(name: str, alpha: float | None = None) -> bool:
-    """Whether the ImageNet weights are cached or can be had, known within 10 s."""
+    """Whether the ImageNet weights are cached or can be downloaded; answers within 10
+    s.
+    """
     if weights_file(name, alpha).is_file():
         return True
     answers = []
@@ -177,7 +178,7 @@ def imagenet_available(name: str, alpha: float | None = None) -> bool:
 def find_weights(
     name: str, weights: PathLike = "imagenet", alpha: float | None = None
 ) -> Path | None:
-    """The file of the weights, downloaded if it is not here; None for "none".
+    """Returns the weights file, downloaded if it is not cached; None for "none".
 
     Args:
         name: A key of BACKBONES.
@@ -185,7 +186,7 @@ def find_weights(
         alpha: Width of the network, where it has widths; 1.0 if None.
 
     Raises:
-        InputError: If they cannot be had, or the file is not the published one.
+        InputError: If they cannot be downloaded, or the file is not the published one.
     """
     if weights == "none":
         return None
@@ -222,7 +223,7 @@ def build_backbone(
         alpha: Width of the network, where it has widths; 1.0 if None.
 
     Raises:
-        InputError: If the weights cannot be had or do not fit.
+        InputError: If the weights cannot be downloaded or do not fit.
     """
     import keras
 

@@ -68,10 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def choose_alpha(model: str, alpha: float | None) -> float | None:
-    """The width of a network that has widths, 1.0 if not asked for; else None.
+    """The width multiplier of a network that has one, 1.0 by default; else None.
 
     Raises:
-        InputError: If there is no such width.
+        InputError: If the network has no weights of this width.
     """
     alphas = BACKBONES[model].alphas if model in BACKBONES else ()
     if alpha is None:
@@ -83,10 +83,10 @@ def choose_alpha(model: str, alpha: float | None) -> float | None:
 
 
 def parse_schedule(text: str) -> dict[int, int]:
-    """Reads "0:2,10:4" as {0: 2, 10: 4}: from which epoch on how many last blocks.
+    """Parses "0:2,10:4" as {0: 2, 10: 4}: from which epoch on how many last blocks.
 
     Raises:
-        InputError: If it is no such list, or epochs or blocks go back.
+        InputError: If the text is not such a list, or epochs or blocks decrease.
     """
     try:
         pairs = (map(int, part.split(":")) for part in text.split(","))

@@ -1,4 +1,4 @@
-"""A trained network as a `Predictor`, with the evidence for its classes."""
+"""A trained network as a `Predictor`, with Grad-CAM explanations."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from preprocessing.images import resize_batch
 
 
 def read_classifier(path: PathLike) -> keras.Model:
-    """The network of a file.
+    """Loads the network from a file.
 
     Raises:
         InputError: If it cannot be loaded.

@@ -1,4 +1,4 @@
-"""How a classifier is trained: a head on frozen features, then the last blocks too."""
+"""How a classifier is trained: the head on frozen features, then the last blocks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pandas as pd
 from backbones import BACKBONES
 from classification.head import train_head
 from classification.model import (
+    adjust_bias_to_priors,
     build_features,
     build_head,
     join,
-    lean_to_shares,
     unfreeze_blocks,
 )
 from classification.training import FALL
@@ -31,13 +31,13 @@ STEPS_FINE_TUNING, STEPS_FROM_SCRATCH = 400, 900
 def train_classifier(
     model: str, dataset: Dataset, arguments: dict[str, Any], *, seed: int, run: OpenRun
 ) -> tuple[keras.Model, pd.DataFrame]:
-    """Trains in an open run, whose notes say what came of it.
+    """Trains in an open run and adds notes on the outcome to it.
 
     Args:
         model: "small_cnn" or a key of BACKBONES.
-        dataset: To learn from.
-        arguments: What `train` makes of its flags.
-        seed: The one seed.
+        dataset: Data set for the training.
+        arguments: The arguments of `train`, resolved.
+        seed: Seed of all random choices.
         run: The open run.
 
     Returns:
@@ -46,13 +46,13 @@ def train_classifier(
     make_reproducible(seed)
     features, head, history = _train(model, dataset, arguments, seed, run)
     if arguments["loss"] == "weighted":
-        lean_to_shares(head, _shares(dataset))
+        adjust_bias_to_priors(head, _shares(dataset))
     # joined anew: without the optimizer that it was compiled with
     return join(features, head), history
 
 
 def make_reproducible(seed: int) -> None:
-    """Same seed, same weights: seeds all generators and picks repeatable kernels."""
+    """Seeds all random generators and selects deterministic kernels."""
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow
