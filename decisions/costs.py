@@ -66,7 +66,7 @@ def read_costs(path: str | os.PathLike[str], table: pd.DataFrame) -> pd.DataFram
     if is_wrong.any(axis=None):
         name = is_wrong.any(axis=1).idxmax()
         raise InputError(
-            f"{path} needs numbers of 0 or more in the row {name!r}, column(s) "
+            f"{path} needs numbers of 0 or more in the row of {name!r}, column(s) "
             f"{', '.join(is_wrong.columns[is_wrong.loc[name]])}."
         )
     if SHARE not in costs:

@@ -10,7 +10,7 @@ ROW = "a,good,test,g1,0.1,good,0.9\n"
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xaa\xbb\xff", "is no table"),
+        (b"\xaa\xbb\xff", "is not a table"),
         ((HEAD + ROW + ROW[:12]).encode(), "is truncated in its last line"),
         (
             (HEAD + ROW.replace("0.9", "abc")).encode(),
@@ -21,7 +21,7 @@ ROW = "a,good,test,g1,0.1,good,0.9\n"
             "has text in the column defect_score",
         ),
         (b"sample_id,label\na,good\n", "lacks the column"),
-        (b"", "is no table"),
+        (b"", "is not a table"),
     ],
 )
 def test_a_damaged_table_is_one_line(tmp_path, content, message):

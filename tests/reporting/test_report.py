@@ -33,13 +33,13 @@ def test_says_how_good_how_sure_and_what_was_missed(dataset, make_run, tmp_path)
     run = make_run(dataset, "bovw", wrong=images("scratch", TEST[:4]))
     text = text_of(write_report([run], tmp_path))
     # 16 of 16 good and 12 of 16 scratched ones: a mean of 87.5 of 100 per class
-    assert "bovw names the class of 87.5 of 100 images of parts right" in text
+    assert "bovw classifies 87.5 of 100 images of parts correctly" in text
     # F1 of good 32 / (16 + 20), of scratch 24 / (16 + 12): mean 87.3 %
     assert "averaged over 2 classes, on 32 test images in 16 groups" in text
     assert "[balanced accuracy 87.5 % (" in text and "macro-F1 87.3 % (" in text
     assert "it misses 25.0 % (" in text
     assert "4 of 32 test images" in text
-    assert "rests on 8 groups of good parts" in text
+    assert "is based on 8 groups of good parts" in text
     assert run.config["manifest_sha256"] in text
 
 
@@ -56,7 +56,7 @@ def test_names_and_notes_of_users_are_text_not_markup(make_dataset, make_run, tm
     data = make_dataset(name="a&b", classes=("good", "$x_1$ <b>"), source=evil)
     run = make_run(data, "bovw", wrong=images("$x_1$ <b>", TEST[:2]), notes=[evil])
     page = write_report([run], tmp_path).read_text()
-    assert "<b>" not in page.replace("<b>good</b>", "").replace("predicted: <b>", "")
+    assert "<b>" not in page.replace("<b>good</b>", "").replace("prediction: <b>", "")
     assert "<img src=x" not in page
     assert "a&amp;b" in page and "&lt;img src=x onerror=alert(1)&gt;" in page
 
@@ -102,7 +102,7 @@ def test_missing_weights_are_said_beside_the_headline(dataset, make_run, tmp_pat
 def test_the_report_says_that_intervals_are_widened(dataset, make_run, tmp_path):
     runs = [make_run(dataset, name) for name in "abc"]
     # 100 - 5 / 2
-    assert "each is one of 97.5 %" in text_of(write_report(runs, tmp_path))
+    assert "each is an interval of 97.5 %" in text_of(write_report(runs, tmp_path))
 
 
 def test_without_the_data_set_the_report_says_so(make_dataset, make_run, tmp_path):
@@ -130,7 +130,7 @@ def test_the_same_parts_split_in_two_ways(make_dataset, make_run, tmp_path):
         make_run(two, "bovw", wrong=images("scratch", TEST[:4])),
     ]
     text = text_of(write_report(runs, tmp_path))
-    assert "The same parts, split in other ways" in text
+    assert "The same parts, split in different ways" in text
     assert "12.7 points" in text  # 100 - 87.3
     assert "Caution: 30.0 % of the validate and test images" in text
 
@@ -149,7 +149,7 @@ def test_of_several_runs_of_a_model_the_best_on_validate_is_compared(
     ]
     for given in (runs, runs[::-1]):
         text = text_of(write_report(given, tmp_path))
-        table = text.split("The same parts, split in other ways")[1]
+        table = text.split("The same parts, split in different ways")[1]
         # of 4 mistakes 87.3 %; of 8 the mean of 32 / (16 + 24) and 16 / (8 + 16)
         row, gap, _ = table.partition("14.0 points")
         assert gap and "87.3 % (" in row and "73.3 % (" in row
@@ -171,7 +171,7 @@ def test_detectors_only(dataset, make_run, tmp_path):
     assert "[AUROC 93.8 % (" in text and "Ranked by AUROC on validate" in text
     assert "by the most probable one" not in text
     assert "What is taken for what" not in text
-    assert "answer accepted" in text
+    assert "prediction: accepted" in text
 
 
 def test_twelve_runs_fifteen_classes_stay_small(make_dataset, make_run, tmp_path):
@@ -195,7 +195,7 @@ def test_what_cannot_be_concluded(make_dataset, make_run):
     # 3 good parts on validate: 1 / 3
     assert "below about 33.3 %" in text
     assert "trained with one seed" in text
-    assert "Note of a: ImageNet weights were not available." in text
+    assert "Note on a: ImageNet weights were not available." in text
 
 
 def test_the_worst_mistake_comes_first(dataset, make_run):
@@ -308,7 +308,7 @@ def test_the_report_says_what_ranks_and_what_ensembles_cost(
     )
     text = text_of(page)
     assert "Ranked by: macro-F1 on validate" in text
-    assert "1 min 0 s with its 2 members" in text
+    assert "1 min 0 s including its 2 members" in text
     assert "words=7" in text and "epochs" not in text
     assert "so a part shown here" not in text  # the leader has no mistake
 
