@@ -4,12 +4,12 @@
     goodparts augment dataset/screw --balance
     goodparts augment dataset/bottles --rotation 3 --flips none --brightness 0.8 1.2
 
-The last one suits a fixed camera and parts that always lie the same way.
+The last example is for a fixed camera and parts that always have the same pose.
 
 Copies are flipped, rotated, and made brighter or darker; masks and instances move with
 them. Only train gets copies, of every class alike, so that traces of augmentation do
-not reveal the label. Another recipe replaces the copies of the one before. A command
-that was stopped continues where it was.
+not reveal the label. Running the command with other options replaces the copies. A
+command that was interrupted continues where it stopped.
 """
 
 from argparse import ArgumentParser, Namespace

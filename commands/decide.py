@@ -6,7 +6,7 @@
     goodparts decide RUN --inspect-share 0.1
 
 Takes seconds. The thresholds are chosen on validate and kept in the run folder as
-decision.json; predict and export then use them. A promise that the number of parts
+decision.json; predict and export then use them. A guarantee that the number of parts
 cannot support is refused.
 """
 

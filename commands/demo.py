@@ -1,9 +1,10 @@
-"""Goes from a folder of images to a report, as a chain of the usual commands.
+"""Runs the usual commands one after another, from a folder of images to a report.
 
     goodparts demo                  on the embedded data set
     goodparts demo --data FOLDER    on your own images
 
-Splits, writes boxes, augments, trains the models, combines and compares them.
+Splits the images, writes boxes, makes augmented copies, trains the models, combines and
+compares them.
 """
 
 import shlex
@@ -42,7 +43,7 @@ def main_job(
         groupings: Ways to split, see GROUPINGS; each gives a data set of its own.
         out, runs: Folders of data sets and of runs.
         options: Further arguments of `folders`.
-        seed: The one seed.
+        seed: Seed of all random choices.
 
     Returns:
         Path of report.html.
@@ -106,7 +107,8 @@ def run_step(command: str, *arguments: Any) -> None:
     """Shows a command and runs it as a user would.
 
     Raises:
-        SystemExit: With the command's status if it fails; it has said why.
+        SystemExit: With the command's status if it fails; the command has printed the
+            reason.
     """
     words = [command, *map(str, arguments)]
     print(f"\n$ {command_line(shlex.join(words))}", flush=True)
@@ -118,7 +120,7 @@ def run_step(command: str, *arguments: Any) -> None:
 
 
 def new_folder(runs: str | Path, command: str, *arguments: Any) -> Path:
-    """The run or report folder that a command has added to the folder of all runs."""
+    """Runs a command and returns the run or report folder that it added."""
     before = _finished(runs)
     run_step(command, *arguments)
     added = _finished(runs) - before

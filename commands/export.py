@@ -3,8 +3,8 @@
     goodparts export RUN -o bottle.goodparts [--precision int8] [--sign KEY.pem]
     goodparts export RUN -o network --format savedmodel      (or litert; one network)
 
-Every image of validate is decided by the bundle and by the run; where they differ,
-nothing is written.
+The decisions of the bundle and of the run are compared on all images of validate; if
+they differ, nothing is written.
 """
 
 from argparse import ArgumentParser, Namespace

@@ -4,9 +4,9 @@ r"""Turns recordings into images, so that a recording becomes a data set.
     goodparts frames recordings/ --out frames --roi 220,0,150,400@640x480
 
 Writes frames/line/line_000042.png and so on, without loss; the number is that of the
-frame in its video. Frames that hardly differ from the last one kept are left out. A
-video is written whole or not at all: run a stopped command again, and what is complete
-is not made again.
+frame in its video. Frames that hardly differ from the last frame that was kept are left
+out. The images of a video are written completely or not at all: after an interruption,
+run the command again; complete videos are not processed again.
 
 Sort the images into folders by class and run goodparts folders. Their names keep the
 order in time for --grouping chronological, and --grouping pattern

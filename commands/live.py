@@ -1,4 +1,4 @@
-"""Inspects a camera with a bundle: verdicts, alarms, and a page in the browser.
+"""Inspects a camera with a bundle: decisions, alarms, and a page in the browser.
 
     goodparts live bottle.goodparts --source rtsp://camera/stream --roi 262,109,75,204
     goodparts live bottle.goodparts --source recording.mp4       (or folder/, 0, http://)

@@ -2,8 +2,8 @@
 
     goodparts predict bottle.goodparts IMAGE_OR_FOLDER... [--csv out.csv]
 
-With a bundle neither Keras nor TensorFlow is loaded: the first verdict comes within a
-second.
+With a bundle, neither Keras nor TensorFlow is loaded, and the first result is printed
+within a second.
 """
 
 import csv

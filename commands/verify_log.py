@@ -3,11 +3,12 @@
     goodparts verify-log LOG [--head SHA256]
 
 LOG is the folder of a live inspection, or its log.jsonl: the chain is followed back
-over all files of the log, and the pictures and clips beside it are checked against it.
-What was changed, added, removed or moved is found. Two things are not, since no key is
-secret: a log cut off after a line, and one written anew from some line on. Both are
-found if the head, the sha256 of the last line, was noted elsewhere (on paper, in an
-e-mail, by the receiver of the webhook): give it as --head.
+over all files of the log, and the pictures and clips next to it are checked against it.
+Changed, added, removed or moved entries are found. Two kinds of tampering cannot be
+found, because there is no secret key: a log that was truncated after a line, and one
+that was rewritten from some line on. Both are found if the head, the sha256 of the last
+line, was noted in another place (on paper, in an e-mail, by the receiver of the
+webhook): give it with --head.
 """
 
 from argparse import ArgumentParser, Namespace

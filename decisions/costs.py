@@ -1,4 +1,4 @@
-"""What decisions cost, class by class.
+"""The costs of decisions, class by class.
 
 A table of costs is a CSV with a row per class:
 
@@ -6,8 +6,8 @@ A table of costs is a CSV with a row per class:
     good,0,4,1,0.98
     scratch,50,0,1,0.02
 
-`share` is how often the class comes in production; without that column it is as often
-as on `validate`.
+`share` is the relative frequency of the class in production; without that column it is
+the frequency in `validate`.
 """
 
 import difflib
@@ -38,7 +38,7 @@ def read_costs(path: str | os.PathLike[str], table: pd.DataFrame) -> pd.DataFram
         shares of all classes adding up to 1.
 
     Raises:
-        InputError: If the file lacks something or has what cannot be used.
+        InputError: If the file is incomplete or has invalid values.
     """
     if not Path(path).is_file():
         raise InputError(f"There is no file {path}. Check the path of --cost.")
@@ -106,7 +106,8 @@ def sample_costs(
         costs: Table of `read_costs`.
 
     Returns:
-        `(samples, 3)`, for accept, reject and inspect; a class weighs as its share.
+        `(samples, 3)`, for accept, reject and inspect; each class is weighted by its
+        share.
     """
     rows = costs.loc[labels]
     counts = pd.Series(labels).value_counts().loc[labels].to_numpy()
@@ -117,9 +118,9 @@ def sample_costs(
 def mean_cost(table: pd.DataFrame, costs: pd.DataFrame) -> dict[str, float | None]:
     """The mean cost of a part, with its 95 % interval by groups.
 
-    Each class has its share, and its groups are resampled on their own. An error that
-    none of n groups showed may yet come in 1 - 0.025 ** (1 / n) of them: where that
-    costs most, in one class, is never above the interval.
+    Each class is weighted by its share, and its groups are resampled separately. An
+    error that occurred in none of n groups may still have a rate of 1 - 0.025 ** (1 /
+    n): the interval always includes the cost of this in the class where it is highest.
 
     Args:
         table: Predictions of one split with a column `decision`.

@@ -1,6 +1,7 @@
-"""Accept, reject or inspect by hand: how a part is decided once the lines are known.
+"""Accept, reject or inspect by hand: how thresholds are applied to parts.
 
-`goodparts decide` draws the lines and keeps them as decision.json in the run folder.
+`goodparts decide` sets the thresholds and stores them as decision.json in the run
+folder.
 """
 
 from __future__ import annotations
@@ -26,14 +27,15 @@ CASES = (
 
 
 class Decision(NamedTuple):
-    """What decides a part.
+    """The thresholds by which parts are decided.
 
     Attributes:
         accept_below: A part with a lower defect score is accepted.
-        reject_from: A part with this defect score or a higher one is rejected. It is
-            at or above `accept_below`; what lies between goes to inspection.
-        least_probability: A part whose best class is less probable is unlike every
-            class and goes to inspection, whatever its score. None asks for nothing.
+        reject_from: A part with this defect score or a higher one is rejected. It is at
+            or above `accept_below`; parts with scores in between are inspected by hand.
+        least_probability: A part whose most probable class is less probable is unlike
+            every class and is inspected by hand, whatever its score. None turns this
+            check off.
     """
 
     accept_below: float
@@ -49,15 +51,15 @@ def decide_parts(
     """Decides parts.
 
     Args:
-        decision: The lines by which they are decided.
+        decision: The thresholds.
         defect_scores: `(batch,)`.
-        probabilities: `(batch, classes)`; needed for a least probability.
+        probabilities: `(batch, classes)`; needed if there is a `least_probability`.
 
     Returns:
         Two text arrays `(batch,)`: "accept", "reject" or "inspect", and the reason.
 
     Raises:
-        ValueError: If there is a least probability without probabilities.
+        ValueError: If there is a `least_probability`, but no probabilities.
     """
     scores = np.asarray(defect_scores, np.float64)
     is_unlike = np.zeros(scores.shape, bool)
@@ -73,11 +75,11 @@ def decide_parts(
 
 
 def read_decision(run: Run) -> Decision:
-    """The `Decision` of a run: that of `decide`, or else its threshold alone.
+    """The `Decision` of a run: that of `decide`, or else its threshold.
 
     Raises:
-        InputError: If decision.json is damaged or belongs to other predictions, or no
-            class is that of good parts.
+        InputError: If decision.json is damaged or belongs to other predictions, or
+            there is no class of good parts.
     """
     path = run.folder / "decision.json"
     if not path.is_file():
@@ -106,15 +108,15 @@ def read_decision(run: Run) -> Decision:
 
 
 def between(low: float, high: float) -> float:
-    """A line that parts scores of `low` and below from those of `high` and above.
+    """A threshold between scores of `low` and below and those of `high` and above.
 
-    Midway, so that no decision hangs on the last digit of a score; infinite where one
-    side has no end.
+    It is in the middle, so that no decision depends on the last digit of a score; it is
+    infinite if one side is unbounded.
     """
     middle = (low + high) / 2
     return float(middle if np.isinf(middle) else max(np.nextafter(low, high), middle))
 
 
 def json_number(value: float) -> float | str:
-    """A line as JSON knows it: infinities as text, which `float` reads."""
+    """A threshold for JSON: infinities become text that `float` reads."""
     return value if np.isfinite(value) else str(value)

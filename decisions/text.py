@@ -1,4 +1,4 @@
-"""Decisions in words: what is promised, how sure, and what test saw of it."""
+"""Decisions as text: guarantees, confidence, and the results on test."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from evaluation.run_folder import Run
 
 SPLITS = ("validate", "test")
-RATES = (0.001, 0.01, 0.05)  # what the table of promises is about
-FEW_GROUPS = 30  # with fewer, the 95 % bound is above 9 % whatever was seen
-PROMISES = {  # what was asked -> the parts, what is done to them, the figure of it
+RATES = (0.001, 0.01, 0.05)  # rates in the table of guarantees
+FEW_GROUPS = 30  # with fewer, the 95 % bound is above 9 % even without an error
+PROMISES = {  # option -> the parts, what happens to them, the key of the figure
     "max_miss": ("defective", "accepted", "missed"),
     "max_false_reject": ("good", "rejected", "false_rejected"),
 }
@@ -37,7 +37,7 @@ def decision_text(record: dict[str, Any], run: Run) -> str:
 
     Args:
         record: Content of decision.json.
-        run: The run it is of.
+        run: The run to which it belongs.
     """
     return "\n".join(
         [
@@ -56,7 +56,9 @@ def decision_text(record: dict[str, Any], run: Run) -> str:
 
 
 def carried_text(table: pd.DataFrame, normal_class: str) -> str:
-    """What `validate` can promise: the strongest rates, and the groups others need."""
+    """What `validate` can guarantee: the strongest rates, and the groups needed for
+    others.
+    """
     is_good = table["label"] == normal_class
     lines = []
     for flag, what, rows in (
@@ -116,7 +118,7 @@ def _promise_lines(record):
 
 
 def _bound_lines(record, run):
-    """What validate says of each class at these lines."""
+    """The results on validate for each class at these thresholds."""
     found = record["validate"]
     rows = {"all defective parts": found["defective"], **found["classes"]}
     if not any(record["asked"][name] is not None for name in PROMISES):

@@ -1,7 +1,7 @@
 """A bundle on disk: `<name>.goodparts/` with bundle.json and the files it names.
 
-Data only. What is read is read once, held against its sha256 and then used from
-memory, so that a bundle that is replaced meanwhile changes nothing.
+A bundle contains only data. Every file is read once, checked against its sha256 and
+then used from memory, so replacing a bundle does not affect one that is already loaded.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ORDER = (
 
 
 class Bundle(NamedTuple):
-    """What a bundle holds.
+    """The content of a bundle.
 
     Attributes:
         path: Its folder.
@@ -53,11 +53,11 @@ def seal(
     *,
     signing_key: Ed25519PrivateKey | None = None,
 ) -> str:
-    """Writes bundle.json: what is given, the sha256 of every file, and its own.
+    """Writes bundle.json: the given content, the sha256 of every file, and its own.
 
     Args:
-        folder: With all other files of the bundle in it.
-        about: What JSON knows.
+        folder: Folder that contains all other files of the bundle.
+        about: Content that can be written as JSON.
         signing_key: See `trust.read_signing_key`; bundle.sig is written with it.
 
     Returns:
@@ -79,16 +79,16 @@ def seal(
 
 
 def read_bundle(path: str | os.PathLike[str], *, trust: Trust | None = None) -> Bundle:
-    """Reads a bundle and checks that it is whole.
+    """Reads a bundle and checks that it is complete and unchanged.
 
     Args:
         path: Its folder.
-        trust: What is asked of it; None for nothing.
+        trust: Required origin of the bundle; None for no requirement.
 
     Raises:
-        InputError: If it is none, is not what was asked for, or a file is changed, cut
-            off, missing, foreign, a link, too large, or outside the folder. The text
-            names the file.
+        InputError: If it is not a bundle, is not the required one, or a file is
+            changed, truncated, missing, not part of the bundle, a link, too large, or
+            outside the folder. The text names the file.
     """
     path, trust = Path(path), trust or Trust()
     _check_folder(path)
@@ -105,7 +105,7 @@ def read_bundle(path: str | os.PathLike[str], *, trust: Trust | None = None) -> 
 
 
 def _check_folder(path):
-    """Raises InputError with what to do unless a path is the folder of a bundle."""
+    """Raises InputError with instructions unless a path is the folder of a bundle."""
     if (path / ABOUT).is_file():
         return
     how = f"Make one: {command_line('export RUN')} -o NAME{SUFFIX}"
@@ -126,9 +126,9 @@ def _check_folder(path):
 
 
 def _check_entries(path, names):
-    """Raises InputError where there is more than a bundle names, or more than may be.
+    """Raises InputError for files that are not listed, too many or too large.
 
-    Sizes are those of the folder, before anything is read.
+    The sizes are taken from the folder, before any file is read.
     """
     entries = list(islice(path.rglob("*"), 2 * MAX_FILES + 1))
     if len(names) > MAX_FILES or len(entries) > 2 * MAX_FILES:
@@ -170,7 +170,7 @@ def _read(path, name, expected):
 
 
 def _read_about(folder, trust):
-    """Content of bundle.json, after signature and sha256 were checked."""
+    """Reads bundle.json after checking its signature and sha256."""
     path = folder / ABOUT
     if path.stat().st_size > MAX_ABOUT_BYTES:
         raise InputError(f"{path} has more than {MAX_ABOUT_BYTES:,} bytes. {ORDER}")
@@ -211,8 +211,7 @@ def _check_format(path, version):
 def _parsed(path, content):
     """A JSON object of unique keys and finite numbers.
 
-    A key that is there twice, or a number that is none, means one thing to one reader
-    and another to the next.
+    Different readers interpret duplicate keys, and NaN or infinity, differently.
     """
     try:
         about = json.loads(

@@ -1,6 +1,6 @@
-"""What bundle.json must say, field by field, before a file of the bundle is loaded.
+"""Checks bundle.json field by field before any file of the bundle is loaded.
 
-The hashes tell that a bundle is whole, not that it makes sense.
+The hashes show that a bundle is unchanged, not that its content is valid.
 """
 
 from collections import Counter
@@ -36,8 +36,8 @@ def check_about(about: dict[str, Any]) -> None:
     """Checks the content of bundle.json.
 
     Raises:
-        InputError: At the first field that is missing or not as it must be; it is
-            named, with what was expected and received.
+        InputError: For the first field that is missing or invalid; the text has its
+            name, what was expected and what was received.
     """
     check_object(about, "it", *FIELDS)
     for name in ("name", "made", "images"):
@@ -61,11 +61,11 @@ def check_about(about: dict[str, Any]) -> None:
 def check_model(
     model: dict[str, Any], where: str, files: Collection[str], *, depth: int = 1
 ) -> None:
-    """Checks what is said of a model and of its members, each by its own family.
+    """Checks the description of a model and of its members, each by its own family.
 
     Args:
-        model: What bundle.json says.
-        where: What messages call it.
+        model: The part of bundle.json about the model.
+        where: Name of the model in error messages.
         files: The files of the bundle, by name.
         depth: Nesting depth of the members, 1 at the top level.
     """

@@ -1,10 +1,11 @@
-"""Exports a finished run: data that decides as the run does, without Keras.
+"""Exports a finished run as data that makes the same decisions without Keras.
 
     goodparts export RUN -o bottle.goodparts [--precision int8] [--sign KEY.pem]
     goodparts export RUN -o network --format savedmodel      (or litert; one network)
 
-Half a minute. The export is run on all of validate beside the original, and refused if
-a decision differs. Its lines are those of `decide`, else the run's threshold.
+It takes half a minute. The export is compared with the original on all of validate, and
+refused if a decision differs. It uses the thresholds of `decide`, or else the threshold
+of the run.
 """
 
 import datetime
@@ -46,13 +47,13 @@ def export(
     precision: str = "fp32",
     sign: PathLike | None = None,
 ) -> dict[str, Any]:
-    """Writes the bundle of a run, after it has decided all of validate as the run does.
+    """Writes the bundle of a run if it makes the same decisions on all of validate.
 
     Args:
         run_folder: Folder of a finished run.
         out: New folder `<name>.goodparts`.
         precision: "fp32", or "int8": networks in 8-bit integers, several times faster;
-            combiner, threshold and lines are then fitted again on what they say.
+            the combiner and all thresholds are then fitted again to their outputs.
         sign: PEM file of the private ed25519 key to sign the bundle with; None leaves
             it unsigned.
 
@@ -61,8 +62,8 @@ def export(
         `cost`, see `cost_of_int8`; the bundle keeps them.
 
     Raises:
-        InputError: If `out` exists, the data set is gone or changed, the key is none,
-            or the export does not decide as the original.
+        InputError: If `out` exists, the data set no longer exists or was changed, the
+            key is not valid, or the export makes other decisions than the original.
     """
     out = Path(out)
     if out.suffix != SUFFIX:
@@ -156,7 +157,7 @@ def export_keras(run_folder: PathLike, out: PathLike, *, name: str) -> dict[str,
 
 
 def _write_part(run, folder, prefix, precision):
-    """Writes the files of a run and its members; returns what bundle.json says of it.
+    """Writes the files of a run and its members; returns its part of bundle.json.
 
     A family writes its own part, see `bundled.py` of each.
     """
@@ -186,7 +187,7 @@ def _origin(run):
 
 
 def _write_views(run, dataset, folder):
-    """Writes views.npz; its name, or None where `decide` was told to ask nothing."""
+    """Writes views.npz; returns its name, or None if `decide` turned the check off."""
     if not asks_for_unlike(run):
         return None
     images = {}

@@ -1,7 +1,7 @@
-"""The gate of an export: it answers and decides as the original on all of `validate`.
+"""The check of an export: same outputs and decisions as the original on `validate`.
 
-Like is compared with like: both decide by the same lines, without the guard of views,
-which only the export has. What the guard changes is a figure of its own.
+Both decide by the same thresholds, without the check for unfamiliar parts (the guard),
+which only the export has. The effect of the guard is reported separately.
 """
 
 from __future__ import annotations
@@ -31,22 +31,23 @@ def check_parity(
 ) -> dict[str, Any]:
     """Runs both on the same images of `validate`.
 
-    A part whose score lies within the tolerance of a line may be decided either way;
+    A part whose score is within the tolerance of a threshold may be decided either way;
     such parts are counted.
 
     Args:
         original: The predictor of the run.
-        inspector: The loaded export; its lines decide both.
-        dataset: What the run was trained on.
+        inspector: The loaded export; its thresholds are used for both.
+        dataset: The data set on which the run was trained.
 
     Returns:
-        A dict, which the bundle keeps: split, num_images, max_difference (of scores
+        A dict, which is stored in the bundle: split, num_images, max_difference (of
+            scores
         and probabilities) and tolerance, max_map_difference (None without maps),
         num_at_a_line, num_guarded and num_good_guarded (accepted images, and good
         ones among them, that the guard sends to inspection).
 
     Raises:
-        InputError: If an answer or a decision differs; it names the parts.
+        InputError: If an output or a decision differs; the text names the images.
     """
     rows = dataset.rows("validate")
     if rows.empty:
@@ -85,14 +86,14 @@ def check_parity(
 
 
 class _Found:
-    """What was found so far."""
+    """The results so far."""
 
     def __init__(self):
         self.apart, self.difference, self.map_difference = [], 0.0, None
         self.num_at_a_line = self.num_guarded = self.num_good_guarded = 0
 
     def compare(self, sample, inspector, wanted, exported):
-        """Compares the answers of the original and of the export on one image."""
+        """Compares the outputs of the original and of the export on one image."""
         problems = []
         difference = _difference(_numbers(wanted), _numbers(exported))
         self.difference = max(self.difference, difference)
@@ -133,7 +134,7 @@ def _numbers(answer):
 
 
 def _difference(wanted, exported):
-    """The largest difference, relative beyond 1; infinite where the shapes differ."""
+    """The largest difference, relative above 1; infinite if the shapes differ."""
     if np.shape(wanted) != np.shape(exported):
         return float("inf")
     wanted, exported = np.asarray(wanted, float), np.asarray(exported, float)
@@ -142,7 +143,7 @@ def _difference(wanted, exported):
 
 
 def _instances_apart(wanted, exported):
-    """What differs between two `Instances`, as texts."""
+    """The differences between two `Instances` as texts."""
     if exported is None or wanted.labels != exported.labels:
         return ["different instances"]
     if np.abs(wanted.boxes - exported.boxes).max(initial=0) > BOX_TOLERANCE:
@@ -158,7 +159,7 @@ def _instances_apart(wanted, exported):
 
 
 def _is_at_a_line(decision, answer):
-    """Whether the last digits of an answer may decide."""
+    """Whether a score is so close to a threshold that rounding decides."""
     score = answer.defect_score
     tolerance = TOLERANCE * max(1, abs(score))
     lines = [decision.accept_below, decision.reject_from]
@@ -171,7 +172,7 @@ def _is_at_a_line(decision, answer):
 
 
 def parity_text(parity: dict[str, Any], original: str) -> str:
-    """What the gate found, in one line or two.
+    """The result of the check in one or two lines.
 
     Args:
         parity: What `check_parity` returned.

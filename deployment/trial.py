@@ -1,4 +1,4 @@
-"""One image before the first: whether a loaded bundle answers as it says."""
+"""Tries a loaded bundle on one image: whether it returns the stated outputs."""
 
 import queue
 import threading
@@ -31,13 +31,12 @@ def check_answer(
 
     Args:
         answer: The answer on `trial_image`.
-        outputs: What bundle.json says that it has.
+        outputs: The outputs that are stated in bundle.json.
         classes: Class names.
         num_frames: Frames in a clip.
 
     Raises:
-        ValueError: If it has something else, of another shape, or a number that is
-            none.
+        ValueError: If it has other outputs, another shape, or NaN or infinity.
     """
     found = found_outputs(answer, num_frames)
     if set(found) != set(outputs):
@@ -67,7 +66,7 @@ def _check_instances(found):
 
 
 def _check_values(values, shape, what):
-    """Raises ValueError unless values are finite and of a shape; None is any length."""
+    """Raises ValueError unless values are finite and have this shape."""
     values = np.asarray(values)
     is_alike = len(values.shape) == len(shape) and all(
         wanted in (None, length)
@@ -80,13 +79,13 @@ def _check_values(values, shape, what):
 
 
 def within(seconds: float, path: Path, function: Callable[[], T]) -> T:
-    """What a function returns, called where it can be given up.
+    """Calls a function and returns its result, with a time limit.
 
-    It runs in a thread of its own, which is left alone when the time is over: nothing
-    can end what an engine does, but the process can end without it.
+    It runs in a separate thread, which is abandoned when the time is over: an engine
+    cannot be interrupted, but the process can end without it.
 
     Args:
-        seconds: To wait.
+        seconds: Time limit.
         path: Path of the bundle, for messages.
         function: Without arguments.
 
@@ -120,7 +119,7 @@ def within(seconds: float, path: Path, function: Callable[[], T]) -> T:
 
 
 def _reason(error):
-    """What an exception says, in one short line."""
+    """The text of an exception as one short line."""
     text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     if isinstance(error, KeyError):
         text = f"it lacks {text}"

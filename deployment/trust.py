@@ -1,7 +1,8 @@
-"""Where a bundle comes from: its sha256, and a signature, both only where asked for.
+"""The origin of a bundle: its sha256 and a signature, both checked only on request.
 
-The hashes inside a bundle tell that it is whole; whoever changes a file can write them
-anew. The sha256 that `export` printed, kept elsewhere, or a signature says whose it is.
+The hashes inside a bundle show that it is complete, but whoever changes a file can
+rewrite them. The origin is proved by a signature, or by the sha256 that `export`
+printed, if it is kept in another place.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ HOW = "Make one: openssl genpkey -algorithm ed25519 -out KEY.pem"
 
 
 class Trust(NamedTuple):
-    """What is asked of a bundle before it is used; None asks for nothing.
+    """The required origin of a bundle; None is no requirement.
 
     Attributes:
-        sha256: Hexadecimal, that of the bundle.
-        public_key: Path of a PEM file with the ed25519 key it must be signed with.
+        sha256: Required sha256 of the bundle, hexadecimal.
+        public_key: Path of a PEM file with the ed25519 key with which it must be
+            signed.
     """
 
     sha256: str | None = None
@@ -62,7 +64,7 @@ def read_signing_key(path: str | os.PathLike[str]) -> Ed25519PrivateKey:
     """The private ed25519 key of a PEM file.
 
     Raises:
-        InputError: If it is none, or cryptography is not installed.
+        InputError: If it is not such a key, or cryptography is not installed.
     """
     serialization, ed25519, _ = _cryptography()
     key = _read_key(path, lambda text: serialization.load_pem_private_key(text, None))
@@ -83,10 +85,10 @@ def check_signature(
         content: Bytes of bundle.json.
         signature: Bytes of bundle.sig; None without one.
         public_key: Path of the PEM file.
-        where: What messages call the bundle.
+        where: Name of the bundle in error messages.
 
     Raises:
-        InputError: If there is none, or another key or content was signed.
+        InputError: If there is no signature, or it is for another key or content.
     """
     serialization, ed25519, invalid = _cryptography()
     key = _read_key(public_key, serialization.load_pem_public_key)
@@ -109,7 +111,7 @@ def check_signature(
 
 
 def check_sha256(found: str, wanted: str, where: str | os.PathLike[str]) -> None:
-    """Raises InputError unless a bundle is the one that was asked for."""
+    """Raises InputError unless a bundle is the required one."""
     if found != wanted.lower():
         raise InputError(
             f"{where} is not the required bundle: its sha256 is {found}, not "
@@ -132,7 +134,7 @@ def _read_key(path, load):
 
 
 def _cryptography():
-    """What is used of the package; imported where something is signed or checked."""
+    """Imports the package cryptography, only when something is signed or checked."""
     try:
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives import serialization
