@@ -2,7 +2,7 @@
 
     goodparts ensemble RUN RUN... [--combine soft,hard,product,... | all]
 
-Seconds. It reads the members' prediction tables alone. Without --combine every
+It takes seconds and only reads the members' prediction tables. Without --combine every
 combiner is tried, and the simplest that is as good as the best on `validate`, out of
 fold, becomes a run folder like any other model's.
 """
@@ -39,14 +39,15 @@ def train(
 ) -> Path:
     """Fits one combiner over finished runs and writes its run folder.
 
-    The predictions of `validate` in the new run are out of fold, as the combiner
-    has learnt from them; those of `test` come from all of `validate`. The data set's
-    folder is not read. `ensemble.json` says what each member brings to the combiner
-    that was chosen among those tried.
+    The predictions for `validate` in the new run are out of fold, because the combiner
+    is fitted to them; those for `test` come from the combiner fitted on all of
+    `validate`. The folder of the data set is not read. `ensemble.json` contains what
+    each member adds to the combiner that was chosen.
 
     Args:
         members: Run folders trained on the same split of a data set, with or without
-            augmented copies; one-class detectors, which give scores alone, too.
+            augmented copies; one-class detectors, which only return scores, are allowed
+            too.
         combiner: A key of COMBINERS; if None, chosen on `validate`.
         runs: Folder of all run folders.
         seed: Seed of the folds.
@@ -77,7 +78,7 @@ def train_all(
 
 
 def _combiners(members, names):
-    """The names, or all where None; without defects in validate only "soft" can be."""
+    """The names, or all if None; only "soft" if validate has no defects."""
     if members.has_defects:
         return list(COMBINERS) if names is None else names
     if names not in (None, [WITHOUT_DEFECTS]):
@@ -153,7 +154,7 @@ def load_predictor(run_folder: PathLike, members: Sequence[Predictor]) -> Predic
 
 
 def _member_path(member, runs):
-    """Relative to the ensemble's folder where they will lie side by side."""
+    """Relative to the folder of the ensemble if both are in the same folder of runs."""
     folder = member.folder.resolve()
     is_beside = folder.parent == Path(runs).resolve()
     return f"../{folder.name}" if is_beside else str(folder)

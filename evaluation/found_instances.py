@@ -1,4 +1,4 @@
-"""The instances that a run found, on disk in the form of COCO results."""
+"""The instances that a run found, stored in the format of COCO results."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The one currency: the predictions table of a run, its maps and its instances."""
+"""The common format of all models: the predictions table, maps and instances."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def predictions_table(
         classes: Class names, in the order of the probabilities.
 
     Raises:
-        InputError: If a score is not finite, as after a training that diverged.
+        InputError: If a score is not finite, for example after a training that
+            diverged.
     """
     scores = prediction.defect_score
     if scores is not None and not np.isfinite(scores).all():
@@ -67,17 +68,17 @@ def predict_rows(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Runs a predictor over splits of a data set.
 
-    Anomaly maps are written to `maps/` of the folder as they come, found instances to
-    its `instances.json`: nothing a predictor returns is dropped.
+    Anomaly maps are written to `maps/` of the folder one by one, found instances to its
+    `instances.json`: nothing that a predictor returns is dropped.
 
     Args:
         predictor: A trained model.
-        dataset: The images it is run on.
+        dataset: Data set with the images.
         splits: Names of splits.
         folder: The run folder.
 
     Returns:
-        `(table, about)`: the predictions table, and what config.json says of it:
+        `(table, about)`: the predictions table, and its entries in config.json:
         `outputs`, see `predictor.OUTPUTS`, and with maps `map_range`.
 
     Raises:
@@ -138,7 +139,7 @@ def read_predictions(run_folder: str | os.PathLike[str]) -> pd.DataFrame:
     """Reads `predictions.csv` of a run folder.
 
     Raises:
-        InputError: If the folder is no run, or the table is damaged.
+        InputError: If the folder is not a run, or the table is damaged.
     """
     path = Path(run_folder) / "predictions.csv"
     if not path.is_file():
@@ -192,7 +193,7 @@ def probabilities_of(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray 
 
 
 def class_probabilities(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
-    """`probabilities_of` a run that names classes.
+    """`probabilities_of` a run that predicts classes.
 
     Raises:
         InputError: If there are no probabilities, or a class has no column.

@@ -1,4 +1,4 @@
-"""Run folders: what a training leaves behind, and all that later steps need.
+"""Run folders: the result of a training, and all that later steps need.
 
 `runs/<date>-<model>-<dataset>-<n>/` with config.json, the model, history.csv,
 predictions.csv, threshold.json, metrics.json and plots/. `run_writer.py` makes them.
@@ -39,7 +39,7 @@ BEYOND = 0.01  # of the span of the scores of validate: a threshold lies no fart
 
 
 class Run:
-    """A finished run folder; what is read from it is read once.
+    """A finished run folder; each file is read only once.
 
     Attributes:
         folder: Its path.
@@ -96,10 +96,10 @@ class Run:
 
     @property
     def threshold(self) -> float | None:
-        """None where no class is that of good parts.
+        """The threshold; None if there is no class of good parts.
 
         Raises:
-            InputError: If it is no finite number.
+            InputError: If it is not a finite number.
         """
         value = self.threshold_record["value"]
         if value is None and "score" not in self.outputs:
@@ -114,7 +114,7 @@ class Run:
         return value
 
     def threshold_note(self) -> str:
-        """Says that the threshold lies beyond all scores of `validate`; else empty."""
+        """A note if the threshold is beyond all scores of `validate`; else empty."""
         scores = self.split("validate")["defect_score"].dropna().to_numpy()
         if self.threshold is None or not scores.size:
             return ""
@@ -130,7 +130,7 @@ class Run:
         )
 
     def judged(self, split: str) -> Judged:
-        """The `Judged` of a split, without what masks and instances tell."""
+        """The `Judged` of a split, without masks and instances."""
         table = self.split(split)
         return judge_split(self.folder, table, self.config, self.threshold)
 
@@ -149,7 +149,7 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     """Opens a run folder.
 
     Raises:
-        InputError: If it is none.
+        InputError: If it is not a run folder.
     """
     folder = Path(folder)
     missing = [name for name in NEEDED if not (folder / name).is_file()]
@@ -175,7 +175,7 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
 
 
 def _read_object(path, *keys):
-    """The object in a JSON file, which has these keys; InputError where it is none."""
+    """Reads a JSON object with these keys; raises InputError if it is not one."""
     again = "Restore it from a copy, or train this run again."
     try:
         found = read_json(path)
@@ -188,7 +188,7 @@ def _read_object(path, *keys):
 
 
 def _problem(config):
-    """What is wrong with what config.json says of the outputs; empty for nothing."""
+    """What is wrong with the outputs in config.json; empty for nothing."""
     outputs = config["outputs"]
     if not isinstance(outputs, list) or not set(outputs) <= set(OUTPUTS):
         return f"has the outputs {outputs}; allowed are {', '.join(OUTPUTS)}"
@@ -206,11 +206,11 @@ def _problem(config):
 def member_folders(run: Run) -> list[Path]:
     """Where the members of an ensemble are.
 
-    Members beside the ensemble are kept as paths relative to its folder, so that a
-    folder of runs can be moved; others as absolute ones.
+    Members in the same folder as the ensemble are stored as relative paths, so that a
+    folder of runs can be moved; others as absolute paths.
 
     Raises:
-        InputError: If a member is gone.
+        InputError: If a member no longer exists.
     """
     folders = [run.folder.resolve() / member for member in run.config["members"]]
     folders = [Path(os.path.normpath(folder)) for folder in folders]
@@ -225,9 +225,9 @@ def member_folders(run: Run) -> list[Path]:
 
 @contextmanager
 def partial_folder(final: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yields an empty folder beside `final` to fill and rename; removes what is left.
+    """Yields an empty folder next to `final` to fill and rename; removes leftovers.
 
-    Those that killed processes of this machine have left there are removed too.
+    Leftovers of killed processes of this machine are removed too.
     """
     final = Path(final)
     mine = f"-{socket.gethostname()}-"
@@ -258,7 +258,7 @@ def write_results(
         folder: The run folder, with its maps and instances.
         table: Predictions table with rows of `validate` and `test`.
         config: Configuration of the run: classes, normal_class and outputs.
-        dataset: For what masks and instances tell; None for none.
+        dataset: Data set with masks and instances; None for none.
     """
     validate = table[table["split"] == "validate"]
     is_defect = (validate["label"] != config["normal_class"]).to_numpy()

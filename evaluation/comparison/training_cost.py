@@ -1,4 +1,4 @@
-"""What a run cost to make; an ensemble's includes its members', which it needs."""
+"""Training time and memory of a run; those of an ensemble include its members."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from goodparts.command import InputError
 
 
 def cost(run: Run) -> dict[str, Any]:
-    """Time and memory of a run with those of its members.
+    """Computes time and memory of a run, including its members.
 
     Returns:
-        A dict: `wall_time_s` (the sum), `peak_memory_mb` (the most of any) and
-        `note`, on what is in them; empty for a run without members.
+        A dict: `wall_time_s` (the sum), `peak_memory_mb` (the maximum) and `note`,
+        which says what is included; empty for a run without members.
     """
     own = [run.config["wall_time_s"], run.config["peak_memory_mb"]]
     if "members" not in run.config:

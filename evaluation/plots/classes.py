@@ -76,7 +76,7 @@ def leaderboard_plot(table: pd.DataFrame, names: Sequence[str]) -> Figure:
 def confusion_plot(
     confusion_matrix: npt.ArrayLike, classes: Sequence[str], *, title: str = ""
 ) -> Figure:
-    """Counts and share of the row; rows are true classes, columns the answers."""
+    """Counts and percentages of the row; rows are true, columns predicted classes."""
     counts = np.asarray(confusion_matrix)
     parts = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(parts, 1)
@@ -113,10 +113,10 @@ def confusion_plot(
 
 
 def per_class_recall_plot(runs: Sequence[Run], names: Sequence[str]) -> Figure:
-    """Recall of each class on test with its interval, for a few runs beside each other.
+    """Recall of each class on test with its interval, for a few runs.
 
     Args:
-        runs: Up to seven runs of one data set that name classes.
+        runs: Up to seven runs of one data set that predict classes.
         names: What to call them.
     """
     classes = runs[0].config["classes"]
@@ -154,7 +154,7 @@ def per_class_recall_plot(runs: Sequence[Run], names: Sequence[str]) -> Figure:
 
 
 def split_gap_plot(splits: pd.DataFrame) -> Figure:
-    """One line per model over the ways the same parts were split.
+    """One line per model across different splits of the same parts.
 
     Args:
         splits: Table with `split` (name of the way), `model`, `value`, `low`, `high`,
@@ -188,7 +188,7 @@ def split_gap_plot(splits: pd.DataFrame) -> Figure:
 
 
 def curves_plot(history: pd.DataFrame) -> Figure:
-    """The columns of history.csv over the epochs, `val_` beside its own kind.
+    """The columns of history.csv over the epochs, each with its `val_` counterpart.
 
     Args:
         history: Table with a row per epoch. Where its column `stage` changes, a line
