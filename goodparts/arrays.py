@@ -22,7 +22,7 @@ HEADERS = {
 
 
 class NamedBytes(io.BytesIO):
-    """The content of a file, with the `name` that messages give it."""
+    """The content of a file, with the `name` used in error messages."""
 
     def __init__(self, name: str, content: bytes):
         super().__init__(content)
@@ -32,19 +32,20 @@ class NamedBytes(io.BytesIO):
 def read_arrays(
     file: PathLike | IO[bytes], *names: str, max_bytes: int = MAX_BYTES
 ) -> dict[str, np.ndarray]:
-    """The arrays of an npz file by name.
+    """Reads the arrays of an npz file by name.
 
-    What the file says of its sizes is checked first, so that a small file that unpacks
-    to a huge one is refused before it takes memory.
+    The sizes stated in the file are checked first, so that a small file that unpacks to
+    a huge one is refused before it takes memory.
 
     Args:
-        file: May be open.
-        names: Those that must be there; without any, all that are.
-        max_bytes: That all its arrays may take in memory.
+        file: Path or open file.
+        names: Names of the arrays that must exist; if empty, all that exist are
+            returned.
+        max_bytes: Maximum size of all arrays in memory.
 
     Raises:
-        InputError: If the file is missing, cut off, too large, holds something else
-            than numbers and text, or lacks one of the names.
+        InputError: If the file is missing, truncated or too large, contains anything
+            but numbers and text, or lacks one of the names.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -62,7 +63,7 @@ def read_arrays(
 
 
 def file_name(file: PathLike | IO[bytes]) -> str:
-    """What messages call an open file."""
+    """The name of an open file in error messages."""
     return getattr(file, "name", "An npz file of the model")
 
 
@@ -75,19 +76,19 @@ def check_arrays(
     text: Collection[str] = (),
     infinite: Collection[str] = (),
 ) -> None:
-    """Checks shapes and values of arrays, and that nothing else is among them.
+    """Checks shapes and values of arrays, and that there are no others.
 
     Args:
         arrays: By name.
         shapes: By name, the shape as a tuple of names of sizes, such as
             `("words", "values")`: a size has one value wherever it is named.
-        where: What messages call the file.
-        sizes: Sizes that are known, by name.
+        where: Name of the file in error messages.
+        sizes: Known sizes, by name.
         text: Names of arrays of text; all others are of numbers.
         infinite: Names of arrays that may hold infinities.
 
     Raises:
-        InputError: If they are not so, or a number is NaN or infinite.
+        InputError: If they do not match, or a number is NaN or infinite.
     """
     sizes = dict(sizes or {})
     if set(arrays) != set(shapes):

@@ -1,7 +1,7 @@
 """The console command `goodparts NAME ...`.
 
-Every NAME is a module of `commands`, which has the flags and imports what does the
-work once they are read: a wrong flag is answered at once.
+Every NAME is a module of `commands`, which defines the options and imports the rest
+after they are parsed, so that a wrong option is reported at once.
 """
 
 import difflib

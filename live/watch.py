@@ -1,4 +1,4 @@
-"""Watches a camera with a bundle: verdicts, alarms, and a page in the browser.
+"""Inspects a camera with a bundle: decisions, alarms, and a page in the browser.
 
     goodparts live bottle.goodparts --source rtsp://camera/stream --roi 262,109,75,204
     goodparts live bottle.goodparts --source recording.mp4       (or folder/, 0, http://)
@@ -70,7 +70,8 @@ def watch(
         host, port: Of the page; 0 for none. A recording has none unless a port is
             given, and then stays on it when it has ended.
         window: Whether to show a window; q in it ends.
-        trust: `deployment.trust.Trust`, what is asked of the bundle; None for nothing.
+        trust: `deployment.trust.Trust`, the required origin of the bundle; None for no
+            requirement.
         follow: Whether images that arrive in the folder `source` later are inspected
             too, until the process is asked to stop.
         csv: Table of verdicts; with `follow` verdicts.csv in `out` unless given, and
@@ -80,8 +81,8 @@ def watch(
         The counts of frames by decision.
 
     Raises:
-        InputError: If something is not as it has to be, before anything is inspected,
-            or if a recording could not be read or judged.
+        InputError: If an input is not valid, before anything is inspected, or if a
+            recording could not be read or inspected.
     """
     raise_handle_limit()
     cv2.setNumThreads(1)  # the threads of capture, network and clips share the cores
@@ -178,7 +179,7 @@ def _say_counts(counts, left_out, out):
 
 
 def _check_judged(counts, refusal, out):
-    """Raises InputError where a recording was not judged to its end, or not at all."""
+    """Raises InputError if a recording was not inspected completely, or not at all."""
     if counts["refused"] and not counts["frames"]:
         raise InputError(
             "No frame of the recording could be inspected. Reason for the first one: "
@@ -241,7 +242,7 @@ def _close_table(verdicts):
 
 
 def _say(text):
-    """Prints; a terminal that is gone or full does not end an inspection."""
+    """Prints; a terminal that was closed or is blocked does not end an inspection."""
     with contextlib.suppress(OSError, ValueError):
         print(text, flush=True)
 

@@ -1,7 +1,7 @@
 """Where frames come from: an RTSP or HTTP camera, a device, a video file, a folder.
 
-A source gives what it received, one packet at a time, not yet as RGB: only the
-pictures that are handed on are converted.
+A source yields one packet at a time, not yet as RGB: only the pictures that are passed
+on are converted.
 """
 
 import os
@@ -41,21 +41,22 @@ def open_source(
     judged: Mapping[str, int] | None = None,
     bit_depth: int | None = None,
 ) -> Source:
-    """The source that `text` names.
+    """Opens the source given by `text`.
 
-    Files and folders are looked at now, cameras when frames are asked for.
+    Files and folders are checked now, cameras when frames are requested.
 
     Args:
         text: `rtsp://...`, `http://...`, `https://...`, a device number, a video
             file, an image or a folder of images (natural order of their names).
-        read_timeout: Seconds after which a read that blocks is given up.
-        follow: Whether images that arrive in the folder later are read too, for ever.
-        judged: When files of a folder were judged before, for `HotFolder`.
+        read_timeout: Timeout in seconds for a blocked read.
+        follow: Whether images that arrive in the folder later are read too,
+            indefinitely.
+        judged: When files of a folder were inspected before, for `HotFolder`.
         bit_depth: Bit depth of image files of more than 8 bits, see `read_image`.
 
     Raises:
-        InputError: If there is no such file, it holds no video, the folder no image,
-            or the scheme is unknown; or if what is no folder should be followed.
+        InputError: If there is no such file, it contains no video, the folder has no
+            images, the scheme is unknown, or `follow` is used without a folder.
     """
     hear_of_lost_packets()
     text = str(text)
@@ -78,9 +79,9 @@ def open_source(
 
 
 def parse_source(given: str) -> str:
-    """argparse type of `--source`: its text, or where that is written.
+    """argparse type of `--source`: its text, or a reference to it.
 
-    See `secret_text`; what a variable or file holds is shown in no error.
+    See `secret_text`; the content of a variable or file is not shown in errors.
     """
     text = secret_text(given)
     if text == given:
@@ -124,7 +125,7 @@ def _images_of(path, bit_depth):
 
 
 def _check_video(path):
-    """What the user should know of how the file is read, or None."""
+    """What the user should know about how the file is read, or None."""
     if not path.is_file():
         raise InputError(f"There is no file or folder {path}. {EXPECTED}")
     try:
@@ -196,7 +197,7 @@ def _end(frame):
 
 
 def _seconds(container):
-    """When the video ends by what the file says of itself; 0 if it does not."""
+    """The duration of the video that is stated in the file; 0 if none is stated."""
     stream = main_video(container)
     if stream.duration:
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base)

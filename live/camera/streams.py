@@ -1,4 +1,4 @@
-"""RTSP and HTTP cameras: read, and told from addresses that never work."""
+"""Reads RTSP and HTTP cameras, and recognises addresses that can never work."""
 
 import socket
 from collections.abc import Iterator
@@ -49,10 +49,10 @@ def read_stream(url: str, timeout: tuple[float, float]) -> Iterator[Received]:
 
     Args:
         url: As `camera_url` gives it.
-        timeout: Seconds to connect, and to wait for what is read.
+        timeout: Timeout in seconds for connecting and for reading.
 
     Raises:
-        SourceLost: When it ends, with the reason.
+        SourceLost: When the stream ends, with the reason.
     """
     num_pictures = 0
     try:

@@ -31,8 +31,8 @@ PORTS = {"mqtt": 1883, "mqtts": 8883}
 class Target(NamedTuple):
     """A receiver of events.
 
-    `deliver(content)` takes the JSON bytes and returns when they have arrived. It
-    raises OSError when another attempt may help, `Refused` when none will.
+    `deliver(content)` takes the JSON bytes and returns when they were delivered. It
+    raises OSError if another attempt may succeed, `Refused` if none will.
     """
 
     name: str  # to show: without passwords and tokens
@@ -42,24 +42,24 @@ class Target(NamedTuple):
 
 
 class Refused(Exception):
-    """The receiver does not want this event, and will not want it later."""
+    """The receiver refuses this event permanently."""
 
 
 def parse_output(given: str, *, authority: ssl.SSLContext | None = None) -> Target:
-    """argparse type of `--send`: a webhook or an MQTT topic, or where that is written.
+    """argparse type of `--send`: a webhook or an MQTT topic, or a reference to one.
 
     A webhook gets a POST with the event as JSON; any status of 2xx means that it
     arrived. An MQTT topic gets it with QoS 1; the broker's acknowledgement counts.
     Both are tried until they answer. A webhook that answers 3xx or 4xx (408 and 429
     aside) has refused the event.
 
-    Of `http://me:12/34@host/` a URL's rules make the host `me` and the port 12, and
-    the rest of the password would be shown as the path: an `@` is taken for the end
-    of a password only.
+    By the rules for URLs, `http://me:12/34@host/` has the host `me` and the port 12,
+    and the rest of the password would be shown as the path; so an `@` is only accepted
+    at the end of a password.
 
     Args:
         given: The address, or `env:NAME` or `@FILE` for it; see `secret_text`.
-        authority: What certificates of https:// and mqtts:// are held against, see
+        authority: Certificate authority for https:// and mqtts://, see
             `parse_authority`; None for the authorities of the system.
     """
     text = secret_text(given)
@@ -222,7 +222,7 @@ def _publish(client, topic, content):
 
 
 def _run(words, content):
-    """Runs a program in a group of its own, so that a late one ends with its kin."""
+    """Runs a program in its own process group, so that its children end with it."""
     with subprocess.Popen(
         words,
         stdin=subprocess.PIPE,
@@ -239,7 +239,7 @@ def _run(words, content):
 
 
 def _shown(given, text):
-    """A wrong address; nobody knows which part of it is a password, if there is one."""
+    """A wrong address without anything that may be a password."""
     if given != text:
         return given  # where it is written
     scheme, slashes, _ = text.partition("//")

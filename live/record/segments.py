@@ -1,4 +1,4 @@
-"""The files of an event log: the one that is written, and those that it continues."""
+"""The files of an event log: the current one and its predecessors."""
 
 import os
 import re
@@ -14,7 +14,7 @@ SEGMENT = re.compile(r"(.+)-([0-9]+)-[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class Checked(NamedTuple):
-    """A log whose chain is whole, over all of its files that are there."""
+    """A log whose chain is intact over all existing files."""
 
     num_lines: int
     head: str  # sha256 of the last line; "" without lines
@@ -25,7 +25,7 @@ class Checked(NamedTuple):
 
 
 def segment_path(path: Path, number: int, day: str) -> Path:
-    """Where the file `path` goes when it is complete.
+    """The path to which the file `path` is renamed when it is complete.
 
     Example:
         >>> segment_path(Path("live/log.jsonl"), 17, "2026-11-21").name
@@ -61,17 +61,17 @@ def verify(
     head: str | None = None,
     see: Callable[[bytes, str], None] = lambda line, head: None,
 ) -> Checked:
-    """Checks the chain of a log, which may be in use, back over all of its files.
+    """Checks the chain of a log, which may be in use, over all of its files.
 
     Args:
-        path: The folder of a log.jsonl, a log, or a complete file of one: then that
-            file and what it continues.
-        head: A head noted earlier, which must still be in the chain.
+        path: The folder of a log.jsonl, a log, or a complete file of one: then this
+            file and its predecessors are checked.
+        head: A head that was noted earlier, which must be in the chain.
         see: Called with the bytes and the sha256 of every line, the oldest first.
 
     Raises:
-        InputError: a line is not what was written, a file is not what the next one
-            continues, or `head` is not there.
+        InputError: a line was changed, a file does not match its successor, or `head`
+            is missing.
         OSError: a file cannot be read.
     """
     files = _files(Path(path))
@@ -131,7 +131,7 @@ def _files(path):
 
 
 def _follows(file, checked, before):
-    """Whether a file has all before it; `before` is the (path, CheckedFile) found."""
+    """Whether the predecessor of a file exists; `before` is its (path, CheckedFile)."""
     first = checked.first
     if first.previous is None and before is None:
         return True
