@@ -1,8 +1,7 @@
-"""MODELS: every name that `--model` takes, and the package that trains and loads it.
+"""MODELS: all names for `--model`, and the packages that train and load them.
 
-A family is a package with `train.py`, `bundled.py` and, where it has flags,
-`arguments.py`; one line here makes it known. The names are known without importing
-Keras.
+A family is a package with `train.py`, `bundled.py` and, if it has options,
+`arguments.py`; one line here registers it. The names are known without importing Keras.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ def bundled(package: str) -> ModuleType:
     """Imports the `bundled` module of a family, or of `ensemble`.
 
     Raises:
-        InputError: If there is no such family here, as in a bundle of a later version.
+        InputError: If there is no such family, as in a bundle of a later version.
     """
     return _module(package, "bundled")
 

@@ -1,7 +1,7 @@
-"""What an ONNX file holds, read without the package onnx, which the runtime lacks.
+"""Checks ONNX files without the package onnx, which the runtime does not have.
 
-Only what is needed to refuse a file before an engine sees it: protobuf is a list of
-numbered fields, and those that are of no interest are passed over.
+It only parses what is needed to refuse a file before an engine loads it: protobuf is a
+list of numbered fields, and fields that are not needed are skipped.
 
 Reference:
     https://protobuf.dev/programming-guides/encoding and onnx/onnx.proto of ONNX.
@@ -38,12 +38,12 @@ def check_onnx(content: bytes, name: str) -> None:
 
     Args:
         content: Bytes of an ONNX file.
-        name: What messages call it.
+        name: Name of the file in error messages.
 
     Raises:
-        InputError: If it is no ONNX file or cut off, keeps weights in other files, has
-            branches, loops, functions or operators that are not ONNX's own, which no
-            exported network has, or weights that are NaN.
+        InputError: If it is not an ONNX file or is truncated, keeps weights in other
+            files, has branches, loops, functions or operators that are not part of
+            ONNX, which no exported network has, or weights that are NaN.
     """
     try:
         num_graphs = _check_message(memoryview(content), "model", name)
@@ -106,7 +106,7 @@ def _fields(data):
 
 
 def _varint(data, place):
-    """A whole number of 7 bits a byte, the lowest first, and the place after it."""
+    """A whole number with 7 bits per byte, the lowest first, and the next position."""
     value = shift = 0
     while True:
         byte = data[place]

@@ -2,9 +2,9 @@
 
     python3 preprocessing/create_folders.py FOLDER   (= goodparts folders FOLDER)
 
-Finds the layout by itself. Without a folder: every folder under dataset/raw/, and
-if there is none, the embedded data set, which it renders. Seconds per thousand
-images. Running it again changes nothing; a killed run is begun again.
+The layout is recognised. Without a folder, every folder under dataset/raw/ is used; if
+there is none, the embedded data set is rendered and used. It takes seconds per thousand
+images. Running it again changes nothing; after a kill, it starts again.
 """
 
 if __name__ == "__main__":
@@ -65,9 +65,9 @@ def create_folders(
         source: Folder of images, in one of the known layouts.
         out: Folder of all data sets.
         name: Name of the data set; the source folder's name if None.
-        layout: One of LAYOUTS; found by itself if None.
+        layout: One of LAYOUTS; recognised if None.
         normal_class: The class of good parts; found by its name if None.
-        classes_only: Whether no class is that of good parts.
+        classes_only: Whether there is no class of good parts.
         link: Whether to hard-link the images rather than copy them.
         **rule: How to split, the attributes of `SplitRule`.
 
@@ -75,7 +75,7 @@ def create_folders(
         The `Dataset`, and whether it was made anew.
 
     Raises:
-        InputError: If there is nothing to make a data set of; the text says why.
+        InputError: If no data set can be made; the text says why.
     """
     rule = {**rule, "shares": _as_shares(rule.get("shares", SHARES))}
     source, rule = Path(source), SplitRule(**rule)
@@ -103,7 +103,7 @@ def create_folders(
 
 
 def _choose_normal(source, found, table, rejected, normal_class, classes_only):
-    """The class of good parts; None for classes only."""
+    """Determines the class of good parts; None if there is none."""
     classes = sorted(set(table["label"]))
     if not classes_only:
         if len(classes) == 1:

@@ -1,4 +1,4 @@
-"""What an engineer should read after a split."""
+"""The summary that is printed after a split."""
 
 import pandas as pd
 
@@ -8,7 +8,7 @@ from preprocessing.splitting.remarks import split_remarks
 
 
 def describe(dataset: Dataset) -> str:
-    """The counts of a data set, and all that is to be said of it, as text."""
+    """The counts of a data set and all remarks on it, as text."""
     info, manifest = dataset.info, dataset.manifest
     originals = manifest[~is_copy(manifest)]
     counts = pd.crosstab(originals["label"], originals["split"])

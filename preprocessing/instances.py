@@ -1,4 +1,4 @@
-"""Single defects of an image: outline and box, from masks and in instances.json."""
+"""Defect instances of an image: outline and box, from masks and in instances.json."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ def mask_instances(mask: np.ndarray, label: str) -> list[Instance]:
 def instance_mask(instance: Instance, size: tuple[int, int]) -> np.ndarray:
     """The instance as a bool mask of `size` (height, width): its polygons, or its box.
 
-    Of an instance from `mask_instances` it is the very part, with its holes filled.
+    For an instance from `mask_instances` it is exactly that part, with its holes
+    filled.
     """
     if instance["polygons"]:
         return draw_instances([instance], size)
@@ -145,7 +146,7 @@ class Ids(NamedTuple):
 
 
 def read_ids(path: PathLike, rows: pd.DataFrame) -> Ids:
-    """The `Ids` of a data set's instances.json, so that results fit to it.
+    """The `Ids` of a data set's instances.json, so that results use the same ids.
 
     Args:
         path: `dataset/<name>/instances.json`; where it is missing the images are

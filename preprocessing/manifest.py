@@ -1,4 +1,4 @@
-"""The manifest: one row per image, and everything that is known of a data set.
+"""The manifest: one row per image, and all information on a data set.
 
 `dataset/<name>/manifest.csv` has the columns below, paths relative to it.
 `dataset.json` beside it has the class list, the normal class, how the split was
@@ -56,12 +56,12 @@ class Dataset(NamedTuple):
 
     @property
     def classes(self) -> list[str]:
-        """Class names in alphabetical order, whatever that of dataset.json."""
+        """Class names in alphabetical order, whatever the order in dataset.json."""
         return sorted(self.info["classes"])
 
     @property
     def normal_class(self) -> str | None:
-        """The class of good parts; None where there are classes only."""
+        """The class of good parts; None if there is none."""
         return self.info["normal_class"]
 
     def rows(self, *splits: str) -> pd.DataFrame:
@@ -92,7 +92,7 @@ def original_of(manifest: pd.DataFrame) -> pd.Series:
 
 
 def find_normal_class(classes: Iterable[str], normal_class: str | None = None) -> str:
-    """The class of good parts: the one named, or the one whose name says it.
+    """The class of good parts: the given one, or the one with a usual name.
 
     Raises:
         InputError: If the name is not a class, or no class name is a usual one.
@@ -140,8 +140,8 @@ def write_dataset(
 ) -> None:
     """Writes manifest.csv, then dataset.json with the manifest's hash.
 
-    The dataset.json of before first gets the hash of the manifest to come: a reader
-    finds a pair that fits together also after a kill between the two.
+    The old dataset.json first gets the hash of the new manifest, so that a reader finds
+    a consistent pair even after a kill between the two steps.
     """
     table, about = Path(folder, "manifest.csv"), Path(folder, "dataset.json")
     new_hash = table_hash(manifest)
@@ -194,7 +194,7 @@ def read_dataset(folder: PathLike, *, check_files: bool = False) -> Dataset:
 
 
 def find_unchanged(config: Mapping[str, Any]) -> Dataset | None:
-    """The `Dataset` that a run was trained on as it was then; None where it is not.
+    """The `Dataset` on which a run was trained, if it is unchanged; else None.
 
     Args:
         config: Configuration of the run.
@@ -229,7 +229,7 @@ def _check_info(info, path):
 
 
 def table_hash(manifest: pd.DataFrame) -> str:
-    """Hash of manifest.csv as it is written: what a run was trained on."""
+    """Hash of manifest.csv, which identifies the data on which a run was trained."""
     text = manifest[list(COLUMNS)].to_csv(index=False, lineterminator="\n")
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Data sets that come split: `train`, `val` and `test`, with folders of classes."""
+"""Data sets with their own splits: `train`, `val` and `test`, with class folders."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SPLIT_OF = {
 
 
 def is_split_with_classes(table: pd.DataFrame, normal_class: str | None) -> bool:
-    """Whether the source has its own splits, and defects in its train.
+    """Whether the source has its own splits, with defects in train.
 
     Args:
         table: Table from `place_files`.
@@ -46,7 +46,7 @@ def keep_own_splits(
     seed: int,
     normal_class: str | None,
 ) -> None:
-    """Fills the columns split and group; without a `val`, a part of train validates.
+    """Fills the columns split and group; without a `val`, a part of train is used.
 
     Args:
         table: Table from `place_files`, changed in place.

@@ -1,4 +1,4 @@
-"""Where in a frame the part is: a box, and a mask that blackens what is not the part.
+"""The region of a frame with the part: a box, and a mask that hides the rest.
 
 Given once for one resolution, a region fits every other of the same aspect ratio.
 """
@@ -32,7 +32,7 @@ class Roi(NamedTuple):
 
 
 class Region(NamedTuple):
-    """What is looked at in a frame. Regions are equal when they are the same object.
+    """The region of a frame that is inspected. Regions are compared by identity.
 
     Attributes:
         box: (x, y, width, height), pixels; None for the whole frame.
@@ -94,7 +94,7 @@ def make_region(
 
 
 def cut(frame: np.ndarray, region: Region) -> np.ndarray:
-    """The part of a frame that is looked at, masked-out pixels black.
+    """Cuts out the region of a frame; masked-out pixels become black.
 
     Args:
         frame: uint8 RGB, `(height, width, 3)`.

@@ -1,4 +1,4 @@
-"""Which pictures a video file shows, and their colours, as its players show them.
+"""The pictures and colours of a video file, as video players show them.
 
 Training and the live inspection both read through this, so that a file gives the same
 pictures to both. Frames before the beginning that an edit list sets, as in an MP4 that
@@ -59,7 +59,7 @@ def read_frames(video: Path) -> Iterator[tuple[float, av.VideoFrame]]:
     """Yields the seconds since the first frame and the `av.VideoFrame`, for each.
 
     Raises:
-        InputError: If the file is no video, damaged, or ends too early.
+        InputError: If the file is not a video, is damaged, or ends too early.
     """
     try:
         with av.open(f"file:{video}") as container:
@@ -96,7 +96,7 @@ def _time(frame, number, stream):
 
 
 def _check_end(container, stream, first, end, video):
-    """Raises InputError where a file holds less than it says."""
+    """Raises InputError if a file contains less than it states."""
     if first is None:
         raise InputError(f"no frame of it can be read. {_mend(video)}")
     stated = 0.0

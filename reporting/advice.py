@@ -1,6 +1,6 @@
-"""What to deploy, by which line it decides, and how sure that is: one paragraph.
+"""The recommended run, its thresholds, and how certain the choice is.
 
-`compare`, `ensemble` and the report say it in the same words.
+`compare`, `ensemble` and the report use the same text.
 """
 
 from typing import Any
@@ -15,20 +15,20 @@ MAX_BALANCED_ERROR = 0.25  # mean of defects missed and good parts rejected
 
 
 def advice(result: dict[str, Any]) -> str:
-    """Names the run to deploy, its members, its lines, and what test saw of them.
+    """Recommends a run, with its members, its thresholds, and their results on test.
 
-    The run is the best on `validate`, the one that was chosen. Where that is an
-    ensemble and test cannot tell a single run from it, that is said.
+    The run is the best one on `validate`. If it is an ensemble and test does not show
+    that it is better than a single run, the text says so.
 
-    Where validate cannot rank the runs, or the best of them is wrong there or on test
-    for more than MAX_BALANCED_ERROR of the parts, both kinds weighing alike, none is
-    named, unless `decide` has drawn other lines.
+    If validate cannot rank the runs, or the mean of miss rate and false reject rate of
+    the best one is above MAX_BALANCED_ERROR there or on test, none is recommended,
+    unless `decide` has set other thresholds.
 
     Args:
         result: The `verdict` of the runs of one data set.
 
     Raises:
-        InputError: If a decision.json is damaged or of other predictions.
+        InputError: If a decision.json is damaged or was made from other predictions.
     """
     if not result["is_ranked"]:
         return f"No run is recommended for deployment. {result['text']}"

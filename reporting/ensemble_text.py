@@ -1,7 +1,7 @@
-"""What an ensemble's ensemble.json says, in words and in rows of a table.
+"""The content of ensemble.json as sentences and as rows of a table.
 
-Written by `ensemble/contributions.py`: its combiners, its members, and what each of
-them brings.
+It is written by `ensemble/contributions.py`: the combiners, the members, and the
+contribution of each.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ KEYS = (
 
 
 def read_ensemble(run: Run) -> dict[str, Any] | None:
-    """The content of ensemble.json; None for a run that is no ensemble.
+    """The content of ensemble.json; None for a run that is not an ensemble.
 
     Raises:
         InputError: If it is damaged.
@@ -62,7 +62,7 @@ def short_name(run_name: str) -> str:
 
 
 def ensemble_text(found: Mapping[str, Any]) -> str:
-    """What is worth knowing before an ensemble is deployed, as plain text."""
+    """The figures to know before an ensemble is deployed, as plain text."""
     width = max(len(row["combiner"]) for row in found["combiners"])
     title = METRICS[found["metric"]].title
     lines = [
@@ -88,11 +88,11 @@ def ensemble_text(found: Mapping[str, Any]) -> str:
 
 
 def gain_text(gain: Mapping[str, Any] | None, num_rivals: int) -> str:
-    """A paired difference, and whether it may be chance.
+    """A paired difference, and whether it may be due to chance.
 
     Args:
-        gain: Of a member, of so many; None for the only classifier.
-        num_rivals: For so many the interval was widened.
+        gain: Gain of a member; None for the only classifier.
+        num_rivals: Number of comparisons for which the interval was widened.
     """
     if gain is None:
         return "the only classifier"
@@ -106,7 +106,9 @@ def _is_open(gain, num_rivals=1):
 
 
 def conclusions(found: Mapping[str, Any]) -> list[str]:
-    """Sentences: the ensemble against its best member, and what no combiner can."""
+    """Sentences: the ensemble compared with its best member, and the limit of
+    combining.
+    """
     names = [short_name(row["member"]) for row in found["members"]]
     best, gain = short_name(found["best_member"]), found["gain"]
     if gain is None:

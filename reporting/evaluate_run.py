@@ -1,4 +1,4 @@
-"""Judges one run again from its predictions: metrics, plots and its mistakes."""
+"""Evaluates one run again from its predictions: metrics, plots and mistakes."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def evaluate_run(
 ) -> dict[str, Any]:
     """Refreshes metrics.json, plots/, mistakes/ and examples/ of a run folder.
 
-    Metrics come from predictions.csv, the maps, the instances and the threshold that
-    were stored; nothing is fitted or chosen. `mistakes/` gets a copy of every wrong
-    test image, named `<true>__as__<answer>__<stem>`, and beside it what the run saw;
-    `examples/` what a run with maps or instances saw in some images of every class.
+    Metrics come from the stored predictions.csv, maps, instances and threshold; nothing
+    is fitted or chosen. `mistakes/` gets a copy of every wrong test image, named
+    `<true>__as__<answer>__<stem>`, with what the run found in it; `examples/` shows
+    what a run with maps or instances found in some images of every class.
 
     Args:
         run: The run.
@@ -80,7 +80,9 @@ def evaluate_run(
 
 
 def _keep_judged_by_truth(metrics, before):
-    """Keeps the figures of maps and instances, whose masks are gone or changed."""
+    """Keeps the figures of maps and instances if their masks no longer exist or
+    changed.
+    """
     for split, found in metrics.items():
         for name, value in before[split]["metrics"].items():
             if METRICS[name].output in ("map", "instances"):
@@ -88,7 +90,7 @@ def _keep_judged_by_truth(metrics, before):
 
 
 def mistake_pictures(run: Run) -> list[Path]:
-    """The paths of the images of test that a run got wrong, those that are there."""
+    """The paths of the existing test images on which a run is wrong."""
     dataset, _ = find_dataset(run)
     if dataset is None:
         return []
@@ -98,7 +100,7 @@ def mistake_pictures(run: Run) -> list[Path]:
 
 
 def evaluation_text(result: Mapping[str, Any]) -> str:
-    """What `evaluate_run` found as plain text, at most 100 columns wide."""
+    """The result of `evaluate_run` as plain text, at most 100 columns wide."""
     test = result["test"]
     lines = [
         result["name"],
@@ -130,7 +132,7 @@ def evaluation_text(result: Mapping[str, Any]) -> str:
 
 
 def roc_lines(points: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The recall at each false reject rate, and where test is too small for it."""
+    """The recall at each false reject rate, and for which rates test is too small."""
     lines = ["defects caught at the threshold on test (not the chosen one) that gives"]
     for point in points:
         rate = f"{100 * point['max_false_reject_rate']:g} % false rejects"

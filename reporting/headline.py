@@ -1,4 +1,4 @@
-"""The first words of a report: which method, how good, and how sure that is."""
+"""The summary of a report: the best method, its quality, and how certain that is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def headline(
     dataset_name: str, leader: Run, result: dict[str, Any], *, leak: float = 0
 ) -> list[str]:
-    """Two or three sentences in the words of a quality engineer, terms in brackets.
+    """Two or three sentences in plain words, with the technical terms in brackets.
 
     Args:
         dataset_name: What to call the data set.
@@ -41,7 +41,7 @@ def headline(
 
 
 def _by_class(name, dataset_name, leader, tested):
-    """Mean recall is what "of 100 images" means; macro-F1 has no such words."""
+    """ "of 100 images" is the mean recall; macro-F1 cannot be expressed in this way."""
     test = leader.metrics["test"]
     values = test["metrics"]
     present = [each for each in test["per_class"].values() if each["num_samples"]]

@@ -1,4 +1,4 @@
-"""What a report cannot conclude: sentences computed from the runs and their data."""
+"""What cannot be concluded from a report: sentences computed from runs and data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cannot_conclude(
 
     Args:
         runs: Runs of the data set, the leader first.
-        info: Content of dataset.json; empty where the folder is gone.
+        info: Content of dataset.json; empty if the folder no longer exists.
         result: The `verdict` of these runs.
     """
     leader = runs[0]

@@ -90,7 +90,7 @@ class Outbox:
             }
 
     def begin_stop(self, ends: float) -> None:
-        """Tries to send waiting events until `ends` (`monotonic()`); returns at once."""
+        """Tries to send waiting events until `ends` (`monotonic()`); does not wait."""
         with self._changed:
             self._ends = ends
             self._changed.notify()

@@ -1,4 +1,4 @@
-"""Images with annotation files, and their labels; what is in doubt is never good."""
+"""Images with annotation files, and their labels; doubtful images are never good."""
 
 import posixpath
 from collections import defaultdict
@@ -26,7 +26,7 @@ from preprocessing.normal_names import is_normal_name
 
 
 class _Annotated(NamedTuple):
-    """What all annotations of an image say together."""
+    """All annotations of an image combined."""
 
     source: str
     size: tuple[int, int] | None
@@ -42,11 +42,11 @@ class _Annotated(NamedTuple):
 def read_annotated(
     folder: Path, files: Sequence[str], layout: str, normal_class: str | None
 ) -> Found:
-    """Lists the images that annotation files speak of, and what is rejected.
+    """Lists the images with annotations, and the rejected files.
 
-    An image that no file speaks of is normal, unless that is in doubt: a file of its
-    name cannot be read, an annotation belongs to no image, it stands in no COCO file
-    while other images without a defect do, or it lies in a folder of defects.
+    An image without an annotation is normal, unless this is doubtful: a file with its
+    name cannot be read, an annotation belongs to no image, it is not in the COCO file
+    although other images without a defect are, or it is in a folder of defects.
 
     Args:
         folder: The source folder.
@@ -55,8 +55,8 @@ def read_annotated(
         normal_class: The class of good parts as it was given, or None.
 
     Raises:
-        InputError: If no annotation belongs to an image that is there, or a label lies
-            on all images and may be the part or a defect.
+        InputError: If no annotation belongs to an existing image, or a label is on all
+            images and may be the part or a defect.
     """
     normal_name = normal_class or "good"
     pictures, masks = split_masks([name for name in files if is_image(name)])
@@ -108,7 +108,7 @@ def _masks_that_are_named(claims, masks):
 
 
 def _join(folder, source, claims, layout):
-    """The claims on an image as one, or the reason why they do not go together."""
+    """Combines the claims on an image, or returns the reason why they conflict."""
     annotations = [claim.annotation for claim in claims]
     instances, flags, problems, remarks = [], set(), [], []
     for each in annotations:
@@ -169,7 +169,7 @@ def _join(folder, source, claims, layout):
 
 
 def _twice(claims, layout):
-    """A remark and a reason to reject an image that several entries speak of."""
+    """A remark on, or a reason to reject, an image with several entries."""
     files = sorted({claim.file for claim in claims})
     where = (
         " and ".join(files[:3]) if len(files) > 1 else f"several entries of {files[0]}"
@@ -186,10 +186,11 @@ def _twice(claims, layout):
 
 
 def _outline(folder, annotated, normal_class, normal_name):
-    """The label that lies on all images, or None.
+    """The label that is on all images, or None.
 
     Raises:
-        InputError: If some images have this label alone, and nobody said what is good.
+        InputError: If some images have only this label, and the normal class was not
+            given.
     """
     usable = [each for each in annotated.values() if not each.reject]
     found = find_outline([(each.instances, each.size) for each in usable], normal_name)
@@ -211,7 +212,7 @@ def _outline(folder, annotated, normal_class, normal_name):
 
 
 def _label(folder, source, annotated, doubts, normal_name, outline, counts):
-    """The labelled image, or None, and a list of what is to be said of it."""
+    """The labelled image, or None, and a list of remarks."""
     if annotated is None:
         doubt = doubts.of(source)
         if doubt:

@@ -1,8 +1,8 @@
-"""Instances from the annotation files of labelme and Pascal VOC; COCO's are beside.
+"""Reads annotation files of labelme and Pascal VOC; see coco_files.py for COCO.
 
-Every reader takes one file and returns a list of `Annotation`, one per image that
-the file speaks of: none when the file is of another kind. It raises ValueError when
-the file cannot be parsed; a single shape that cannot be used is only a problem.
+Every reader takes one file and returns a list of `Annotation`, one per image in the
+file; it is empty if the file has another format. It raises ValueError when the file
+cannot be parsed; a single shape that cannot be used is only a problem.
 """
 
 import base64
@@ -37,20 +37,20 @@ _TRUE, _FALSE = (True, 1, "true", "True"), (False, 0, None, "", "false", "False"
 
 
 class Annotation(NamedTuple):
-    """What a file says of one image.
+    """The annotation of one image in a file.
 
     Attributes:
         image: Name of the image file, as the annotation gives it.
-        size: `(height, width)` the image had when it was annotated, or None.
+        size: `(height, width)` of the image when it was annotated, or None.
         instances: Instances of the image.
         problems: One text per shape or flag that cannot be used: the image may have
             a defect that is not among the instances.
-        remarks: What else is to be said.
+        remarks: Further remarks.
         flags: The labels that the whole image is given.
-        conflict: Why it cannot be known which image or label is meant; or empty.
+        conflict: Why it is unknown which image or label is meant; or empty.
         names_no_image: Whether the file has shapes of an image it does not name.
         is_relative: Whether coordinates are shares of width and height.
-        denied: The labels that the whole image is said not to have.
+        denied: The labels that the whole image does not have.
     """
 
     image: str
@@ -203,7 +203,7 @@ def is_labelme(content: object) -> bool:
 
 
 def read_json_file(path: Path) -> Any:
-    """The content of a JSON file; ValueError where it is none or has a key twice."""
+    """Reads a JSON file; raises ValueError if it is invalid or has a duplicate key."""
     try:
         return json.loads(path.read_bytes(), object_pairs_hook=_unique_keys)
     except RecursionError:
@@ -223,7 +223,7 @@ def read_xml_file(path: Path) -> ElementTree.Element:
     """The root of an XML file, its tags without namespaces and in lower case.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is not valid XML.
     """
     try:
         root = ElementTree.fromstring(path.read_bytes())

@@ -57,6 +57,6 @@ def read_files(reader_of: Mapping[str, Reader]) -> Read:
 
 
 def kinds(folder: Path, files: Sequence[str]) -> list[str]:
-    """The layouts of which there are files, but for tables."""
+    """The annotation layouts for which there are files, except tables."""
     texts, names = find_yolo(folder, files)
     return [*annotation_layouts(folder, files), *["yolo"] * bool(texts and names)]

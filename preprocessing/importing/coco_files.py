@@ -38,8 +38,8 @@ class _Entry(NamedTuple):
 def read_coco(path: Path) -> list[Annotation]:
     """Reads a COCO JSON: polygons, run lengths (their holes filled) and boxes.
 
-    Images whose id, and shapes whose category, stands for two things are no guess:
-    the first have a conflict, the second are problems.
+    Images with an ambiguous id get a conflict, and shapes with an ambiguous category
+    become problems; nothing is guessed.
 
     Returns:
         One for each image, or none when the file is of another kind.
@@ -85,7 +85,7 @@ def is_coco(content: object) -> bool:
 
 
 def id_key(value: object) -> str | None:
-    """One spelling of an id: 1, 1.0 and "1" are the same; None where it is none."""
+    """Normalises an id: 1, 1.0 and "1" are the same; None if it is not an id."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
@@ -135,7 +135,7 @@ def _named(item, categories):
 
 
 def _read_categories(items):
-    """Names of the categories by the key of their id: several where it is doubled."""
+    """Names of the categories by the key of their id; several for a duplicate id."""
     names = defaultdict(list)
     for item in items if isinstance(items, list) else []:
         key = _item_key(item, "id")
@@ -146,7 +146,7 @@ def _read_categories(items):
 
 
 def _remarks_on_ids(images, items):
-    """What is odd about the ids of a file, without harm to its labels."""
+    """Remarks on unusual ids in a file that do not affect its labels."""
     remarks = []
     types = {type(item.get("id")) for item in images if isinstance(item, dict)}
     types |= {type(item.get("image_id")) for item in items if isinstance(item, dict)}

@@ -1,4 +1,4 @@
-"""What speaks against labels: names of folders, masks and annotations left unread."""
+"""Contradictions of labels: folder names, and masks and annotations not read."""
 
 import re
 from collections import defaultdict
@@ -23,7 +23,7 @@ _BESIDE = ("labelme", "voc", "yolo")  # a file of the name of its image
 
 
 def says_defect(name: str, normal_name: str = "good") -> bool:
-    """Whether the name of a folder says that the parts in it are not good.
+    """Whether the name of a folder indicates that its parts are not good.
 
     Example:
 
@@ -43,7 +43,7 @@ def says_defect(name: str, normal_name: str = "good") -> bool:
 def refuse_inner_classes(
     folder: Path, files: Sequence[str], normal_class: str | None
 ) -> None:
-    """Raises InputError where folders within class folders say another class.
+    """Raises InputError if folders within class folders indicate another class.
 
     A folder of good parts within that of a defect, one of a defect within that of the
     good parts, or one that is named as another class.
@@ -75,7 +75,7 @@ def _holds_good(names):
 
 
 def refuse_bad_folders(folder: Path, files: Sequence[str], normal_name: str) -> None:
-    """Raises InputError where a folder of a source of good parts alone says defect."""
+    """Raises InputError if a source of good parts has a folder named like a defect."""
     for name in filter(is_image, files):
         for part in PurePosixPath(name).parts[:-1]:
             if says_defect(part, normal_name):
@@ -93,10 +93,10 @@ def ask_for_good_folder(
     layout: str,
     normal_class: str | None,
 ) -> None:
-    """Raises InputError where unmarked folders may be good ones or defects.
+    """Raises InputError if folders without annotations may be good or defective.
 
-    Where annotations mark defects in some folders only, and no folder's name says good,
-    the images of the others are good or not annotated yet.
+    If annotations mark defects only in some folders, and no folder has the name of a
+    good class, the images of the others are good or not annotated yet.
     """
     if normal_class is not None or layout not in _BESIDE:
         return
@@ -129,13 +129,13 @@ def _silent_folders(files, found):
 def hold_against_others(
     folder: Path, files: Sequence[str], layout: str, found: Found, normal_name: str
 ) -> Found:
-    """Leaves out good images that other sources of the folder call defective.
+    """Leaves out good images that other annotations in the folder call defective.
 
     Args:
         folder: The source folder.
         files: Names of all its files.
-        layout: That was read.
-        found: By that layout.
+        layout: The layout that was read.
+        found: The result for that layout.
         normal_name: The class of good parts.
     """
     good = {

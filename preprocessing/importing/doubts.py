@@ -1,4 +1,4 @@
-"""Why an image in which nothing is marked may have a defect all the same."""
+"""Reasons why an image without an annotated defect may still have one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Read(NamedTuple):
 
 
 class Doubts:
-    """Why an image that nothing marks may have a defect all the same."""
+    """Reasons why an image without an annotated defect may still have one."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Doubts:
         self._defect_folders = _defect_folders(images, normal_name)
 
     def of(self, source: str) -> str:
-        """Why the image is not good though nothing is marked in it; "" if it is."""
+        """Why an image without an annotated defect is not used as good; "" if it is."""
         if source in self._of:
             return self._of[source]
         if source.split("/")[0] in self._defect_folders:
@@ -110,7 +110,7 @@ class Doubts:
 
 
 def _side_files(files, read, index):
-    """Doubts of the images whose name an annotation file bears that was not read."""
+    """Doubts about images if an annotation file of the same name was not read."""
     doubts = {}
     for file in files:
         if file in read.used or not file.lower().endswith(_SIDE_FILES):

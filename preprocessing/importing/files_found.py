@@ -1,4 +1,4 @@
-"""The files of a user's folder: all of them, where the images begin, what is unread."""
+"""The files of a user's folder: listing, start folder, and unread files."""
 
 import os
 from collections import Counter
@@ -20,10 +20,10 @@ _PARSERS = {".json": read_json_file, ".xml": read_xml_file}
 
 
 def find_start(folder: PathLike, normal_name: str | None = None) -> PathLike:
-    """The folder where the images begin: below folders that hold one folder alone.
+    """The folder where the images begin, below folders that contain only one folder.
 
-    A folder whose name says something, such as `good`, `train` or the given class of
-    good parts, is no wrapping.
+    A folder with a meaningful name, such as `good`, `train` or the given class of good
+    parts, is kept.
 
     Raises:
         InputError: If there is no such folder.
@@ -51,10 +51,10 @@ def find_start(folder: PathLike, normal_name: str | None = None) -> PathLike:
 
 
 def list_files(folder: PathLike) -> list[str]:
-    """All files as sorted POSIX paths, but hidden ones and those of the system.
+    """All files as sorted POSIX paths, except hidden and system files.
 
     Raises:
-        InputError: If none is an image; the text says what is there.
+        InputError: If none is an image; the text lists what was found.
     """
     files = sorted(walk(folder))
     if not any(map(is_image, files)):
@@ -104,7 +104,7 @@ def broken_files(folder: PathLike, names: Iterable[str]) -> list[Rejected]:
 
 
 def seen_unread(folder: PathLike, files: Sequence[str]) -> str:
-    """What labels may stand in files that are not read, as a text or ""."""
+    """Files that are not read but may contain labels, as a text or ""."""
     seen = []
     tables = [name for name in files if name.lower().endswith((".csv", ".tsv"))]
     seen += tables[:1]

@@ -1,4 +1,4 @@
-"""Whether the class of the good parts is meant to be what it is, alone or not."""
+"""Checks that a data set with only good parts, or similar class names, is intended."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def check_good_alone(
     rejected: Iterable[Rejected],
     normal_class: str | None,
 ) -> None:
-    """Raises InputError unless the one class there is was meant to be the only one.
+    """Raises InputError unless a single class was meant to be the only one.
 
-    Its name, the flag or the layout says that these are good parts. Images in which
-    no defect is marked may be waiting for it, so they have to lie in a folder of good
-    parts. And no folder beside it may be missing because its files are bad.
+    Its name, the option or the layout must say that these are good parts. Images
+    without annotated defects may not be annotated yet, so they have to be in a folder
+    of good parts. And no other class may be missing because its files are damaged.
 
     Args:
         source: The folder of images.
@@ -65,7 +65,7 @@ def check_good_alone(
 
 
 def refuse_twins(source: PathLike, classes: Iterable[str], normal_class: str) -> None:
-    """Raises InputError where a class differs from that of good parts by case alone."""
+    """Raises InputError if a class differs from the normal class only by case."""
     for name in classes:
         if name != normal_class and name.casefold() == normal_class.casefold():
             raise InputError(

@@ -33,7 +33,7 @@ from preprocessing.normal_names import is_normal_name
 
 
 def read_mvtec(folder: Path, files: Sequence[str], normal_name: str) -> Found:
-    """Lists the images of `train` and `test` with masks, and what is rejected."""
+    """Lists the images of `train` and `test` with masks, and the rejected files."""
     images, masks, rejected = [], {}, []
     names = [name for name in files if is_image(name)]
     beside = split_masks(n for n in names if n.split("/")[0].lower() in SPLIT_FOLDERS)
@@ -70,10 +70,10 @@ def read_mvtec(folder: Path, files: Sequence[str], normal_name: str) -> Found:
 
 
 def read_pairs(folder: Path, files: Sequence[str], normal_name: str) -> Found:
-    """Lists the images with the masks beside them, and what is rejected.
+    """Lists the images with their masks, and the rejected files.
 
-    The label is the class folder. Where there are none, or folders with marked and
-    with empty masks show that they are no classes, it is what the mask shows.
+    The label is the class folder. Without class folders, or if folders with both empty
+    and non-empty masks show that they are not classes, it comes from the mask.
     """
     keys, masks = _split_masks(folder, files)
     has_splits = all(
@@ -126,7 +126,7 @@ def _split_masks(folder, files):
 
 
 def _add_masks(folder, images, masks):
-    """Joins masks to images by their keys and checks that they have one size.
+    """Joins masks to images by their keys and checks that their sizes are equal.
 
     Args:
         folder: The source folder.
@@ -134,7 +134,7 @@ def _add_masks(folder, images, masks):
         masks: By name, their keys.
 
     Returns:
-        The images, and a list of what is to be said of them and the masks.
+        The images, and a list of remarks on them and the masks.
     """
     images_of, masks_of = defaultdict(list), defaultdict(list)
     joined, rejected = [], []
@@ -173,7 +173,7 @@ def _is_turn_unclear(image):
 
 
 def _add_mask(folder, image, masks):
-    """The image with its masks, or None; and a list of what is to be said of it."""
+    """The image with its masks, or None, and a list of remarks."""
     try:
         size = image_size(image.path)
     except InputError:
@@ -200,7 +200,7 @@ def _add_mask(folder, image, masks):
 
 
 def _set_ignored(images):
-    """The images, told which value of their masks does not count."""
+    """The images with the ignored value of their masks."""
     paths = [path for image in images for path in image.mask_paths]
     with image_threads() as pool:
         ignore = IGNORE if has_ignored(pool.map(mask_kind, paths)) else None

@@ -1,4 +1,4 @@
-"""Labels from one table: a column that names the images and one with their labels."""
+"""Labels from a table with a column of image files and a column of labels."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ _MIN_NAMED = 0.5  # of the rows, that name an image in the column of paths
 
 
 def find_table(folder: Path, files: Sequence[str]) -> str | None:
-    """The name of the one table whose rows name images, or None.
+    """The name of the only table that lists images, or None.
 
     Raises:
         InputError: If there are several.
@@ -40,7 +40,7 @@ def find_table(folder: Path, files: Sequence[str]) -> str | None:
 
 
 def find_tables(folder: Path, files: Sequence[str]) -> list[str]:
-    """The names of all tables whose rows name images."""
+    """The names of all tables that list images."""
     stems = _names_of_images(files)
     tables = [file for file in files if file.lower().endswith((".csv", ".tsv"))]
     return [file for file in tables if _path_columns(*_read(folder / file), stems)]
@@ -104,10 +104,10 @@ def _names_of_images(files):
 
 
 def _path_columns(header, rows, names):
-    """The columns that name images in most of the rows.
+    """The columns that contain image names in most of the rows.
 
-    Where one has file names with a suffix, numbers and bare stems do not count: an
-    index names images too, but not those of its rows.
+    If a column has file names with an extension, numbers and bare stems are ignored: an
+    index can match image names too, but not those of its rows.
     """
     columns = [
         [row[column].strip().replace("\\", "/") for row in rows if len(row) > column]
@@ -134,7 +134,7 @@ def _spellings(path):
 
 
 def _path_column(header, rows, names):
-    """The column that names the images: the only one, or the only one called so."""
+    """The column of image names: the only one, or the only one with such a header."""
     found = _path_columns(header, rows, names)
     named = [column for column in found if _is_named_path(header[column])]
     if len(found) > 1 and len(named) != 1:
@@ -152,7 +152,7 @@ def _is_named_path(name):
 
 
 def _label_column(header, rows, path, *, is_sure):
-    """The column named as one of labels; or the only other one beside file names."""
+    """The column with a header for labels, or the only one besides the file names."""
     named = [name.strip().casefold().replace(" ", "_") for name in header]
     others = [column for column in range(len(header)) if column != path]
     found = [column for column in others if named[column] in _LABELS]

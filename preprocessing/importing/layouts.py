@@ -1,6 +1,6 @@
-"""What is in a user's folder of images: labels, masks and instances, in any layout.
+"""Reads labels, masks and instances from a user's folder of images, in any layout.
 
-Nothing is left out in silence: what cannot be used stands in `rejected` with its
+Nothing is dropped silently: files that cannot be used are in `rejected` with the
 reason, and files that no layout reads are counted. Whether an image itself can be read
 is checked by `checked_images.py`.
 """
@@ -46,13 +46,13 @@ GOOD_PARTS = LAYOUTS[-1]  # never found by itself: only the user knows
 
 
 class Source(NamedTuple):
-    """What a folder has.
+    """The content of a folder.
 
     Attributes:
         layout: One of LAYOUTS.
         images: Sorted by source.
         rejected: Files, sorted.
-        notes: What is to be said of all of it.
+        notes: Remarks on the whole folder.
         unused: One for every suffix of files that are not used.
     """
 
@@ -70,12 +70,12 @@ def read_source(
 
     Args:
         folder: Any folder with images.
-        layout: One of LAYOUTS; None finds it.
+        layout: One of LAYOUTS; recognised if None.
         normal_name: The class of good parts; None if it was not given.
 
     Returns:
-        What it has; paths are relative to the folder below those that hold one folder
-        alone.
+        The content of the folder; paths are relative to its first folder with more than
+        one entry.
 
     Raises:
         InputError: If the folder is missing or has no image that can be used, or
@@ -170,7 +170,7 @@ def _find_layout(folder, files, normal_class):
 
 
 def _refuse_broken_annotations(folder, files):
-    """Raises InputError where annotations may say another label than the folders."""
+    """Raises InputError if unreadable annotations may contradict the folders."""
     names = [name for name in files if not is_image(name)]
     for broken in broken_files(folder, names):
         content = Path(folder, broken.path).read_bytes()

@@ -1,4 +1,4 @@
-"""Why an image without a mask may have one all the same: masks without an image."""
+"""Reasons why an image without a mask may have one: masks without an image."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -19,7 +19,7 @@ _ARRAYS = (".npy", ".npz", ".mat", ".exr", ".dcm", ".heic", ".pfm")  # not read
 
 
 class MaskDoubts(NamedTuple):
-    """What masks say that belong to no image, or that are not read.
+    """Masks that belong to no image, or that are not read.
 
     Attributes:
         unread: Image -> reason, of images whose mask is in a file that is not read.
@@ -32,7 +32,7 @@ class MaskDoubts(NamedTuple):
     keys: dict[str, Key]
 
     def of_unlabelled(self, source: str) -> str:
-        """Why an image of no class that has no mask is not good; "" if it is."""
+        """Why an image without class and mask is not used as good; "" if it is."""
         if source in self.unread:
             return self.unread[source]
         orphan = next(iter(self.orphans), None)
@@ -43,7 +43,7 @@ class MaskDoubts(NamedTuple):
         )
 
     def of_good(self, image: SourceImage) -> str:
-        """Why an image in the folder of good parts is not good; "" if it is."""
+        """Why an image in the folder of good parts is not used as good; "" if it is."""
         if image.source in self.unread:
             return self.unread[image.source]
         if image.official_split == "train" and self.keys[image.source][0] == "train":

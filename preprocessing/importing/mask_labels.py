@@ -1,4 +1,4 @@
-"""The labels of images by what their masks mark, and masks held against labels."""
+"""Labels of images from their masks, and checks of masks against labels."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ DEFECT_NAME = "defect"  # the class of what a mask marks, where nothing names it
 
 
 def _seen(image):
-    """Whether the masks of an image mark a defect; None where it is not known.
+    """Whether the masks of an image mark a defect; None if unknown.
 
     Returns:
         True, False or None, and the reason for None.
@@ -35,7 +35,7 @@ def _look(images):
 
 
 def mixed_folders(images: Sequence[SourceImage], normal_name: str) -> list[str]:
-    """The class folders, where they are none: their masks are both empty and marked."""
+    """Folders that are not classes: they have both empty and non-empty masks."""
     labels = {image.label for image in images}
     if any(is_normal(label, normal_name) for label in labels):
         return []
@@ -50,10 +50,11 @@ def mixed_folders(images: Sequence[SourceImage], normal_name: str) -> list[str]:
 def hold_against_folders(
     images: Sequence[SourceImage], normal_name: str, doubts: MaskDoubts
 ) -> tuple[list[SourceImage], list[Rejected]]:
-    """Leaves out what lies in the folder of good parts and may have a defect.
+    """Leaves out images in the folder of good parts that may have a defect.
 
-    Its mask marks one, or only what does not count, or a mask of no image may be its.
-    In a folder of defects an empty mask is only said.
+    These are images whose mask marks a defect or only ignored pixels, or to which a
+    mask without an image may belong. An empty mask in a folder of defects only causes a
+    remark.
     """
     masked = [image for image in images if image.mask_paths]
     wrong, said = set(), []
@@ -85,9 +86,9 @@ def label_by_masks(
 ) -> tuple[list[SourceImage], list[Rejected], list[str]]:
     """Labels images by what their masks mark.
 
-    An image without a mask is normal, unless other normal images do have one (which
-    is black): then its mask is missing and the image is rejected. So it is where a
-    mask without an image may be its.
+    An image without a mask is normal, unless other normal images do have one (which is
+    black): then its mask is missing and the image is rejected. It is also rejected if a
+    mask without an image may belong to it.
     """
     labelled, without_mask, rejected = [], [], []
     for image, (is_marked, reason) in zip(images, _look(images), strict=True):
@@ -119,7 +120,7 @@ def label_by_masks(
 def note_missing_masks(
     images: Sequence[SourceImage], normal_name: str
 ) -> list[Rejected]:
-    """Names the defect images without a mask where others of their class have one."""
+    """Remarks on defect images without a mask if others of their class have one."""
     masked = {
         (image.official_split, image.label) for image in images if image.mask_paths
     }

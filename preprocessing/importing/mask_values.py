@@ -19,10 +19,10 @@ def read_masks(
 
     Args:
         paths: Paths of the masks of one image, which have one size.
-        ignore: The value that does not count, or None.
+        ignore: The ignored value, or None.
 
     Returns:
-        Two bool masks `(height, width)`: what is defect, and what does not count.
+        Two bool masks `(height, width)`: the defect, and the ignored pixels.
     """
     marked = ignored = None
     for path in paths:
@@ -41,10 +41,10 @@ def read_masks(
 
 
 def has_ignored(kinds: Iterable[str | None]) -> bool:
-    """Whether 255 does not count in a set of masks: some mix it with class indices.
+    """Whether 255 is ignored in a set of masks: some of them mix it with class indices.
 
-    One mask of many that are black and white may do so by a stray pixel: then 255 is
-    what all others say it is, the defect.
+    If most masks are black and white, a single mask may contain another value by
+    accident: then 255 is the defect, as in all others.
 
     Args:
         kinds: Kinds of the masks, see `mask_kind`.
@@ -55,7 +55,7 @@ def has_ignored(kinds: Iterable[str | None]) -> bool:
 
 
 def mask_kind(path: PathLike) -> str | None:
-    """What the values of a mask are beside 0.
+    """The kind of the values of a mask other than 0.
 
     Returns:
         `white` (255 alone), `indexed` (class indices), `mixed` (both) or None.

@@ -1,8 +1,8 @@
-"""Which annotation speaks of which image: by its path, else by a unique name.
+"""Assigns annotations to images: by path, else by a unique name.
 
-What an annotation names, and what lies beside it, are often not the same: folders of
-another computer, renamed files, other endings. A name that fits two images, or two
-annotations that fit one, decide nothing.
+The name in an annotation and the file next to it often differ: folders of another
+computer, renamed files, other extensions. A name that fits two images, or two
+annotations that fit one image, are ambiguous and are not used.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Claim(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """Which claims every image has.
+    """The claims of every image.
 
     Attributes:
         claims: By image.
-        doubts: By image, why it may have a defect that no claim of it marks.
+        doubts: By image, why it may have a defect that none of its claims marks.
         orphans: The claims that belong to no image, or to no certain one.
         rejected: Remarks and orphans.
     """
@@ -47,12 +47,12 @@ class Matches(NamedTuple):
 def match(
     claims: Sequence[Claim], images: Iterable[str], *, by_own_name: bool
 ) -> Matches:
-    """Gives every claim its image.
+    """Assigns every claim to its image.
 
     Args:
         claims: Claims of all files.
         images: Names of the images, relative to the source folder.
-        by_own_name: Whether a file speaks of the image of its own stem.
+        by_own_name: Whether a file may belong to the image with the same stem.
     """
     index = ImageIndex(images)
     matches = Matches(defaultdict(list), {}, [], [])
@@ -129,7 +129,7 @@ def _leave_open(matches, claim, found, why=""):
 
 
 def _doubt_own_names(matches, index, claims):
-    """Doubts images whose own file, of the same stem beside it, names another."""
+    """Doubts images if the file with the same stem refers to another image."""
     for claim in claims:
         for image in index.own(claim.file):
             if image not in matches.claims and claim.annotation.says_something:
@@ -185,7 +185,7 @@ class ImageIndex:
             self._by_stem[posixpath.splitext(name)[0]].append(image)
 
     def direct(self, file: str, name: str) -> tuple[list[str], bool]:
-        """The images at the path that a file names, seen from its own folder.
+        """The images at the path given in a file, relative to its own folder.
 
         Or, as the folders are often those of another computer, of that name beside it,
         or in a folder `images` or `JPEGImages` in or beside its folder.
@@ -200,7 +200,7 @@ class ImageIndex:
         return [], False
 
     def lenient(self, file: str, name: str, *, by_own_name: bool) -> list[str]:
-        """The images that may be meant: by other folder, ending or the file's stem."""
+        """The images that may be meant: by other folder, extension or file stem."""
         base = posixpath.basename(name)
         stem = posixpath.splitext(base)[0]
         steps = [lambda: self._near(file, stem, self._bare)] if stem else []

@@ -22,7 +22,7 @@ BROKEN = (
 
 
 class Shapes(NamedTuple):
-    """What a list of shapes gave.
+    """The result of reading a list of shapes.
 
     Attributes:
         instances: In the order of the shapes.
@@ -43,7 +43,7 @@ def read_shapes(
     Args:
         items: A list; anything else is a problem.
         convert: From a shape to `(instance, remark)`; it raises one of BROKEN.
-        name: What a shape is called.
+        name: The word for a shape in messages.
     """
     shapes = Shapes([], [], [])
     if not isinstance(items, list):
@@ -77,7 +77,7 @@ def outline_shape(
 ) -> tuple[Instance, str]:
     """The instance of its outlines of `(x, y)` points, and a remark.
 
-    Outlines that cannot be used are left out; where none is left the box stands in.
+    Outlines that cannot be used are left out; if none is left, the box is used.
 
     Args:
         label: Class name.
@@ -105,7 +105,7 @@ def outline_shape(
 
 
 def scaled(instance: Instance, size: tuple[int, int]) -> Instance:
-    """An instance in shares of the image's width and height, in pixels of its size."""
+    """Converts an instance from fractions of the image size to pixels."""
     height, width = size
     x, y, box_width, box_height = instance["bbox"]
     return {
@@ -135,7 +135,7 @@ def mask_outlines(mask: np.ndarray) -> list[np.ndarray]:
 
 
 def clean_label(label: object) -> str:
-    """A label as the name of a folder; ValueError where it cannot be one."""
+    """Converts a label to a folder name; raises ValueError if it is not valid."""
     if isinstance(label, int) and not isinstance(label, bool):
         label = str(label)
     text = label.strip() if isinstance(label, str) else ""

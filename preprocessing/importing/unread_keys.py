@@ -1,4 +1,4 @@
-"""Keys of an annotation file that no reader knows, but that may name a defect."""
+"""Unknown keys of annotation files that may describe a defect."""
 
 import re
 from collections.abc import Container, Mapping

@@ -15,7 +15,7 @@ _NAME_FILES = ("classes.txt", "obj.names", "labels.txt", "_darknet.labels")
 
 
 def find_yolo(folder: Path, files: Sequence[str]) -> tuple[list[str], dict[int, str]]:
-    """The text files that bear an image's name and hold rows of YOLO, and the names.
+    """The text files with YOLO rows and the name of an image, and the class names.
 
     Args:
         folder: The source folder.
@@ -41,7 +41,7 @@ def read_yolo(folder: Path, file: str, names: Mapping[int, str]) -> list[Annotat
     """Reads one text file: boxes, or outlines where a row has more than five numbers.
 
     Returns:
-        One, whose coordinates are shares of the image's size.
+        One annotation, with coordinates as fractions of the image size.
     """
 
     def convert(row):

@@ -1,4 +1,4 @@
-"""What an engineer should know of a split before training on it, as sentences."""
+"""Remarks on a split that a user should read before training, as sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rule that a data set is split by, from the flags to the manifest's columns."""
+"""The rule for splitting a data set, from the options to the manifest's columns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class SplitRule(NamedTuple):
-    """How images are grouped and split; `check_rule` says what fits together.
+    """How images are grouped and split; `check_rule` checks the combination.
 
     Attributes:
         shares: Shares of train, validate and test; they sum to 1.
@@ -61,7 +61,7 @@ def check_rule(rule: SplitRule) -> None:
 
 
 def describe_rule(rule: SplitRule) -> dict[str, Any]:
-    """The rule as it stands in dataset.json."""
+    """The rule in the form that is stored in dataset.json."""
     return {**rule._asdict(), "shares": dict(zip(SPLITS, rule.shares, strict=True))}
 
 
@@ -115,7 +115,8 @@ def split_table(
 def _split_officially(table, fingerprints, rule, normal_class):
     """Keeps train and test of the layout; validate is a part of train/good.
 
-    Good parts alone may come without a test: it is a part of train/good then as well.
+    A source with only good parts may have no test set: test is then also a part of
+    train/good.
     """
     official = table["official_split"].to_numpy(str)
     has_test = "test" in official

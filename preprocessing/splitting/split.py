@@ -1,4 +1,4 @@
-"""Groups that must stay together, and their way into train, validate and test."""
+"""Assigns groups that must stay together to train, validate and test."""
 
 from __future__ import annotations
 
@@ -72,9 +72,10 @@ def assign_groups(
 def split_groups(
     labels: ArrayLike, groups: ArrayLike, *, shares: Sequence[float], seed: int
 ) -> list[str]:
-    """Deals whole groups to the splits so that every class has its shares.
+    """Assigns whole groups to the splits so that every class has its fractions.
 
-    The largest groups go first, each to the split that lacks its classes most.
+    The largest groups are assigned first, each to the split that lacks its classes
+    most.
 
     Args:
         labels, groups: Labels and groups of each image, `(images,)`.
@@ -107,7 +108,7 @@ def split_groups(
 def split_in_time(
     labels: ArrayLike, order: ArrayLike, *, shares: Sequence[float], gap: int = BLOCK
 ) -> list[str]:
-    """The first share of each class's frames trains, the last tests.
+    """Uses the first part of each class's frames for train, the last for test.
 
     Args:
         labels: Class of each image.
@@ -140,7 +141,7 @@ def split_in_time(
 def grouped_folds(
     labels: ArrayLike, groups: ArrayLike, *, num_folds: int = 5, seed: int = 0
 ) -> np.ndarray:
-    """Deals whole groups to folds that have every class alike.
+    """Assigns whole groups to folds with similar class frequencies.
 
     Without any one fold, the rest still has every class. A class of few groups is in
     few folds. The order of the images does not matter.
@@ -225,7 +226,7 @@ def _largest_first(counts, seed):
 
 
 def _deal(counts, order, shares):
-    """Gives each group to the part that lacks its classes most, for equals most images.
+    """Assigns each group to the part that lacks its classes most; if equal, images.
 
     Args:
         counts: Images per group and class, `(groups, classes)`.
