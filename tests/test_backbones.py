@@ -79,7 +79,7 @@ def test_a_changed_file_of_known_hash_is_refused(tmp_path, monkeypatch):
     path = weights_file("resnet50")
     path.parent.mkdir()
     path.write_bytes(b"half a download")
-    with pytest.raises(InputError, match="md5 is .*, not 4d473c1d.*Remove it"):
+    with pytest.raises(InputError, match="md5 is .*, not 4d473c1d.*Delete it"):
         find_weights("resnet50")
 
 

@@ -221,7 +221,7 @@ def test_compare_writes_both_files_or_none(dataset, make_run, tmp_path, monkeypa
     table = pd.read_csv(page.parent / "results.csv")
     expected = run.metrics["test"]["metrics"]["macro_f1"]["value"]
     assert table["macro_f1"][0] == pytest.approx(expected, rel=1e-15)
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="already exists"):
         compare([run], out=tmp_path / "out")
 
     def fail(runs, folder):
@@ -244,7 +244,7 @@ def test_earlier_reports_and_repeated_runs_are_left_out(dataset, make_run, tmp_p
     run = make_run(dataset, "a")
     report = compare([run], out=tmp_path / "report").parent
     assert len(read_runs([run.folder, report, f"{run.folder}/"])) == 1
-    with pytest.raises(InputError, match="only reports"):
+    with pytest.raises(InputError, match="These folders are reports"):
         read_runs([report])
 
 

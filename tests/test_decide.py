@@ -111,7 +111,8 @@ def test_a_promise_that_the_parts_cannot_carry_is_refused(run):
     assert len(result.stderr.splitlines()) == 1
     # 6 groups: 1 - 0.05 ** (1 / 6) = 0.3930 and 1 / 7 = 0.1429, rounded up
     assert (
-        "needs 299 groups of defective parts in validate (99 to hold" in result.stderr
+        "needs 299 groups of defective parts in validate (99 for a guarantee"
+        in result.stderr
     )
     assert "--max-miss 0.4 or --max-miss 0.15 --confidence average" in result.stderr
     assert not (run.folder / "decision.json").exists()
@@ -123,7 +124,7 @@ def test_without_a_wish_the_command_says_what_can_be_promised(run):
     result = decide(run.folder)
     assert result.returncode == 0
     assert "validate has 6 groups of defective parts" in result.stdout
-    assert "strongest with 95 % confidence: --max-miss 0.4" in result.stdout
+    assert "strongest guarantee with 95 % confidence: --max-miss 0.4" in result.stdout
     assert not (run.folder / "decision.json").exists()
     only_good = run.predictions[run.predictions["label"] == "good"]
     assert "has 0 groups of defective parts\nvalidate" in carried_text(
@@ -168,7 +169,7 @@ def test_the_inspected_share_is_kept(run):
 def test_a_detector_is_decided_by_its_scores(detector):
     record = decide_run(detector.folder, **PROMISE)
     assert record["least_probability"] is None
-    assert "unlike every class are not looked for" in decision_text(record, detector)
+    assert "unlike every class are not detected" in decision_text(record, detector)
 
 
 @pytest.mark.parametrize(

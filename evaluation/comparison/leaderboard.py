@@ -146,8 +146,8 @@ def leaderboard_text(runs: Sequence[Run]) -> str:
     widths[0] = min(widths[0], WIDTH - sum(widths[1:]) - 2 * len(widths[1:]))
     about = (
         f"{counted(test['num_samples'], 'test image')} in "
-        f"{counted(test['num_groups'], 'group')}, in percent with 95 % confidence "
-        f"intervals; {f'{RANKED_BY}: ' if can_rank(runs) else ''}{ranked_by(runs)}"
+        f"{counted(test['num_groups'], 'group')}, in percent with 95 % intervals; "
+        f"{f'{RANKED_BY}: ' if can_rank(runs) else ''}{ranked_by(runs)}"
     )
     lines = textwrap.wrap(about, WIDTH) + [_line(row, widths) for row in (head, *rows)]
     return "\n".join(lines)

@@ -29,7 +29,7 @@ class SourceImage(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A rejected file with the reason, or a remark; `path` is relative to the source."""
+    """A rejected file or a remark; `path` is relative to the source folder."""
 
     path: str
     reason: str

@@ -88,7 +88,7 @@ def test_names_outside_the_bundle_are_refused(bundle, tmp_path, name):
 
 
 def test_what_is_no_bundle_says_what_to_give(bundle, tmp_path):
-    with pytest.raises(InputError, match="is no bundle.*goodparts export"):
+    with pytest.raises(InputError, match="is not a bundle.*goodparts export"):
         read_bundle(tmp_path)
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(InputError, match="a run folder. Export it first: pipenv"):

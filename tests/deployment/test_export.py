@@ -112,7 +112,7 @@ def test_a_part_at_a_line_may_be_decided_either_way(bundles, runs, washers):
             defect_score=inspector.answer(image).defect_score + 0.01
         )
     )
-    with pytest.raises(InputError, match="apart by 0.01"):
+    with pytest.raises(InputError, match="differ by 0.01"):
         check_parity(original, further, dataset)
 
 
@@ -188,7 +188,7 @@ def test_int8_that_answers_otherwise_is_refused(runs):
 
 def test_the_gate_of_int8_is_asked(runs, tmp_path, monkeypatch):
     monkeypatch.setattr("deployment.int8_cost.MAX_OTHERWISE", -1.0)
-    with pytest.raises(InputError, match="In int8 .* Nothing was written"):
+    with pytest.raises(InputError, match="In int8, .* Nothing was written"):
         export(runs["network"], tmp_path / "b.goodparts", precision="int8")
     assert not list(tmp_path.iterdir())
 
@@ -200,7 +200,7 @@ def test_what_is_no_number_does_not_pass(runs, bundles, washers):
         defect_score=np.nan
     )
     broken = inspector._replace(answer=lambda image: nan)
-    with pytest.raises(InputError, match="apart by nan"):
+    with pytest.raises(InputError, match="differ by nan"):
         check_parity(original, broken, read_dataset(washers))
 
 
@@ -266,9 +266,9 @@ def test_a_data_set_that_changed_cannot_judge(runs, tmp_path):
 
 
 def test_names_are_checked_first(runs, bundles, tmp_path):
-    with pytest.raises(InputError, match="is named .*goodparts"):
+    with pytest.raises(InputError, match="must end in .goodparts"):
         export(runs["bovw"], tmp_path / "b")
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="already exists"):
         export(runs["bovw"], bundles["bovw"])
     with pytest.raises(InputError, match="needs a single classification network"):
         export_keras(runs["bovw"], tmp_path / "b", name="litert")

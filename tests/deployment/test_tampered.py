@@ -234,8 +234,8 @@ CASES = {
     "views missing": (field("views", "other.npz"), "views must be the name of a file"),
     "views a number": (field("views", 0), "views must be text"),
     # of the lines
-    "line NaN": (field("decision.accept_below", NAN), "NaN is no finite number"),
-    "line infinite": (field("decision.reject_from", INF), "Infinity is no finite"),
+    "line NaN": (field("decision.accept_below", NAN), "NaN is not a finite number"),
+    "line infinite": (field("decision.reject_from", INF), "Infinity is not a finite"),
     "line text NaN": (
         field("decision.reject_from", "nan"),
         "reject_from must be a num",
@@ -249,11 +249,11 @@ CASES = {
             field("decision.accept_below", 0.9),
             field("decision.reject_from", 0.1),
         ),
-        "accept_below must be reject_from",
+        "accept_below must be at most reject_from",
     ),
     "lines infinitely unordered": (
         field("decision.accept_below", "inf"),
-        "accept_below must be reject_from",
+        "accept_below must be at most reject_from",
     ),
     "floor beyond 1": (field("decision.least_probability", 1.5), "least_probability"),
     "floor text": (field("decision.least_probability", "no"), "least_probability must"),
@@ -289,7 +289,7 @@ CASES = {
     ),
     "classes of a member": (
         field("model.members.0.classes", ["good", "worse"]),
-        r"members\[0\].classes must be those of the ensemble",
+        r"members\[0\].classes must be the same as those of the ensemble",
     ),
     # of the model
     "family unknown": (field("model.members.0.family", "os"), "no model family 'os'"),
@@ -306,7 +306,7 @@ CASES = {
         both(
             field("model.outputs", ["score"]), field("decision.least_probability", None)
         ),
-        "gives score, classes, not score",
+        "returns score, classes instead of score",
     ),
     "a floor without classes": (field("model.outputs", ["score"]), "must be null"),
     "frames huge": (
@@ -342,7 +342,7 @@ CASES = {
             field("model.outputs", ["score", "classes", "map"]),
             field("model.map_range", [0.0, 1.0]),
         ),
-        "gives score, classes, not score, classes, map",
+        "returns score, classes instead of score, classes, map",
     ),
     "no members": (field("model.members", []), "members must have 1 to"),
     "members not of an ensemble": (
@@ -359,12 +359,18 @@ CASES = {
     # of the families
     "file missing": (field("model.file", "gone.npz"), "model.file must be the name of"),
     "file outside": (field("model.file", "../x.npz"), "model.file must be the name of"),
-    "another kind of file": (field("model.file", "views.npz"), "views.npz must hold"),
+    "another kind of file": (
+        field("model.file", "views.npz"),
+        "views.npz must contain",
+    ),
     "combiner unknown": (
         field("model.combiner", "os.system"),
         "combiner must be one of",
     ),
-    "another combiner": (field("model.combiner", "weighted"), "combiner.npz must hold"),
+    "another combiner": (
+        field("model.combiner", "weighted"),
+        "combiner.npz must contain",
+    ),
     "a calibration less": (
         field("model.calibrations", lambda x: x[1:]),
         "must have 2 to",
@@ -425,7 +431,10 @@ CASES = {
     ),
     "npz shape": (arrays("combiner.npz", bias=lambda x: x[:1]), r"bias in .*\(1,\)"),
     "npz dimensions": (arrays("svm.npz", vectors=lambda x: x[0]), "vectors in .*shape"),
-    "npz text": (arrays("svm.npz", mean=lambda x: x.astype(str)), "must hold numbers"),
+    "npz text": (
+        arrays("svm.npz", mean=lambda x: x.astype(str)),
+        "must contain numbers",
+    ),
     "npz complex": (
         arrays("svm.npz", mean=lambda x: x.astype(complex)),
         "mean.npy holds complex",

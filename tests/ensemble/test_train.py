@@ -290,7 +290,9 @@ def test_a_class_that_validate_lacks_is_refused(make_member):
     samples = make_samples(("bad", "good", "worse"))
     samples.loc[samples["label"] == "worse", "split"] = "test"
     runs = [read_run(make_member(samples, seed=seed)) for seed in (0, 1)]
-    with pytest.raises(InputError, match="validate has no worse: .* Split again"):
+    with pytest.raises(
+        InputError, match="validate has no images of worse, .* Split again"
+    ):
         align(runs)
 
 
@@ -307,7 +309,7 @@ def test_an_unknown_combiner_is_one_line(make_member, tmp_path):
     ]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 2 and "Trace" not in result.stderr
-    assert "There is no combiner 'sof'. Known are: soft, hard" in result.stderr
+    assert "There is no combiner 'sof'. Choose from soft, hard" in result.stderr
 
 
 def test_a_wrong_seed_is_one_line():

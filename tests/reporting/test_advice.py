@@ -61,4 +61,4 @@ def test_a_run_that_is_mostly_wrong_is_not_advised(dataset, make_run):
     text = advice(verdict([run]))
     assert text.startswith("None of these is good enough to deploy")
     assert "misses 62.5 %" in text and "--inspect-share" in text
-    assert "To deploy" not in text
+    assert "Recommended for deployment" not in text
