@@ -91,7 +91,7 @@ def test_what_is_no_bundle_says_what_to_give(bundle, tmp_path):
     with pytest.raises(InputError, match="is not a bundle.*goodparts export"):
         read_bundle(tmp_path)
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(InputError, match="a run folder. Export it first: pipenv"):
+    with pytest.raises(InputError, match="not a bundle. Export it first: goodparts"):
         read_bundle(tmp_path)
     with pytest.raises(InputError, match="no such folder. Check the path"):
         read_bundle(tmp_path / "none.goodparts")

@@ -64,7 +64,7 @@ def test_what_is_said_of_an_ensemble(found):
         "On test, soft of m0-parts-1 and m1-parts-1 is not clearly better than the "
         "member that is best on validate, m0-parts-1" in text
     )
-    assert "right on 50.0 %" in text
+    assert "correct on 50.0 %" in text
 
 
 def test_a_lead_on_few_groups_may_be_chance(found):
