@@ -118,7 +118,7 @@ def test_pictures_and_clips_are_held_against_the_log(run, tmp_path):
     changed = next((tmp_path / "events").glob("2*.jpg"))
     changed.write_bytes(changed.read_bytes() + b"\0")
     status, printed, complaint = command(tmp_path)
-    assert status == 2 and "the chain is whole" in printed
+    assert status == 2 and "the chain is intact" in printed
     assert f"events/{changed.name}" in complaint and complaint.count("\n") == 1
 
 
@@ -149,7 +149,7 @@ def test_the_command_says_what_is_missing(tmp_path):
     log.close()
     first, *rest = segments(log.path).values()
     status, printed, _ = command(tmp_path, "--head", lines[0]["sha256"].upper())
-    assert status == 0 and f"in {len(rest) + 2} files, the chain is whole" in printed
+    assert status == 0 and f"in {len(rest) + 2} files, the chain is intact" in printed
     assert "MISSING" not in printed
     first.unlink()
     status, printed, _ = command(tmp_path)

@@ -120,7 +120,7 @@ def test_deleted_file_is_told(source):
     (source.path / "a.png").unlink()
     pictures, problems = come(received)
     assert pictures == [] and problems == {
-        "a.png": "moved or deleted before it was read"
+        "a.png": "was moved or deleted before it was read"
     }
 
 

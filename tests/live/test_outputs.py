@@ -361,7 +361,7 @@ def test_hanging_stop_command_is_killed_with_its_children(
     box = outbox(target._replace(patience_s=1))
     box.send(events(1)[0])
     until(lambda: box.status()["num_failed"] == 1)
-    assert "not delivered within 2 s" in box.status()["last_error"]
+    assert "not finished within 2 s" in box.status()["last_error"]
     size = beat.stat().st_size
     assert size > 0
     time.sleep(0.3)

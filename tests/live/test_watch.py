@@ -100,7 +100,7 @@ def test_folder_is_followed_and_goes_on_where_it_stopped(bundle, parts, tmp_path
             _wait_until(lambda name=new.name: name in _judged(out))
             process.send_signal(signal.SIGINT)
             printed = process.communicate(timeout=PATIENCE)[0]
-        assert process.returncode == 0 and "no images: 1 .txt" in printed
+        assert process.returncode == 0 and "not images: 1 .txt" in printed
     assert _judged(out) == [image.name for image in images[:3]]
     rows = (out / "verdicts.csv").read_text().splitlines()
     assert rows[0].startswith("path,frame,decision") and len(rows) == 4
@@ -143,7 +143,7 @@ def test_mistakes_are_one_line_and_leave_nothing(bundle, parts, tmp_path):
     write_image(lossy, np.zeros((8, 8), np.uint8))
     for arguments, said in (
         ([bundle, "--source", tmp_path / "none.mp4"], "There is no file or folder"),
-        ([tmp_path, "--source", parts["good"]], "is no bundle"),
+        ([tmp_path, "--source", parts["good"]], "is not a bundle"),
         ([bundle / "bundle.json", "--source", parts["good"]], "Give the folder"),
         (
             [run_folder, "--source", parts["good"]],
