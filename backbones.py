@@ -1,4 +1,4 @@
-"""The pretrained networks that features come from; building one imports Keras."""
+"""Pretrained backbone networks; building one imports Keras."""
 
 from __future__ import annotations
 
@@ -27,21 +27,20 @@ class Backbone(NamedTuple):
 
     Attributes:
         constructor: Name in `keras.applications`.
-        image_size: `(height, width)` of about as many pixels as it works at by default,
-            with the parts' own aspect ratio; 224 x 224 or what the parts have, where
-            they have less.
-        smallest_side: Pixels that its strides need.
-        channels: "RGB" or "BGR", the order it wants.
-        scale, offset: `image * scale + offset` is what it wants of values 0 to 255;
-            the offset may be one per channel, in the wanted order.
+        image_size: `(height, width)` that the network uses by default.
+        smallest_side: Smallest side in pixels that its strides allow.
+        channels: "RGB" or "BGR", the channel order that it expects.
+        scale, offset: The input of the network is `image * scale + offset` for values 0
+            to 255; the offset may have one value per channel, in the order of
+            `channels`.
         blocks: Name of the last layer of each block, from the image to the features;
-            what leaves a block goes through that layer alone.
+            this layer is the only output of the block.
         unfreeze: Default schedule of fine-tuning: from which epoch on, counted from
             0, how many of the last blocks are trained.
-        weights_url: Of the ImageNet weights without top, with `{alpha}` in it where
-            the network has widths.
-        weights_md5: Of that file, None where Keras publishes none.
-        alphas: Widths there are weights for, () where the width is fixed.
+        weights_url: URL of the ImageNet weights without top, with `{alpha}` in it if
+            the network has several widths.
+        weights_md5: MD5 of that file; None if Keras publishes none.
+        alphas: Widths for which weights exist; () if the width is fixed.
         options: Further arguments of the constructor.
     """
 
@@ -155,7 +154,9 @@ def weights_file(name: str, alpha: float | None = None) -> Path:
 
 
 def imagenet_available(name: str, alpha: float | None = None) -> bool:
-    """Whether the ImageNet weights are cached or can be had, known within 10 s."""
+    """Whether the ImageNet weights are cached or can be downloaded; answers within 10
+    s.
+    """
     if weights_file(name, alpha).is_file():
         return True
     answers = []
@@ -177,7 +178,7 @@ def imagenet_available(name: str, alpha: float | None = None) -> bool:
 def find_weights(
     name: str, weights: PathLike = "imagenet", alpha: float | None = None
 ) -> Path | None:
-    """The file of the weights, downloaded if it is not here; None for "none".
+    """Returns the weights file, downloaded if it is not cached; None for "none".
 
     Args:
         name: A key of BACKBONES.
@@ -185,14 +186,15 @@ def find_weights(
         alpha: Width of the network, where it has widths; 1.0 if None.
 
     Raises:
-        InputError: If they cannot be had, or the file is not the published one.
+        InputError: If they cannot be downloaded, or the file is not the published one.
     """
     if weights == "none":
         return None
     if weights != "imagenet":
         if not Path(weights).is_file():
             raise InputError(
-                f"--weights {str(weights)!r} is neither imagenet, none nor a file."
+                "--weights must be imagenet, none or a file. Received: "
+                f"{str(weights)!r}."
             )
         return Path(weights)
     path = weights_file(name, alpha)
@@ -204,7 +206,7 @@ def find_weights(
     if received != expected:
         raise InputError(
             f"{path} is not the published weights file of {name}: its md5 is "
-            f"{received}, not {expected}. Remove it and load it again from "
+            f"{received}, not {expected}. Delete it and download it again from "
             f"{weights_url(name, alpha)}."
         )
     return path
@@ -221,7 +223,7 @@ def build_backbone(
         alpha: Width of the network, where it has widths; 1.0 if None.
 
     Raises:
-        InputError: If the weights cannot be had or do not fit.
+        InputError: If the weights cannot be downloaded or do not fit.
     """
     import keras
 
@@ -245,9 +247,9 @@ def build_backbone(
         except (OSError, ValueError, KeyError, BadZipFile, UserWarning) as error:
             raise InputError(
                 f"The weights file {path} cannot be used for {name} "
-                f"({reason(error)}). It is incomplete or of another network, of one "
-                "with top or another alpha. "
-                f"The right one is at {weights_url(name, alpha)}."
+                f"({reason(error)}). It is incomplete, or belongs to another network, "
+                "to one with a top layer or to another alpha. The right file is at "
+                f"{weights_url(name, alpha)}."
             ) from error
     return network
 
@@ -266,7 +268,7 @@ def _download(name, path, alpha):
 
     url = weights_url(name, alpha)
     advice = (
-        f"The ImageNet weights of {name} are not here and cannot be downloaded. Put "
+        f"The ImageNet weights of {name} are not cached and cannot be downloaded. Put "
         f"{path.name} into {path.parent} (from {url}), or train with --weights none."
     )
     if not imagenet_available(name, alpha):

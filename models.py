@@ -1,8 +1,7 @@
-"""MODELS: every name that `--model` takes, and the package that trains and loads it.
+"""MODELS: all names for `--model`, and the packages that train and load them.
 
-A family is a package with `train.py`, `bundled.py` and, where it has flags,
-`arguments.py`; one line here makes it known. The names are known without importing
-Keras.
+A family is a package with `train.py`, `bundled.py` and, if it has options,
+`arguments.py`; one line here registers it. The names are known without importing Keras.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ def _package(name):
         near = difflib.get_close_matches(name, MODELS, 1)
         hint = f"Did you mean {near[0]}? " if near else ""
         raise InputError(
-            f"There is no model {name!r}. {hint}Known are: {', '.join(MODELS)}."
+            f"There is no model {name!r}. {hint}The models are: {', '.join(MODELS)}."
         )
     return MODELS[name]
 
@@ -66,7 +65,7 @@ def bundled(package: str) -> ModuleType:
     """Imports the `bundled` module of a family, or of `ensemble`.
 
     Raises:
-        InputError: If there is no such family here, as in a bundle of a later version.
+        InputError: If there is no such family, as in a bundle of a later version.
     """
     return _module(package, "bundled")
 
@@ -75,7 +74,8 @@ def _module(package, name):
     known = sorted({*MODELS.values(), "ensemble"})
     if package not in known:
         raise InputError(
-            f"There is no family {package!r} here. Known are: {', '.join(known)}."
+            f"There is no model family {package!r}. The families are: "
+            f"{', '.join(known)}."
         )
     return importlib.import_module(f"{package}.{name}")
 

@@ -103,8 +103,9 @@ def fit_svm(
             of 1 / (features * their variance); a linear kernel has none.
         standardise: Whether every feature is brought to mean 0 and deviation 1.
         balanced: Whether classes weigh alike however many samples they have.
-        max_samples: Of more, so many are drawn, of every class the same share.
-        seed: Of the folds and of the draw.
+        max_samples: If there are more samples, this many are drawn, the same fraction
+            of every class.
+        seed: Seed of the folds and of the draw.
 
     Reference:
         Platt, Probabilistic Outputs for Support Vector Machines, 1999: the sigmoid is
@@ -219,9 +220,9 @@ def check_svm(
     num_classes, num_pairs = arrays["softmax_weights"].shape[::-1]
     if arrays["kernel"].item() not in KERNELS or num_pairs != math.comb(num_classes, 2):
         raise InputError(
-            f"{where} must hold a kernel of {', '.join(KERNELS)} and weights for every "
-            f"pair of classes. Received: {arrays['kernel'].item()!r:.40}, {num_pairs} "
-            f"pairs of {num_classes} classes."
+            f"{where} must contain a kernel of {', '.join(KERNELS)} and weights for "
+            f"every pair of classes. Received: {arrays['kernel'].item()!r:.40}, "
+            f"{num_pairs} pairs of {num_classes} classes."
         )
 
 

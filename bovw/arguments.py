@@ -15,28 +15,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_side,
         nargs=2,
         metavar=("HEIGHT", "WIDTH"),
-        help="chosen by itself if left out",
+        help="size of the images in pixels; chosen automatically if omitted",
     )
     parser.add_argument(
         "--features",
         choices=FEATURES,
         default=FEATURES[0],
-        help="how points are described",
+        help="descriptor of the points",
     )
     parser.add_argument(
-        "--points", choices=POINTS, default=POINTS[0], help="that are described"
+        "--points", choices=POINTS, default=POINTS[0], help="which points are described"
     )
     parser.add_argument(
         "--num-words", type=positive_int, default=NUM_WORDS, help="k of k-means"
     )
     parser.add_argument(
-        "--weighting", choices=WEIGHTINGS, default=WEIGHTINGS[0], help="of histograms"
+        "--weighting",
+        choices=WEIGHTINGS,
+        default=WEIGHTINGS[0],
+        help="weighting of the histograms",
     )
     parser.add_argument(
         "--no-whiten",
         action="store_false",
         dest="whiten",
-        help="leave the variances of the descriptors as they are",
+        help="do not whiten the descriptors",
     )
 
 
@@ -45,6 +48,6 @@ def _side(text):
     side = positive_int(text)
     if side < MIN_SIDE:
         raise argparse.ArgumentTypeError(
-            f"must be {MIN_SIDE} or more pixels. Received: {text!r}."
+            f"must be at least {MIN_SIDE} pixels. Received: {text!r}."
         )
     return side

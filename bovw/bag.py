@@ -1,4 +1,4 @@
-"""A trained bag of visual words: saved, loaded, asked."""
+"""A trained bag of visual words: how it is saved, loaded and applied."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,13 +25,13 @@ SHAPES = {  # of the arrays in vocabulary.npz
 
 
 class Bag(NamedTuple):
-    """All that it takes to tell the class of an image.
+    """Everything that is needed to classify an image.
 
     Attributes:
         settings: How images are described.
         vocabulary: The words.
-        svm: What tells classes by histograms.
-        evidence: How far each word speaks for each class, see `word_evidence`,
+        svm: The SVM that classifies histograms.
+        evidence: How strongly each word supports each class, see `word_evidence`,
             `(classes, num_words)` in the order of `svm.classes`.
     """
 
@@ -60,7 +60,7 @@ def read_bag(
 
     Args:
         vocabulary_file, svm_file: The two npz.
-        settings: Of its descriptors.
+        settings: Settings of its descriptors.
 
     Raises:
         InputError: If a file is damaged, or the two do not belong together.
@@ -77,8 +77,8 @@ def class_probabilities(
 ) -> np.ndarray:
     """Probabilities `(images, classes)` in the order of `bag.svm.classes`.
 
-    Nothing is known of an image without descriptors, as a blank one looked at in
-    keypoints: all classes are equally likely then.
+    For an image without descriptors, such as a blank one without keypoints, all classes
+    get the same probability.
     """
 
     def count(index):
@@ -92,41 +92,41 @@ def class_probabilities(
 
 
 def find_words(bag: Bag, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The visual words of an image, as to draw them.
+    """Finds the visual words of an image, for example to draw them.
 
     Args:
         bag: Whose words they are.
         image: uint8 RGB `(height, width, 3)` of any size.
 
     Returns:
-        x and y of the middle and the side of each patch in pixels of the image,
-        float32 `(patches, 3)`, and the number of the word of each, `(patches,)`.
+        x and y of the centre and the side of each patch in pixels of the image, float32
+        `(patches, 3)`, and the number of the word of each, `(patches,)`.
     """
     patches, descriptors = describe(image, bag.settings)
     return patches, nearest_words(descriptors, bag.vocabulary, bag.settings.features)
 
 
 def telling_words(bag: Bag, class_name: str, *, count: int = 5) -> np.ndarray:
-    """Numbers of the words that speak most for a class, the first the most."""
+    """Numbers of the words that support a class most, the strongest first."""
     classes = bag.svm.classes.tolist()
     if class_name not in classes:
         raise InputError(
-            f"There is no class {class_name!r}. Known are: {', '.join(classes)}."
+            f"There is no class {class_name!r}. The classes are: {', '.join(classes)}."
         )
     evidence = bag.evidence[classes.index(class_name)]
     return np.argsort(-evidence, kind="stable")[:count]
 
 
 def word_evidence(values: np.ndarray, labels: ArrayLike) -> np.ndarray:
-    """How far each word speaks for each class.
+    """How strongly each word supports each class.
 
     Args:
         values: Histograms, `(images, num_words)`.
         labels: Class names, `(images,)`; two or more differ.
 
     Returns:
-        What images of the class have of the word on average more than others, in
-        deviations over all images, `(classes, num_words)`; classes by name.
+        How much more of the word images of the class have on average than others, in
+        standard deviations over all images, `(classes, num_words)`; classes by name.
     """
     labels = np.asarray(labels, str)
     spread = np.maximum(values.std(axis=0), 1e-9)

@@ -1,4 +1,4 @@
-"""The part of a bundle that is a bag of visual words."""
+"""The part of a bundle for a bag of visual words."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ FILES = ("vocabulary", "svm")
 
 
 def write(run: Run, folder: Path, prefix: str, *, precision: str) -> dict[str, Any]:
-    """Copies vocabulary and SVM; returns what `load` needs to know of them.
+    """Copies vocabulary and SVM; returns what `load` needs to know about them.
 
     Args:
-        run: A finished one.
-        folder: Of the bundle.
-        prefix: Of the names of its files.
-        precision: Has no meaning here: there is no network.
+        run: The finished run.
+        folder: Folder of the bundle.
+        prefix: Prefix of the names of its files.
+        precision: Ignored, because there is no network.
     """
     files = {name: f"{prefix}{name}.npz" for name in FILES}
     for name, file in files.items():
@@ -46,11 +46,11 @@ def write(run: Run, folder: Path, prefix: str, *, precision: str) -> dict[str, A
 
 
 def check(model: dict[str, Any], where: str, files: Container[str]) -> None:
-    """Raises InputError unless a part is as `write` returns it.
+    """Raises InputError unless `model` has the form that `write` returns.
 
     Args:
-        model: What bundle.json says, with classes and normal_class.
-        where: What messages call it.
+        model: The content of bundle.json, with classes and normal_class.
+        where: Name of the part in error messages.
         files: The files of the bundle, by name.
     """
     check_object(model, where, *FILES, "settings")
@@ -66,12 +66,12 @@ def check(model: dict[str, Any], where: str, files: Container[str]) -> None:
 def load(
     model: Mapping[str, Any], files: Mapping[str, bytes], *, engine: str | None = None
 ) -> Callable[[np.ndarray], Answer]:
-    """A function from an image, uint8 RGB of any size, to its `Answer`.
+    """Returns a function from an image, uint8 RGB of any size, to its `Answer`.
 
     Args:
         model: What `write` returned, with classes and normal_class.
         files: Name -> bytes, of the bundle.
-        engine: Has no meaning here.
+        engine: Ignored, because there is no network.
     """
     settings = model["settings"]
     vocabulary, machine = (

@@ -1,4 +1,4 @@
-"""Where an image is looked at, and what is written down of each place."""
+"""Keypoints and grid points of an image, and their local descriptors."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -22,9 +22,9 @@ class Settings(NamedTuple):
 
     Attributes:
         image_size: `(height, width)` that images are resized to, pixels.
-        features: One of FEATURES. ORB is faster, SIFT tells more apart.
-        points: One of POINTS. Keypoints are where something stands out, the grid
-            sees the surface between them too.
+        features: One of FEATURES. ORB is faster, SIFT is more discriminative.
+        points: One of POINTS. Keypoints are salient points; the grid also covers the
+            surface between them.
     """
 
     image_size: tuple[int, int]
@@ -33,10 +33,10 @@ class Settings(NamedTuple):
 
 
 class Described(NamedTuple):
-    """Places of an image and their descriptors.
+    """Patches of an image and their descriptors.
 
     Attributes:
-        patches: x and y of the middle and the side of what is described, in pixels
+        patches: x and y of the centre and the side of each described patch, in pixels
             of the given image, float32 `(places, 3)`.
         descriptors: uint8, `(places, 128)` of SIFT, `(places, 32)` of ORB.
     """
@@ -46,14 +46,14 @@ class Described(NamedTuple):
 
 
 def describe(image: np.ndarray, settings: Settings) -> Described:
-    """Finds places in an image and describes them.
+    """Finds points in an image and computes their descriptors.
 
     Args:
         image: uint8 RGB `(height, width, 3)` of any size.
         settings: See `Settings`.
 
     Returns:
-        A `Described`; without places if a blank image is looked at in keypoints.
+        A `Described`; it is empty for a blank image if only keypoints are used.
 
     Reference:
         Lowe, Distinctive image features from scale-invariant keypoints, IJCV 2004.
@@ -83,7 +83,7 @@ def describe(image: np.ndarray, settings: Settings) -> Described:
 
 
 def values_of(descriptors: np.ndarray, features: str) -> np.ndarray:
-    """Descriptors as float32 vectors whose distances mean something.
+    """Descriptors as float32 vectors with meaningful Euclidean distances.
 
     RootSIFT of SIFT, so that distances are Hellinger's; the bits of ORB as 0 and 1,
     so that squared distances are Hamming's.

@@ -1,4 +1,4 @@
-"""The descriptors of many images: computed in threads, kept on disk."""
+"""The descriptors of many images: computed in threads and cached on disk."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ Result = TypeVar("Result")
 class DescriptorStore:
     """Descriptors of the images of some manifest rows, by position.
 
-    An image is decoded and described when first asked for; afterwards its
-    descriptors are read from disk, by this training or a later one. Memory holds
-    those of the images at work alone.
+    An image is decoded and described when first asked for; afterwards its descriptors
+    are read from disk, by this training or a later one. Only those of the images in use
+    are kept in memory.
 
     Args:
-        dataset: That of the rows.
+        dataset: Data set of the rows.
         rows: Manifest rows.
-        settings: Of the descriptors.
-        folder: Of the cache; it may be deleted at any time. A file belongs to the
-            content of an image, a folder in it to one way of describing. It takes
-            MAX_MB at most: other ways give way, then no more is kept.
+        settings: Settings of the descriptors.
+        folder: Folder of the cache; it may be deleted at any time. There is one file
+            per image content and one subfolder per descriptor setting. It takes at most
+            MAX_MB: other settings are deleted first, then nothing more is cached.
     """
 
     def __init__(
@@ -79,16 +79,17 @@ class DescriptorStore:
         except OSError as error:
             self.free_bytes = 0
             print(
-                f"The descriptors are not kept for the next training: {reason(error)}"
+                "The descriptors could not be cached for the next training: "
+                f"{reason(error)}"
             )
 
 
 def in_threads(
     work: Callable[[int], Result], count: int, what: str | None = None
 ) -> list[Result]:
-    """List of `work(0)`, `work(1)`, ...; with a progress bar named `what`.
+    """Returns the list of `work(0)`, `work(1)`, ...; shows a progress bar named `what`.
 
-    Every thread has a core to itself: linear algebra inside uses no other.
+    Every thread has its own core: linear algebra inside a thread uses no other core.
     """
     if count == 1:
         return [work(0)]
@@ -100,7 +101,7 @@ def in_threads(
 
 
 def _fingerprint(settings):
-    """Of all that the descriptors of an image depend on."""
+    """Hash of everything that the descriptors of an image depend on."""
     height, width = settings.image_size
     grid = descriptors.GRID_STEP, descriptors.SIFT_PATCHES, descriptors.ORB_PATCH
     digest = hashlib.sha256(repr((settings, grid, cv2.__version__)).encode())
@@ -109,7 +110,7 @@ def _fingerprint(settings):
 
 
 def _make_room(folder):
-    """Bytes that may be written; other folders beside it go if they take too many."""
+    """Bytes that may be written; other cache folders are deleted to make room."""
     limit = MAX_MB * 2**20
     if _num_bytes(folder.parent) > limit / 2:
         for other in folder.parent.iterdir():

@@ -2,9 +2,9 @@
 
     goodparts train --model bovw --data dataset/<name>
 
-Some 100 images/s on two cores for the descriptors, which are kept for the next
-training, then half a minute. Augmented copies are left out: SIFT does not mind
-rotation, and the SVM weighs the classes alike.
+Some 100 images/s on two cores for the descriptors, which are cached for the next
+training, then half a minute. Augmented copies are not used, because SIFT is invariant
+to rotation and the SVM weights all classes equally.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,14 +57,14 @@ def train(
         model: "bovw".
         data: Data set folder, `dataset/<name>`.
         runs: Folder of all run folders.
-        seed: The one seed.
+        seed: Seed of all random choices.
         image_size: `(height, width)`; if None, about 224 x 224 pixels with the
             aspect ratio of the parts.
         features: One of FEATURES.
         points: One of POINTS.
         num_words: Size of the vocabulary.
         weighting: One of WEIGHTINGS, see `weigh_words`.
-        whiten: Whether the descriptors' values are brought to variance 1.
+        whiten: Whether the values of the descriptors are scaled to variance 1.
 
     Returns:
         Path of the run folder.
@@ -100,12 +100,12 @@ def train(
 def fit_bag(
     dataset: Dataset, arguments: Mapping[str, Any], *, seed: int, cache: PathLike
 ) -> Bag:
-    """Learns a `Bag` from the originals of `train`.
+    """Trains a `Bag` on the original images of `train`.
 
     Args:
         dataset: A `Dataset`.
-        arguments: Of `train`: features, points, image_size and so on, all of them.
-        seed: The one seed.
+        arguments: All arguments of `train`: features, points, image_size and so on.
+        seed: Seed of all random choices.
         cache: Folder of descriptors, see `DescriptorStore`.
 
     Raises:
@@ -128,8 +128,9 @@ def fit_bag(
     missing = set(rows["label"]) - set(rows["label"][is_known])
     if missing:
         raise InputError(
-            f"No keypoint was found in any train image of {', '.join(sorted(missing))}."
-            " Train with --points both, which looks at a grid too."
+            "No keypoint was found in any train image of "
+            f"{', '.join(sorted(missing))}. Train with --points both, which uses a "
+            "regular grid as well."
         )
     rows, counts = rows[is_known], counts[is_known]
     weights = weigh_words(counts, arguments["weighting"])
@@ -143,14 +144,15 @@ def load_bag(run_folder: PathLike) -> Bag:
     """Loads the bag of a run folder.
 
     Raises:
-        InputError: If it is no run folder of this family, or an earlier version's.
+        InputError: If it is not a run folder of this family, or comes from an earlier
+            version.
     """
     run = read_run(run_folder)
     arguments = run.config["arguments"]
     if run.config["family"] != "bovw" or "points" not in arguments:
         raise InputError(
-            f"{run.folder} holds no bag of visual words of this version. "
-            f"Train with {command_line('train --model bovw')}."
+            f"{run.folder} contains no bag of visual words of this version. Train "
+            f"with {command_line('train --model bovw')}."
         )
     settings = Settings(
         tuple(arguments["image_size"]), arguments["features"], arguments["points"]

@@ -1,6 +1,6 @@
-"""Visual words: learnt from a sample of descriptors, counted in every image.
+"""Visual words: learnt from a sample of descriptors and counted in every image.
 
-scikit-learn is imported where they are learnt: bundles run without.
+scikit-learn is only imported for learning, because bundles run without it.
 """
 
 from typing import NamedTuple
@@ -19,13 +19,15 @@ TWIN_DISTANCE = 1e-3  # of words; descriptors have a length of about 1 before wh
 
 
 class Vocabulary(NamedTuple):
-    """Words, and how a descriptor and a histogram get there.
+    """The words, and how descriptors and histograms are normalised.
 
     Attributes:
-        centre: Of the descriptors' values, float32 `(values,)`.
-        scale: What centred values are divided by, float32 `(values,)`.
-        words: Centred and divided likewise, float32 `(num_words, values)`.
-        word_weights: Of the counts, float64 `(num_words,)`; all 1 unless tf-idf.
+        centre: Centre of the descriptors' values, float32 `(values,)`.
+        scale: Divisor of the centred values, float32 `(values,)`.
+        words: The words, centred and divided in the same way, float32 `(num_words,
+            values)`.
+        word_weights: Word weights of the counts, float64 `(num_words,)`; all 1 unless
+            tf-idf.
     """
 
     centre: np.ndarray
@@ -44,14 +46,14 @@ def learn_vocabulary(
 ) -> Vocabulary:
     """Learns the visual words from a random sample of images and descriptors.
 
-    It costs as much time and memory for any number of images from MAX_IMAGES on.
+    Time and memory do not grow with more than MAX_IMAGES images.
 
     Args:
-        store: Of the train images.
-        features: Of the store, one of FEATURES.
+        store: Descriptors of the train images.
+        features: Features of the store, one of FEATURES.
         num_words: k of k-means; fewer if there are fewer descriptors.
-        whiten: Whether every value is brought to variance 1, here and in histograms.
-        seed: Of the samples and of k-means.
+        whiten: Whether every value is scaled to variance 1, here and in histograms.
+        seed: Seed of the samples and of k-means.
 
     Raises:
         InputError: If no image has a descriptor.
@@ -76,7 +78,7 @@ def learn_vocabulary(
     if len(sampled) == 0:
         raise InputError(
             "No keypoint was found in any train image. Train with --points both, "
-            "which looks at a grid too."
+            "which uses a regular grid as well."
         )
     values = values_of(sampled, features)
     centre = values.mean(axis=0)
@@ -96,10 +98,10 @@ def learn_vocabulary(
 
 
 def _apart(words):
-    """The words without those that lie where an earlier one does.
+    """Returns the words without duplicates of earlier ones.
 
-    Many places of an image can be alike to the last digit, as a blackened border, and
-    k-means may put several words there; which of them is nearest would be luck.
+    Many patches of an image can be exactly equal, as in a black border, and k-means may
+    place several words there; which of them is nearest would then be arbitrary.
     """
     words = words.astype(np.float64)
     lengths = (words**2).sum(axis=1)
@@ -121,7 +123,7 @@ def nearest_words(
 def count_words(
     store: DescriptorStore, vocabulary: Vocabulary, features: str
 ) -> np.ndarray:
-    """How often every word is in every image, `(images, num_words)`."""
+    """How often each word occurs in each image, `(images, num_words)`."""
 
     def count(index):
         words = nearest_words(store.get(index), vocabulary, features)
@@ -131,7 +133,7 @@ def count_words(
 
 
 def histograms(counts: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
-    """Square roots of weighted counts, brought to length 1.
+    """Square roots of weighted counts, normalised to length 1.
 
     Those of an image without descriptors are all 0.
 
@@ -150,12 +152,13 @@ def weigh_words(counts: np.ndarray, weighting: str) -> np.ndarray:
     """Weights of words for `histograms`.
 
     Args:
-        counts: Of the train images, `(images, num_words)`.
-        weighting: "l2" weighs all alike, "tf-idf" those more that few images have.
+        counts: Counts of the train images, `(images, num_words)`.
+        weighting: "l2" weights all words equally, "tf-idf" gives rare words more
+            weight.
 
     Reference:
-        Sivic and Zisserman, Video Google, ICCV 2003; smoothed, so that a word of
-        all images still counts.
+        Sivic and Zisserman, Video Google, ICCV 2003; smoothed, so that a word that
+        occurs in all images still counts.
     """
     if weighting == "l2":
         return np.ones(counts.shape[1])

@@ -18,17 +18,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive_int,
         nargs=2,
         metavar=("HEIGHT", "WIDTH"),
-        help="chosen from the images if left out",
+        help="size of the images in pixels; chosen from the images if omitted",
     )
-    parser.add_argument("--weights", default="imagenet", help="imagenet, none, a file")
-    parser.add_argument("--alpha", type=float, help="width of mobilenetv2, e.g. 0.35")
+    parser.add_argument(
+        "--weights", default="imagenet", help="imagenet, none or a weights file"
+    )
+    parser.add_argument(
+        "--alpha", type=float, help="width multiplier of mobilenetv2, such as 0.35"
+    )
     parser.add_argument(
         "--epochs",
         type=_number(int, 0, 10_000),
-        help="of fine-tuning (0: the head alone) or from scratch; chosen if left out",
+        help="epochs of fine-tuning (0: train only the head) or of training from "
+        "scratch; chosen automatically if omitted",
     )
     parser.add_argument(
-        "--batch-size", type=positive_int, default=32, help="images in a step"
+        "--batch-size", type=positive_int, default=32, help="images in one step"
     )
     rate = _number(float, 1e-9, 1.0)
     parser.add_argument(
@@ -48,25 +53,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unfreeze",
         metavar="EPOCH:BLOCKS,...",
-        help="from which epoch of fine-tuning how many of the last blocks are trained, "
-        "such as 0:2,10:4,15:8",
+        help="how many of the last blocks are trained, from which epoch of "
+        "fine-tuning on, such as 0:2,10:4,15:8",
     )
     parser.add_argument(
-        "--loss", choices=LOSSES, default=LOSSES[0], help="what training lowers"
+        "--loss", choices=LOSSES, default=LOSSES[0], help="loss function"
     )
     parser.add_argument(
         "--label-smoothing",
         type=_number(float, 0, 0.9),
         default=LABEL_SMOOTHING,
-        help="share of every label that is spread over all classes",
+        help="fraction of each label that is distributed over all classes",
     )
 
 
 def choose_alpha(model: str, alpha: float | None) -> float | None:
-    """The width of a network that has widths, 1.0 if not asked for; else None.
+    """The width multiplier of a network that has one, 1.0 by default; else None.
 
     Raises:
-        InputError: If there is no such width.
+        InputError: If the network has no weights of this width.
     """
     alphas = BACKBONES[model].alphas if model in BACKBONES else ()
     if alpha is None:
@@ -78,10 +83,10 @@ def choose_alpha(model: str, alpha: float | None) -> float | None:
 
 
 def parse_schedule(text: str) -> dict[int, int]:
-    """Reads "0:2,10:4" as {0: 2, 10: 4}: from which epoch on how many last blocks.
+    """Parses "0:2,10:4" as {0: 2, 10: 4}: from which epoch on how many last blocks.
 
     Raises:
-        InputError: If it is no such list, or epochs or blocks go back.
+        InputError: If the text is not such a list, or epochs or blocks decrease.
     """
     try:
         pairs = (map(int, part.split(":")) for part in text.split(","))
@@ -95,8 +100,9 @@ def parse_schedule(text: str) -> dict[int, int]:
         and min(epochs[0], blocks[0]) >= 0
     ):
         raise InputError(
-            "--unfreeze must name epochs from 0 on and numbers of blocks, neither "
-            f"falling, such as 0:2,10:4,15:8. Received: {text!r}."
+            "--unfreeze must be pairs EPOCH:BLOCKS with epochs from 0 on, and "
+            "neither the epochs nor the blocks may decrease, such as 0:2,10:4,15:8. "
+            f"Received: {text!r}."
         )
     return dict(zip(epochs, blocks, strict=True))
 
@@ -115,15 +121,14 @@ def choose_schedule(
     """
     if weights == "none" and epochs == 0:
         raise InputError(
-            "--epochs 0 trains a head on pretrained features, and without weights "
-            "there are none. Give --weights, or 1 epoch and more."
+            "--epochs 0 trains a head on pretrained features, which do not exist "
+            "without weights. Give --weights, or 1 epoch or more."
         )
     if weights == "none" or epochs == 0:
         if text is not None:
             raise InputError(
-                "--unfreeze is for the pretrained blocks of a backbone, from epoch 0 "
-                "of fine-tuning on. Leave it out for small_cnn, with --weights none "
-                "and with --epochs 0."
+                "--unfreeze applies to the fine-tuning of a pretrained backbone. "
+                "Omit it for small_cnn, with --weights none and with --epochs 0."
             )
         return None
     if text is None:
@@ -132,8 +137,9 @@ def choose_schedule(
     last = max(parse_schedule(text))
     if epochs is not None and last >= epochs:
         raise InputError(
-            f"--unfreeze {text} begins its last part in epoch {last}, counted from 0, "
-            f"and there are {epochs}. Give more --epochs, or leave them out."
+            f"--unfreeze {text} starts its last step in epoch {last}, counted from 0, "
+            f"but there are only {epochs} epochs. Give more --epochs, or omit that "
+            "option."
         )
     return text
 

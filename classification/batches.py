@@ -1,4 +1,4 @@
-"""What an epoch is made of: order, targets, weights, and images from the loader."""
+"""The content of an epoch: order, targets, weights, and images from the loader."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -41,14 +41,14 @@ class Targets(NamedTuple):
 def make_targets(
     labels: ArrayLike, classes: Sequence[str], loss: str, *, among: np.ndarray
 ) -> Targets:
-    """One-hot targets, and for the loss "weighted" the same weight of every class.
+    """One-hot targets; for the loss "weighted", every class has the same total weight.
 
     Args:
-        labels: Of all images, `(images,)`.
+        labels: Labels of all images, `(images,)`.
         classes: Class names, sorted.
         loss: One of LOSSES.
-        among: Positions of the images that are trained on or judged together: it is
-            among them that the classes weigh alike.
+        among: Positions of the images that are trained on or evaluated together; among
+            these all classes have the same total weight.
     """
     indices = np.searchsorted(classes, np.asarray(labels, str))
     weights = np.ones(len(indices), np.float32)
@@ -63,7 +63,8 @@ def make_loss(loss: str, label_smoothing: float) -> keras.losses.Loss:
 
     Args:
         loss: "cross_entropy", "weighted" (by `make_targets`) or "focal".
-        label_smoothing: 0 to 1: how much of each target goes to all classes alike.
+        label_smoothing: Fraction of each target, 0 to 1, that is distributed over all
+            classes.
 
     Reference:
         Lin et al., Focal loss for dense object detection, ICCV 2017.
@@ -80,7 +81,7 @@ def batches_of_a_pass(num_images: int, batch_size: int) -> int:
 
 
 def num_batches(num_images: int, batch_size: int) -> int:
-    """Batches of an epoch: a pass over the images, more where they are few."""
+    """Number of batches in an epoch: one pass over the images, or more if few."""
     of_a_pass = batches_of_a_pass(num_images, batch_size)
     return of_a_pass * -(-LEAST_BATCHES // of_a_pass)
 
@@ -153,10 +154,11 @@ def image_batches(
 
 
 def loop_augmentation(dataset: Dataset) -> Augmentation:
-    """What the loop draws from: flips as `goodparts augment` made them, gentle turns.
+    """Augmentation in the training loop: the flips of `goodparts augment`, and small
+    rotations.
 
-    Copies on disk may be turned and lit strongly; a network that is trained on such
-    images alone gets worse at images as they come (magnetic_tile: macro-F1 on
+    The copies on disk may be rotated and brightened strongly; a network that is trained
+    only on such images gets worse on unchanged images (magnetic_tile: macro-F1 on
     validate 0.96 with gentle, 0.89 with strong ones).
     """
     recipe = dataset.info.get("augmentation")
@@ -170,10 +172,10 @@ def loop_augmentation(dataset: Dataset) -> Augmentation:
 
 
 def predict(model: keras.Model, batches: Iterable[np.ndarray]) -> np.ndarray:
-    """Outputs for all batches, of which the last is filled up to the size of the first.
+    """Predicts all batches; the last one is padded to the size of the first.
 
-    So there is one shape to compile, and what an image gets does not depend on how
-    many others there are.
+    So only one shape is compiled, and the result for an image does not depend on the
+    number of images.
     """
     outputs, size = [], None
     for inputs in batches:

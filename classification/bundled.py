@@ -1,4 +1,4 @@
-"""The part of a bundle that is a network: written with Keras, loaded without."""
+"""The part of a bundle for a network: written with Keras, loaded without it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ KERAS_MODEL = "model.keras"  # of a run folder: one network that other formats c
 
 
 def write(run: Run, folder: Path, prefix: str, *, precision: str) -> dict[str, Any]:
-    """Writes the network as ONNX; returns what `load` needs to know of it.
+    """Writes the network as ONNX; returns what `load` needs to know about it.
 
     Args:
-        run: A finished one; one that `quantise` made where the precision is int8.
-        folder: Of the bundle.
-        prefix: Of the names of its files.
+        run: The finished run; for int8, the run that was made with `quantise`.
+        folder: Folder of the bundle.
+        prefix: Prefix of the names of its files.
         precision: One of `engines.PRECISIONS`.
     """
     file = f"{prefix}{NETWORK}"
@@ -43,11 +43,11 @@ def write(run: Run, folder: Path, prefix: str, *, precision: str) -> dict[str, A
 
 
 def check(model: dict[str, Any], where: str, files: Container[str]) -> None:
-    """Raises InputError unless a part is as `write` returns it.
+    """Raises InputError unless `model` has the form that `write` returns.
 
     Args:
-        model: What bundle.json says, with classes and normal_class.
-        where: What messages call it.
+        model: The content of bundle.json, with classes and normal_class.
+        where: Name of the part in error messages.
         files: The files of the bundle, by name.
     """
     check_object(model, where, "file", "image_size")
@@ -58,7 +58,7 @@ def check(model: dict[str, Any], where: str, files: Container[str]) -> None:
 def load(
     model: Mapping[str, Any], files: Mapping[str, bytes], *, engine: str | None = None
 ) -> Callable[[np.ndarray], Answer]:
-    """A function from an image, uint8 RGB of any size, to its `Answer`.
+    """Returns a function from an image, uint8 RGB of any size, to its `Answer`.
 
     Args:
         model: What `write` returned, with classes and normal_class.
@@ -77,9 +77,9 @@ def load(
 
 
 def quantise(run: Run, folder: PathLike, dataset: Dataset) -> None:
-    """Writes the network of a run in 8-bit integers into a folder.
+    """Writes the network of a run, quantised to 8-bit integers, into a folder.
 
-    The ranges of its values are those of original images of train.
+    The ranges of its values are calibrated on original images of train.
     """
     from preprocessing.manifest import is_copy  # pandas: not needed to inspect
 

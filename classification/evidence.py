@@ -1,4 +1,4 @@
-"""Where in the image a classifier sees a class."""
+"""Grad-CAM: which regions of the image support a class."""
 
 from collections.abc import Callable
 
@@ -11,10 +11,10 @@ from networks.quiet_keras import keras
 def evidence_model(
     classifier: keras.Model,
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """The last feature maps of a classifier, and what its head needs of them.
+    """Builds the Grad-CAM function of a classifier.
 
     Args:
-        classifier: Of `model.join`.
+        classifier: Classifier from `model.join`.
 
     Returns:
         Function of images `(batch, height, width, 3)` at the classifier's size and
@@ -46,7 +46,7 @@ def enlarge(maps: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
 
 
 def _gradient(pooled, head, class_indices):
-    """Of the score of a class, before the softmax, by the pooled features.
+    """Gradient of the score of a class, before the softmax, by the pooled features.
 
     The head is short enough to write it down: a hidden ReLU layer and the scores.
     """

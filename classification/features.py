@@ -1,4 +1,4 @@
-"""Features of a frozen backbone, computed once per image and kept on disk."""
+"""Features of a frozen backbone, computed once per image and cached on disk."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ KEEP_EVERY = 2048  # images
 def read_features(
     features: keras.Model, dataset: Dataset, rows: pd.DataFrame, folder: Path
 ) -> np.ndarray:
-    """Features of every row, those in the cache from there.
+    """Returns the features of every row, from the cache where possible.
 
-    An augmented copy is an image like any other; a file of the cache belongs to one
-    network, its weights and one image size, an entry to the content of an image.
+    Augmented copies are treated like other images. The cache has one file per network,
+    weights and image size, and one entry per image content.
 
     Args:
         features: Model from images to features.
-        dataset: That of the rows.
+        dataset: Data set of the rows.
         rows: Manifest rows.
-        folder: Of the cache; it may be deleted at any time.
+        folder: Folder of the cache; it may be deleted at any time.
 
     Returns:
         `(rows, features)` float32.
@@ -58,7 +58,10 @@ def read_features(
         try:
             _write(path, known)
         except OSError as error:
-            print(f"The features are not kept for the next training: {reason(error)}")
+            print(
+                "The features could not be cached for the next training: "
+                f"{reason(error)}"
+            )
     return np.stack([known[name] for name in hashes])
 
 
@@ -72,7 +75,7 @@ def _fingerprint(features):
 
 
 def _read(path):
-    """The cache as a dict from sha256 to features; empty if it is not whole."""
+    """Reads the cache as a dict from sha256 to features; empty if it is damaged."""
     try:
         with np.load(path) as stored:
             return dict(zip(stored["sha256"].tolist(), stored["features"], strict=True))

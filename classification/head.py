@@ -1,6 +1,6 @@
-"""The head, trained on frozen features: each image passes the backbone once.
+"""Training of the head on frozen features: each image passes the backbone once.
 
-Whether augmented copies help is found on held-out groups of train.
+Whether augmented copies help is decided on held-out groups of train.
 """
 
 from __future__ import annotations
@@ -45,16 +45,17 @@ def train_head(
 
     Args:
         features: Model from images to features.
-        dataset: All of its train is used, augmented copies included.
-        arguments: Of the training: head_rate, loss, label_smoothing.
-        held_out: Bool, `(rows of train,)`: judges the epochs and the copies.
-        seed: Of weights and order.
+        dataset: Data set; its whole train split is used, including augmented copies.
+        arguments: Arguments of the training: head_rate, loss, label_smoothing.
+        held_out: Bool, `(rows of train,)`: the images on which epochs and copies are
+            evaluated.
+        seed: Seed of weights and order.
         cache: Folder of features.
         checkpoints: Folder of checkpoints.
         tell_history: See `training.fit`.
 
     Returns:
-        `(head, history, use_copies)`: the last is None where there are none.
+        `(head, history, use_copies)`: the last is None if there are no copies.
     """
     rows = dataset.rows("train")
     values = read_features(features, dataset, rows, cache)

@@ -16,7 +16,8 @@ SMALL_CNN_PIXELS = 128 * 128
 def choose_size(
     model: str, dataset: Dataset, image_size: Sequence[int] | None
 ) -> tuple[int, int]:
-    """`(height, width)` as asked for, else of the backbone's number of pixels.
+    """`(height, width)` as given, else with about the default number of pixels of the
+    backbone.
 
     Raises:
         InputError: If a side is too small or too large.

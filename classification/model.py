@@ -1,6 +1,6 @@
-"""The classifiers: images in, 0 to 255 RGB, class probabilities out.
+"""The classifiers: from RGB images of 0 to 255 to class probabilities.
 
-Each is two models behind one another: `features` (preprocessing, backbone, global
+Each consists of two models in sequence: `features` (preprocessing, backbone, global
 average pooling) and `head` (Dropout(0.2), Dense(1024), Dense(classes)).
 """
 
@@ -24,8 +24,8 @@ def build_features(
 ) -> keras.Model:
     """Network and global average pooling: images in, features out.
 
-    With weights, BatchNormalization stays in inference mode however much of the
-    backbone is trained later; without, it is trained too.
+    With pretrained weights, BatchNormalization stays in inference mode even if parts of
+    the backbone are trained later; without, it is trained too.
 
     Args:
         name: "small_cnn" or a key of BACKBONES.
@@ -65,17 +65,18 @@ def join(features: keras.Model, head: keras.Model) -> keras.Model:
     return keras.Model(images, head(features(images)), name="classifier")
 
 
-def lean_to_shares(head: keras.Sequential, shares: np.ndarray) -> None:
-    """Leans a head that was trained with classes weighing alike to how many there are.
+def adjust_bias_to_priors(head: keras.Sequential, shares: np.ndarray) -> None:
+    """Adjusts the bias of a head, trained with equal class weights, to the class
+    priors.
 
-    Classes weighing alike makes rare defects found, and seen in good parts too. Half
-    the log of the shares on the last bias lies between that and the shares themselves
-    (validate of five folds of magnetic_tile: 14 of 414 wrong without, 12 with half, 13
-    with all of it; log loss 0.229, 0.200, 0.202).
+    Equal class weights find more rare defects, but also predict them for good parts. As
+    a compromise, half the log of the class frequencies is added to the last bias
+    (validate of five folds of magnetic_tile: 14 of 414 wrong without the adjustment, 12
+    with half of it, 13 with all of it; log loss 0.229, 0.200, 0.202).
 
     Args:
-        head: Of `build_head`.
-        shares: Of the classes in `train`, `(classes,)`, above 0.
+        head: Head from `build_head`.
+        shares: Relative frequency of the classes in `train`, `(classes,)`, above 0.
 
     Reference:
         Menon et al., Long-tail learning via logit adjustment, ICLR 2021.
@@ -88,8 +89,8 @@ def unfreeze_blocks(classifier: keras.Model, name: str, num_blocks: int) -> None
     """Makes the last blocks of the backbone trainable, and no others.
 
     Args:
-        classifier: Of `join`.
-        name: Of its backbone.
+        classifier: Classifier from `join`.
+        name: Name of its backbone.
         num_blocks: How many; from the number of `Backbone.blocks` on, all.
     """
     backbone = _backbone(classifier)
@@ -108,14 +109,14 @@ def _backbone(classifier):
 
 
 def _follow_statistics(backbone):
-    """BatchNormalization that keeps up with a short training; 0.99 lags behind."""
+    """BatchNormalization with a momentum for short trainings; 0.99 is too slow."""
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.9
 
 
 def _small_cnn(maps):
-    """Four blocks of two convolutions: sees a quarter of a 128-pixel part."""
+    """Four blocks of two convolutions; sees a quarter of a 128-pixel image."""
     for filters in (16, 32, 64, 128):
         for stride in (1, 2):
             maps = keras.layers.Conv2D(

@@ -1,4 +1,4 @@
-"""AdamW that moves the pretrained features by smaller steps than the new head."""
+"""AdamW with a smaller learning rate for the pretrained features than for the head."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,16 +10,16 @@ NOT_DECAYED = ("bias", "gamma", "beta")
 
 
 class TwoRateAdamW(keras.optimizers.Adam):
-    """AdamW with a learning rate for some variables that is a share of the others'.
+    """AdamW with a smaller learning rate for some of the variables.
 
-    Its `learning_rate` is that of the head. A variable decays by its own rate; biases
-    and the parameters of normalisations do not. Gradients are clipped to a global
-    norm of 1.
+    `learning_rate` is that of the head. The weight decay of a variable uses its own
+    rate; biases and normalisation parameters have none. Gradients are clipped to a
+    global norm of 1.
 
     Args:
-        learning_rate: Of all other variables.
+        learning_rate: Learning rate of all other variables.
         slow_variables: Those with the smaller rate.
-        slow_share: Their rate as a share of `learning_rate`.
+        slow_share: Their rate as a fraction of `learning_rate`.
 
     Reference:
         Loshchilov and Hutter, Decoupled weight decay regularization, ICLR 2019.

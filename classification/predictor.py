@@ -1,4 +1,4 @@
-"""A trained network as a `Predictor`, with the evidence for its classes."""
+"""A trained network as a `Predictor`, with Grad-CAM explanations."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from preprocessing.images import resize_batch
 
 
 def read_classifier(path: PathLike) -> keras.Model:
-    """The network of a file.
+    """Loads the network from a file.
 
     Raises:
         InputError: If it cannot be loaded.
@@ -22,7 +22,7 @@ def read_classifier(path: PathLike) -> keras.Model:
         return keras.models.load_model(path)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{path} cannot be loaded: {reason(error)}. Train that run again."
+            f"{path} cannot be loaded: {reason(error)}. Train this run again."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""How a classifier is trained: a head on frozen features, then the last blocks too."""
+"""How a classifier is trained: the head on frozen features, then the last blocks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pandas as pd
 from backbones import BACKBONES
 from classification.head import train_head
 from classification.model import (
+    adjust_bias_to_priors,
     build_features,
     build_head,
     join,
-    lean_to_shares,
     unfreeze_blocks,
 )
 from classification.training import FALL
@@ -31,13 +31,13 @@ STEPS_FINE_TUNING, STEPS_FROM_SCRATCH = 400, 900
 def train_classifier(
     model: str, dataset: Dataset, arguments: dict[str, Any], *, seed: int, run: OpenRun
 ) -> tuple[keras.Model, pd.DataFrame]:
-    """Trains in an open run, whose notes say what came of it.
+    """Trains in an open run and adds notes on the outcome to it.
 
     Args:
         model: "small_cnn" or a key of BACKBONES.
-        dataset: To learn from.
-        arguments: What `train` makes of its flags.
-        seed: The one seed.
+        dataset: Data set for the training.
+        arguments: The arguments of `train`, resolved.
+        seed: Seed of all random choices.
         run: The open run.
 
     Returns:
@@ -46,13 +46,13 @@ def train_classifier(
     make_reproducible(seed)
     features, head, history = _train(model, dataset, arguments, seed, run)
     if arguments["loss"] == "weighted":
-        lean_to_shares(head, _shares(dataset))
+        adjust_bias_to_priors(head, _shares(dataset))
     # joined anew: without the optimizer that it was compiled with
     return join(features, head), history
 
 
 def make_reproducible(seed: int) -> None:
-    """Same seed, same weights: seeds all generators and picks repeatable kernels."""
+    """Seeds all random generators and selects deterministic kernels."""
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow
@@ -117,7 +117,7 @@ def _train_from_weights(model, features, dataset, *, arguments, held_out, seed, 
         tell_history=run.write_history,
     )
     if use_copies is not None:
-        verdict = "helped the head" if use_copies else "did not help the head"
+        verdict = "improved the head" if use_copies else "did not improve the head"
         run.config["notes"].append(f"augmented copies {verdict}, on held-out groups")
     if arguments["epochs"] == 0:
         return features, head, head_history
@@ -139,8 +139,9 @@ def _train_from_weights(model, features, dataset, *, arguments, held_out, seed, 
     alone, together = (x["val_loss"].min() for x in (head_history, history))
     if together > alone:
         note = (
-            f"on held-out groups the head alone had the lower loss ({alone:.3f}, with "
-            f"the last blocks {together:.3f}): train with --epochs 0 too and compare"
+            f"on held-out groups, the head alone had a lower loss ({alone:.3f}) than "
+            f"with the last blocks trained ({together:.3f}): also train with --epochs "
+            "0 and compare"
         )
         print(note)
         run.config["notes"].append(note)

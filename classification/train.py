@@ -52,19 +52,20 @@ def train(
         model: "small_cnn" or a key of BACKBONES.
         data: Data set folder, `dataset/<name>`.
         runs: Folder of all run folders.
-        seed: The one seed.
+        seed: Seed of all random choices.
         image_size: `(height, width)`; if None, see `choose_size`.
         weights: "imagenet", "none" or a file; small_cnn has none.
         alpha: Width of mobilenetv2, one of `Backbone.alphas`; 1.0 if None.
-        epochs: At most so many, of fine-tuning or of training from scratch; if None,
-            as many as make about 400 or 900 steps; 0 trains the head alone.
-        batch_size: Images in a step of these.
-        head_rate, features_rate: Greatest learning rates of the head and of the
-            pretrained features; from scratch the first is that of all.
+        epochs: Maximum number of epochs of fine-tuning or of training from scratch; if
+            None, as many as give about 400 or 900 steps; 0 trains only the head.
+        batch_size: Number of images in a step.
+        head_rate, features_rate: Highest learning rates of the head and of the
+            pretrained features; when training from scratch, the first applies to all
+            layers.
         unfreeze: "EPOCH:BLOCKS,..." for fine-tuning; the backbone's if None.
         loss: One of LOSSES.
         label_smoothing: 0 to below 1.
-        resume: Folder of an interrupted run that was begun with the same arguments.
+        resume: Folder of an interrupted run that was started with the same arguments.
 
     Returns:
         Path of the run folder.
@@ -102,7 +103,7 @@ def train(
 
 
 def _fit(run, dataset, *, model, arguments, seed):
-    """Trains and writes the run; Keras is imported here, when all else was checked."""
+    """Trains and writes the run; Keras is imported here, after all other checks."""
     from classification.predictor import make_predictor
     from classification.recipe import train_classifier
 

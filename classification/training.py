@@ -1,8 +1,8 @@
-"""The training loop of every stage: epoch by epoch, each of which can be resumed.
+"""The training loop of every stage; it can be resumed after any epoch.
 
-What an epoch does depends on the seed, its number and the state before it alone;
-after each the whole state is written. A killed training goes on from there and ends
-with the same history and weights as one that was left in peace.
+An epoch depends only on the seed, its number and the state before it; after each epoch
+the whole state is written. A training that was killed continues from there and ends
+with the same history and weights as one that was not interrupted.
 """
 
 import json
@@ -30,21 +30,22 @@ TellHistory = Callable[[list[dict[str, Any]]], None]
 
 
 class Stage(NamedTuple):
-    """How one stage trains.
+    """The settings of one training stage.
 
     Attributes:
         name: Shown in history.csv.
-        epochs: At most so many.
+        epochs: Maximum number of epochs.
         num_batches: Batches of an epoch.
-        head_rate, features_rate: Greatest learning rates.
-        schedule: From the share of all steps done, 0 to 1, to a share of the rates.
+        head_rate, features_rate: Highest learning rates.
+        schedule: Function from the fraction of steps done, 0 to 1, to a factor for the
+            rates.
         loss: A Keras loss of one-hot targets.
         unfreeze: From which epoch on, counted from 0, how many of the last blocks
             are trained; None where that does not change.
         set_blocks: Called with that number; see `model.unfreeze_blocks`.
         judged_from: The first epoch, from 0, whose weights may be the best.
-        patience: Epochs without a better held-out loss after which it ends; None
-            for never.
+        patience: Epochs without a lower held-out loss after which training stops; None
+            disables early stopping.
     """
 
     name: str
@@ -90,19 +91,19 @@ def fit(
     checkpoint: Path | None = None,
     tell_history: TellHistory | None = None,
 ) -> pd.DataFrame:
-    """Trains a model and leaves it with the weights that were best when held out.
+    """Trains a model and restores the weights with the lowest held-out loss.
 
     Args:
         model: A Keras model, or a head alone.
-        stage: What to do.
+        stage: The settings of the stage.
         batches: Takes the number of an epoch, returns an iterable of its
             `(inputs, one-hot targets, sample weights)`, the same whenever it is
             called; all batches are of one size.
-        judge: Takes nothing, returns the model's probabilities of the held-out
-            images, their one-hot targets and sample weights.
-        seed: Of dropout.
-        checkpoint: File of the state, written after every epoch and read if there;
-            None for none.
+        judge: Function without arguments that returns the model's probabilities for the
+            held-out images, their one-hot targets and sample weights.
+        seed: Seed of dropout.
+        checkpoint: File of the state, written after every epoch and read if it exists;
+            None writes none.
         tell_history: Called after every epoch with the rows of the curves so far.
 
     Returns:
@@ -129,7 +130,8 @@ def fit(
         if time.perf_counter() - started > TOLD_FROM_S:
             print(
                 f"{stage.name} {epoch + 1}/{stage.epochs}: loss {row['loss']:.4f}, "
-                f"held out {row['val_loss']:.4f}, {row['val_accuracy']:.1%} right",
+                f"held-out loss {row['val_loss']:.4f}, held-out accuracy "
+                f"{row['val_accuracy']:.1%}",
                 flush=True,
             )
         if _best_epoch(history, stage) == epoch:
@@ -193,7 +195,8 @@ def _is_over(history, stage):
 
 
 def compile_stage(model: keras.Model, stage: Stage, blocks: int | None) -> TwoRateAdamW:
-    """Compiles for so many trained blocks and returns the new optimizer.
+    """Compiles the model for this number of trained blocks and returns the new
+    optimizer.
 
     Its moments begin anew: with those of some variables and the count of steps kept,
     the first steps of the others would be several times too long.
@@ -246,7 +249,7 @@ def _restore(path, model, stage):
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"The checkpoint {path} is broken ({reason(error)}). Delete it: that "
+            f"The checkpoint {path} is damaged ({reason(error)}). Delete it; this "
             "stage is then trained again."
         ) from error
     model.set_weights(weights)

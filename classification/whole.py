@@ -1,4 +1,4 @@
-"""Training on images: of the last blocks with the head, or of a whole network."""
+"""Training on images: the last blocks with the head, or the whole network."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ def train_images(
     set_blocks: Callable[[int], None] | None = None,
     tell_history: TellHistory | None = None,
 ) -> pd.DataFrame:
-    """Trains what is trainable; keeps the weights that were best on held-out groups.
+    """Trains the trainable layers; keeps the weights that were best on held-out groups.
 
     Images are augmented anew for every batch, instead of reading the copies on disk.
 
     Args:
-        classifier: Of `model.join`.
-        dataset: Of whose train it learns.
-        name: Of the stage.
-        arguments: Of the training: epochs, batch_size, head_rate, features_rate,
-            unfreeze, loss, label_smoothing.
-        steps: Where epochs is None, as many as make about so many steps; at least 4,
+        classifier: Classifier from `model.join`.
+        dataset: Data set whose train split is used.
+        name: Name of the stage.
+        arguments: Arguments of the training: epochs, batch_size, head_rate,
+            features_rate, unfreeze, loss, label_smoothing.
+        steps: If epochs is None, train for about this many steps: at least 4 epochs,
             and 4 after the last blocks are unfrozen.
         held_out: Bool, `(rows of train,)`.
-        seed: Of order and augmentation.
+        seed: Seed of order and augmentation.
         checkpoint: See `training.fit`.
         set_blocks: See `training.Stage`; None where all is trained.
         tell_history: See `training.fit`.
@@ -98,7 +98,7 @@ def train_images(
 
 
 def _stage(name, arguments, count, *, steps, set_blocks):
-    """The stage that the arguments ask for, with so many batches in an epoch."""
+    """The stage for the given arguments and number of batches per epoch."""
     unfreeze = parse_schedule(arguments["unfreeze"]) if set_blocks else None
     last_start = max(unfreeze) if unfreeze else 0
     epochs = arguments["epochs"] or max(4, round(steps / count), last_start + 4)

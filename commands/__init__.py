@@ -1,5 +1,5 @@
 """The commands: a module for each, with its flags and what it prints.
 
-`add_arguments(parser)` needs nothing heavy; `run(arguments)` imports what does the
-work.
+`add_arguments(parser)` imports nothing heavy; `run(arguments)` imports what the command
+needs.
 """

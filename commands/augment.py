@@ -4,12 +4,12 @@
     goodparts augment dataset/screw --balance
     goodparts augment dataset/bottles --rotation 3 --flips none --brightness 0.8 1.2
 
-The last one suits a fixed camera and parts that always lie the same way.
+The last example is for a fixed camera and parts that always have the same pose.
 
 Copies are flipped, rotated, and made brighter or darker; masks and instances move with
 them. Only train gets copies, of every class alike, so that traces of augmentation do
-not reveal the label. Another recipe replaces the copies of the one before. A command
-that was stopped continues where it was.
+not reveal the label. Running the command with other options replaces the copies. A
+command that was interrupted continues where it stopped.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -23,8 +23,17 @@ from preprocessing.augmenting.augmentation import FLIPS
 def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("datasets", nargs="*", metavar="DATASET", help="dataset/<name>")
-    add("--multiplier", type=positive_int, default=12, help="copies of each image")
-    add("--balance", action="store_true", help="as many as make the classes equal")
+    add(
+        "--multiplier",
+        type=positive_int,
+        default=12,
+        help="augmented copies of each image",
+    )
+    add(
+        "--balance",
+        action="store_true",
+        help="make more copies of small classes, so that all classes are equally large",
+    )
     add("--flips", nargs="+", choices=FLIPS, default=FLIPS, help="any of these")
     add("--rotation", type=float, default=90, help="largest angle in degrees")
     add(
@@ -33,9 +42,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=float,
         default=(0.5, 1.5),
         metavar=("LOW", "HIGH"),
-        help="range of the factor",
+        help="range of the brightness factor",
     )
-    add("--seed", type=seed_type, default=0, help="another seed makes other copies")
+    add("--seed", type=seed_type, default=0, help="seed of the random transformations")
 
 
 def run(arguments: Namespace) -> None:

@@ -1,9 +1,9 @@
-"""Compares runs: a leaderboard, which run to trust, and a report to read or print.
+"""Compares runs: a leaderboard, a recommendation, and a report to read or print.
 
     goodparts compare runs/<one> runs/<another>
 
-Takes a few seconds and prints the path of report.html last; results.csv lies beside
-it. Runs are ranked on validate and reported on test.
+Takes a few seconds and prints the path of report.html last; results.csv is in the same
+folder. Runs are ranked on validate and reported on test.
 """
 
 import textwrap
@@ -19,7 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        help="new folder; <date>-report-<n> beside the runs if left out",
+        help="new folder for the report; <date>-report-<n> next to the runs if omitted",
     )
 
 

@@ -6,7 +6,7 @@
     goodparts decide RUN --inspect-share 0.1
 
 Takes seconds. The thresholds are chosen on validate and kept in the run folder as
-decision.json; predict and export then use them. A promise that the number of parts
+decision.json; predict and export then use them. A guarantee that the number of parts
 cannot support is refused.
 """
 
@@ -24,26 +24,39 @@ WAYS = ("max_miss", "max_false_reject", "cost", "inspect_share")
 def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("run", help="run folder")
-    add("--max-miss", type=rate, help="share of defective groups that may be accepted")
+    add(
+        "--max-miss",
+        type=rate,
+        help="fraction of defective groups that may be accepted",
+    )
     add(
         "--max-false-reject",
         type=rate,
-        help="share of good groups that may be rejected",
+        help="fraction of good groups that may be rejected",
     )
-    add("--per-class", action="store_true", help="--max-miss holds for each class")
-    add("--cost", help="CSV: class,accept,reject,inspect[,share]")
-    add("--inspect-share", type=share, help="share of images that can be inspected")
+    add(
+        "--per-class",
+        action="store_true",
+        help="apply --max-miss to each defect class separately",
+    )
+    add("--cost", help="CSV file with the columns class,accept,reject,inspect[,share]")
+    add(
+        "--inspect-share",
+        type=share,
+        help="fraction of images that can be inspected by hand",
+    )
     add(
         "--confidence",
         type=confidence,
         default=CONFIDENCE,
-        help="of the promises; average promises less and needs fewer groups",
+        help="confidence of the guarantees; average is weaker and needs fewer groups",
     )
     add(
         "--max-unlike",
         type=share,
         default=MAX_UNLIKE,
-        help="share of known parts inspected as unlike every class; 0 for none",
+        help="fraction of known parts that may be inspected as unlike every class; 0 "
+        "turns this check off",
     )
 
 
@@ -71,7 +84,7 @@ def rate(text: str, kind: str = "above 0") -> float:
         value = 0.0
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(
-            f"must be a share {kind} and below 1, such as 0.05. Received: {text!r}."
+            f"must be a fraction {kind} and below 1, such as 0.05. Received: {text!r}."
         )
     return value
 

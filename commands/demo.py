@@ -1,9 +1,10 @@
-"""Goes from a folder of images to a report, as a chain of the usual commands.
+"""Runs the usual commands one after another, from a folder of images to a report.
 
     goodparts demo                  on the embedded data set
     goodparts demo --data FOLDER    on your own images
 
-Splits, writes boxes, augments, trains the models, combines and compares them.
+Splits the images, writes boxes, makes augmented copies, trains the models, combines and
+compares them.
 """
 
 import shlex
@@ -38,11 +39,11 @@ def main_job(
 
     Args:
         source: Folder of images.
-        name: Of the data set; with several groupings, each is added to it.
+        name: Name of the data set; with several groupings, each is added to it.
         groupings: Ways to split, see GROUPINGS; each gives a data set of its own.
         out, runs: Folders of data sets and of runs.
         options: Further arguments of `folders`.
-        seed: The one seed.
+        seed: Seed of all random choices.
 
     Returns:
         Path of report.html.
@@ -56,8 +57,8 @@ def main_job(
     mobilenet = ["--model", "mobilenetv2"]
     if not imagenet_available("mobilenetv2"):
         print(
-            "NOTE: ImageNet weights are neither cached nor reachable: MobileNetV2 "
-            "is trained from scratch, and is far weaker so.",
+            "NOTE: The ImageNet weights are neither cached nor reachable, so "
+            "MobileNetV2 is trained from scratch and performs much worse.",
             flush=True,
         )
         mobilenet += FROM_SCRATCH
@@ -82,8 +83,9 @@ def main_job(
         recipe = ()
         if has_fixed_pose(read_dataset(data)):
             print(
-                "\nAll parts lie alike under the camera, so their place may matter: "
-                "copies are not flipped, and turned by up to 3 degrees only."
+                "\nAll parts have the same pose under the camera, so the position of "
+                "a feature may matter: augmented copies are not flipped, and are "
+                "rotated by 3 degrees at most."
             )
             recipe = FIXED_POSE
         run_step("augment", data, "--balance", *recipe, "--seed", seed)
@@ -97,7 +99,7 @@ def main_job(
         )
         everything += members
     report = new_folder(runs, "compare", *everything) / "report.html"
-    print(f"{time.perf_counter() - started:.0f} s in all")
+    print(f"total time: {time.perf_counter() - started:.0f} s")
     return report
 
 
@@ -105,7 +107,8 @@ def run_step(command: str, *arguments: Any) -> None:
     """Shows a command and runs it as a user would.
 
     Raises:
-        SystemExit: With the command's status if it fails; it has said why.
+        SystemExit: With the command's status if it fails; the command has printed the
+            reason.
     """
     words = [command, *map(str, arguments)]
     print(f"\n$ {command_line(shlex.join(words))}", flush=True)
@@ -117,14 +120,15 @@ def run_step(command: str, *arguments: Any) -> None:
 
 
 def new_folder(runs: str | Path, command: str, *arguments: Any) -> Path:
-    """The run or report folder that a command has added to the folder of all runs."""
+    """Runs a command and returns the run or report folder that it added."""
     before = _finished(runs)
     run_step(command, *arguments)
     added = _finished(runs) - before
     if len(added) != 1:
         raise InputError(
-            f"{command} must add one folder to {runs}, but {len(added)} were added. If "
-            "other commands write there too, give the demo --runs of its own."
+            f"{command} should add one folder to {runs}, but {len(added)} were added. "
+            "If other commands write to this folder too, give the demo a separate "
+            "folder with --runs."
         )
     return added.pop()
 
@@ -136,19 +140,25 @@ def _finished(runs):
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--data", help="folder of images; the embedded set if left out")
-    parser.add_argument("--name", help="of the data set; the folder's name if left out")
+    parser.add_argument(
+        "--data", help="folder of images; the embedded data set if omitted"
+    )
+    parser.add_argument(
+        "--name", help="name of the data set; the name of the folder if omitted"
+    )
     parser.add_argument(
         "--grouping",
         nargs="+",
         choices=GROUPINGS,
         default=["near_duplicates"],
-        help="how to split; several are compared side by side",
+        help="how to split; the results of several groupings are compared",
     )
-    parser.add_argument("--normal-class", help="the class of good parts")
+    parser.add_argument("--normal-class", help="class of the good parts")
     parser.add_argument("--out", default="dataset", help="folder of all data sets")
     parser.add_argument("--runs", default="runs", help="folder of all run folders")
-    parser.add_argument("--seed", type=seed, default=0, help="of all random choices")
+    parser.add_argument(
+        "--seed", type=seed, default=0, help="seed of all random choices"
+    )
 
 
 def run(arguments: Namespace) -> None:

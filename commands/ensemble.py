@@ -22,10 +22,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     add(
         "--combine",
         metavar="NAME,...",
-        help=f"of {', '.join(COMBINERS)}, or all; chosen on validate if left out",
+        help=f"one or more of {', '.join(COMBINERS)}, or all; chosen on validate if "
+        "omitted",
     )
     add("--runs", default="runs", help="folder of all run folders")
-    add("--seed", type=seed, default=0, help="of all random choices")
+    add("--seed", type=seed, default=0, help="seed of all random choices")
 
 
 def run(arguments: Namespace) -> None:
@@ -57,7 +58,7 @@ def _names(text):
     unknown = [name for name in names if name not in COMBINERS]
     if unknown:
         raise InputError(
-            f"There is no combiner {unknown[0]!r}. Known are: "
-            f"{', '.join(COMBINERS)}; or all."
+            f"There is no combiner {unknown[0]!r}. Choose from {', '.join(COMBINERS)} "
+            "or all."
         )
     return names

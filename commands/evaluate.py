@@ -31,9 +31,10 @@ def run(arguments: Namespace) -> None:
 
 
 def load_explain(run: Run) -> Callable | None:
-    """The `explain` of a run's predictor, or None; loads it only if it has a use.
+    """Returns the `explain` of a run's predictor, or None; loads it only if needed.
 
-    The numbers do not need the model, so one that cannot be loaded is only a note.
+    The metrics do not need the model, so a model that cannot be loaded only causes a
+    note.
     """
     from models import load_predictor
     from reporting.evaluate_run import mistake_pictures
@@ -43,6 +44,9 @@ def load_explain(run: Run) -> Callable | None:
     try:
         predictor = load_predictor(run.folder)
     except InputError as error:
-        print(f"No pictures of the evidence: {reason(error)}", file=sys.stderr)
+        print(
+            f"The explanation pictures could not be made: {reason(error)}",
+            file=sys.stderr,
+        )
         return None
     return predictor.explain

@@ -3,8 +3,8 @@
     goodparts export RUN -o bottle.goodparts [--precision int8] [--sign KEY.pem]
     goodparts export RUN -o network --format savedmodel      (or litert; one network)
 
-Every image of validate is decided by the bundle and by the run; where they differ,
-nothing is written.
+The decisions of the bundle and of the run are compared on all images of validate; if
+they differ, nothing is written.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -19,18 +19,24 @@ from networks.writing import FORMATS
 def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("run", help="run folder")
-    add("-o", "--out", required=True, help=f"new bundle, NAME{SUFFIX}; or see --format")
+    add(
+        "-o",
+        "--out",
+        required=True,
+        help=f"path of the new bundle, NAME{SUFFIX}, or of the output of --format",
+    )
     add(
         "--precision",
         choices=PRECISIONS,
         default=PRECISIONS[0],
-        help="of the numbers in the networks",
+        help="number format of the networks",
     )
     add(
         "--format",
         choices=["bundle", *FORMATS],
         default="bundle",
-        help="of one network, a SavedModel folder or a LiteRT file, without lines",
+        help="output format: a bundle, or one network without thresholds as a "
+        "SavedModel folder or a LiteRT file",
     )
     add("--sign", metavar="KEY.pem", help="private ed25519 key to sign the bundle with")
 
@@ -38,7 +44,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> None:
     is_bundle = arguments.format == "bundle"
     if not is_bundle and (arguments.precision == "int8" or arguments.sign):
-        raise InputError("--precision int8 and --sign are for bundles.")
+        raise InputError("--precision int8 and --sign apply to bundles only.")
     with loading():
         from deployment.export import export, export_keras
         from deployment.int8_cost import cost_text
@@ -56,7 +62,7 @@ def run(arguments: Namespace) -> None:
         parity = export_keras(arguments.run, arguments.out, name=arguments.format)
     for split, cost in found.get("cost", {}).items():
         print(cost_text(split, cost))
-    print(parity_text(parity, "its run in int8" if "cost" in found else "the original"))
+    print(parity_text(parity, "the run in int8" if "cost" in found else "the original"))
     if "sha256" in found:
         print(f"sha256 {found['sha256']}")
     print(arguments.out)

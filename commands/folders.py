@@ -22,37 +22,37 @@ def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("source", nargs="*", help="folder(s) of images")
     add("--out", default="dataset", help="folder of all data sets")
-    add("--name", help="of the data set; the name of the source if left out")
+    add("--name", help="name of the data set; the name of the source folder if omitted")
     add(
         "--shares",
         type=float,
         nargs=3,
         default=SHARES,
-        help="of train, validate and test, also as 70 15 15",
+        help="fractions of train, validate and test, such as 0.7 0.15 0.15 or 70 15 15",
     )
-    add("--seed", type=seed_type, default=0, help="of the split")
+    add("--seed", type=seed_type, default=0, help="seed of the split")
     add(
         "--grouping",
         choices=GROUPINGS,
         default="near_duplicates",
-        help="which images always stay in the same split",
+        help="how images are grouped; a group stays in one split",
     )
     add("--pattern", help="regular expression that finds the group in a file name")
-    add("--block", type=positive_int, default=BLOCK, help="frames in a group")
+    add("--block", type=positive_int, default=BLOCK, help="frames per group")
     add(
         "--protocol",
         choices=PROTOCOLS,
         default=PROTOCOLS[0],
-        help="official keeps the splits of the source",
+        help="official keeps the split of the source",
     )
-    add("--layout", choices=LAYOUTS, help="recognised if left out")
-    add("--normal-class", help="the class of good parts; found by name if left out")
+    add("--layout", choices=LAYOUTS, help="layout of the source; recognised if omitted")
+    add("--normal-class", help="class of the good parts; found by its name if omitted")
     add(
         "--classes-only",
         action="store_true",
-        help="no class is the good one: nothing will be accepted or rejected",
+        help="no class contains the good parts, so nothing is accepted or rejected",
     )
-    add("--link", action="store_true", help="hard links instead of copies")
+    add("--link", action="store_true", help="make hard links instead of copies")
 
 
 def run(arguments: Namespace) -> None:
@@ -65,17 +65,20 @@ def run(arguments: Namespace) -> None:
     twice = [name for name, count in names.items() if count > 1]
     if twice or (arguments.name and len(sources) > 1):
         raise InputError(
-            f"{len(sources)} sources would become one data set, "
-            f"{arguments.name or twice[0]!r}. Give them one by one, each with "
+            f"{len(sources)} sources would be written to the same data set, "
+            f"{arguments.name or twice[0]!r}. Process them one at a time, each with "
             "its own --name."
         )
     for source in sources:
         name = arguments.name or Path(source).resolve().name
         had_copies = _has_copies(Path(arguments.out) / name)
         dataset, is_new = create_folders(source, **options)
-        print(f"{dataset.folder}: {'made' if is_new else 'up to date'}")
+        print(f"{dataset.folder}: {'created' if is_new else 'up to date'}")
         if is_new and had_copies:
-            print("its copies and boxes are gone: run boxes and augment again")
+            print(
+                "the data set was made anew without augmented copies and boxes: run "
+                "boxes and augment again"
+            )
         print(describe(dataset))
 
 
@@ -88,7 +91,7 @@ def _find_sources(out):
     if found:
         return found
     embedded = raw / "bottle_mouths"
-    print(f"{raw} has no folders: rendering the embedded data set, {embedded}")
+    print(f"{raw} contains no folders; rendering the embedded data set to {embedded}")
     return [render_dataset(embedded)]
 
 

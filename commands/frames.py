@@ -4,9 +4,9 @@ r"""Turns recordings into images, so that a recording becomes a data set.
     goodparts frames recordings/ --out frames --roi 220,0,150,400@640x480
 
 Writes frames/line/line_000042.png and so on, without loss; the number is that of the
-frame in its video. Frames that hardly differ from the last one kept are left out. A
-video is written whole or not at all: run a stopped command again, and what is complete
-is not made again.
+frame in its video. Frames that hardly differ from the last frame that was kept are left
+out. The images of a video are written completely or not at all: after an interruption,
+run the command again; complete videos are not processed again.
 
 Sort the images into folders by class and run goodparts folders. Their names keep the
 order in time for --grouping chronological, and --grouping pattern
@@ -29,13 +29,17 @@ def add_arguments(parser: ArgumentParser) -> None:
         nargs="+",
         type=secret_text,
         metavar="VIDEO",
-        help="videos, and folders of videos; or env:NAME or @FILE for one",
+        help="videos or folders of videos; env:NAME or @FILE can stand for one of them",
     )
-    add("--out", required=True, metavar="FOLDER", help="where the images go")
+    add("--out", required=True, metavar="FOLDER", help="folder for the images")
     add("--rate", type=frame_rate, help="images per second; every frame if left out")
-    add("--roi", type=parse_roi, help="x,y,width,height[@WIDTHxHEIGHT of the frame]")
-    add("--mask", help="image of frame or box, white on the part")
-    add("--keep-duplicates", action="store_true", help="near-duplicates too")
+    add(
+        "--roi",
+        type=parse_roi,
+        help="region of interest, x,y,width,height[@WIDTHxHEIGHT of the frame]",
+    )
+    add("--mask", help="mask image of the frame or of the region, white on the part")
+    add("--keep-duplicates", action="store_true", help="keep near-duplicate frames too")
 
 
 def frame_rate(text: str) -> float:

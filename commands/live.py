@@ -1,4 +1,4 @@
-"""Inspects a camera with a bundle: verdicts, alarms, and a page in the browser.
+"""Inspects a camera with a bundle: decisions, alarms, and a page in the browser.
 
     goodparts live bottle.goodparts --source rtsp://camera/stream --roi 262,109,75,204
     goodparts live bottle.goodparts --source recording.mp4       (or folder/, 0, http://)
@@ -23,55 +23,66 @@ from preprocessing.region import parse_roi
 
 def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
-    add("bundle", help="made by goodparts export")
+    add("bundle", help="bundle made by goodparts export")
     add(
         "--source",
         required=True,
         help="rtsp://..., http://..., a device number, a video file or a folder; "
         f"{HOW}",
     )
-    add("--roi", type=parse_roi, help="x,y,w,h[@WIDTHxHEIGHT]")
-    add("--mask", type=Path, help="white on the part; lossless image")
+    add(
+        "--roi",
+        type=parse_roi,
+        help="region of interest, x,y,width,height[@WIDTHxHEIGHT of the frame]",
+    )
+    add("--mask", type=Path, help="mask image, white on the part; in a lossless format")
     add(
         "--alarm-after",
         type=_rule,
         default="5",
-        help="5 defective frames in a row, 3/7, or cusum[:frames between false alarms]",
+        help="alarm rule: 5 for five defective frames in a row, 3/7 for three of the "
+        "last seven, or cusum[:mean number of frames between false alarms]",
     )
-    add("--out", default="live_events", help="folder of log and clips")
+    add("--out", default="live_events", help="folder for the event log and the clips")
     add(
         "--send",
         type=_output,
         action="append",
         default=[],
-        help="webhook, mqtt://host/topic or mqtts:// that gets the events, or env:NAME "
-        "or @FILE for it; may be repeated",
+        help="webhook URL, mqtt://host/topic or mqtts://host/topic to which events "
+        "are sent; or env:NAME or @FILE; may be repeated",
     )
     add(
         "--send-ca",
         type=parse_authority,
         metavar="FILE",
-        help="certificate of a private authority, for https:// and mqtts://",
+        help="certificate of a private certificate authority, for https:// and "
+        "mqtts://",
     )
     add(
         "--stop-command",
         type=parse_stop_command,
-        help="run on every alarm, the event on its standard input",
+        help="program that is run at every alarm, with the event on its standard input",
     )
     add(
         "--follow",
         action="store_true",
-        help="go on with the images that arrive in the folder",
+        help="also inspect the images that arrive in the folder later",
     )
     add(
         "--csv",
         metavar="FILE",
-        help="append a line per frame; with --follow verdicts.csv in --out, by which "
-        "files that were inspected before are left out",
+        help="table to which a row is added for each frame; with --follow, "
+        "verdicts.csv in --out, from which the files that were already inspected "
+        "are known",
     )
-    add("--host", default="127.0.0.1", help="address of the page")
-    add("--port", type=_port, help=f"of the page, {PORT}; 0 for none")
-    add("--window", action="store_true", help="show a window; q quits")
+    add("--host", default="127.0.0.1", help="address at which the page is served")
+    add(
+        "--port",
+        type=_port,
+        help=f"port of the page (default: {PORT}); 0 turns the page off",
+    )
+    add("--window", action="store_true", help="also show a window; press q to quit")
     add_trust_arguments(parser)
 
 

@@ -2,8 +2,8 @@
 
     goodparts predict bottle.goodparts IMAGE_OR_FOLDER... [--csv out.csv]
 
-With a bundle neither Keras nor TensorFlow is loaded: the first verdict comes within a
-second.
+With a bundle, neither Keras nor TensorFlow is loaded, and the first result is printed
+within a second.
 """
 
 import csv
@@ -21,19 +21,20 @@ from preprocessing.bit_depth import BIT_DEPTHS
 
 def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
-    add("model", help="bundle, or run folder")
+    add("model", help="bundle or run folder")
     add("images", nargs="+", help="image files or folders")
-    add("--csv", help="also write a table")
+    add("--csv", help="also write the results to this CSV file")
     add(
         "--overlays",
         metavar="FOLDER",
-        help="also write pictures of anomaly maps and instances",
+        help="also write pictures of the anomaly maps and instances to this folder",
     )
     add(
         "--bit-depth",
         type=int,
         choices=BIT_DEPTHS,
-        help="of files with more than 8 bits; that of the training images if left out",
+        help="bit depth of images with more than 8 bits; that of the training images "
+        "if omitted",
     )
     add_trust_arguments(parser)
 
@@ -98,10 +99,12 @@ def _note_others(paths):
         for name in walk(path)
         if not is_image(name)
     ]
-    counts = Counter(file.suffix.lower() or "without a suffix" for file in files)
+    counts = Counter(file.suffix.lower() or "without an extension" for file in files)
     if counts:
         listed = ", ".join(f"{name} {count}" for name, count in counts.most_common())
-        print(f"note: files that are no images: {listed}", file=sys.stderr)
+        print(
+            f"note: files that are not images were skipped: {listed}", file=sys.stderr
+        )
 
 
 def _as_csv(rows):

@@ -19,7 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--resume", metavar="RUN", help="continue an unfinished run")
     add("--data", help="data set folder, dataset/<name>")
     add("--runs", default="runs", help="folder of all run folders")
-    add("--seed", type=seed, default=0, help="of all random choices")
+    add("--seed", type=seed, default=0, help="seed of all random choices")
 
 
 def parse(parser: ArgumentParser, words: list[str]) -> Namespace:
@@ -30,15 +30,18 @@ def parse(parser: ArgumentParser, words: list[str]) -> Namespace:
     known, others = first.parse_known_args(words)
     if known.resume is not None:
         if known.model is not None or others:
-            parser.error("--resume takes one run, which continues as it was begun")
+            parser.error(
+                "--resume continues one run with its original options, so it cannot "
+                "be combined with other options"
+            )
         return known
     if known.model is None:
         parser.parse_args(words)  # shows --help, and what else is wrong
-        parser.error(f"--model is missing, one of {', '.join(MODELS)}")
+        parser.error(f"--model is missing: choose one of {', '.join(MODELS)}")
     family_arguments(known.model, parser)
     arguments = parser.parse_args(words)
     if arguments.data is None:
-        parser.error("--data is missing: a data set folder, dataset/<name>")
+        parser.error("--data is missing: give a data set folder, dataset/<name>")
     return arguments
 
 

@@ -1,4 +1,4 @@
-"""What decisions cost, class by class.
+"""The costs of decisions, class by class.
 
 A table of costs is a CSV with a row per class:
 
@@ -6,8 +6,8 @@ A table of costs is a CSV with a row per class:
     good,0,4,1,0.98
     scratch,50,0,1,0.02
 
-`share` is how often the class comes in production; without that column it is as often
-as on `validate`.
+`share` is the relative frequency of the class in production; without that column it is
+the frequency in `validate`.
 """
 
 import difflib
@@ -30,7 +30,7 @@ def read_costs(path: str | os.PathLike[str], table: pd.DataFrame) -> pd.DataFram
     """Reads a table of costs and fills in the shares.
 
     Args:
-        path: Of the CSV.
+        path: Path of the CSV.
         table: Predictions of `validate`; each of its classes needs a row.
 
     Returns:
@@ -38,7 +38,7 @@ def read_costs(path: str | os.PathLike[str], table: pd.DataFrame) -> pd.DataFram
         shares of all classes adding up to 1.
 
     Raises:
-        InputError: If the file lacks something or has what cannot be used.
+        InputError: If the file is incomplete or has invalid values.
     """
     if not Path(path).is_file():
         raise InputError(f"There is no file {path}. Check the path of --cost.")
@@ -55,7 +55,7 @@ def read_costs(path: str | os.PathLike[str], table: pd.DataFrame) -> pd.DataFram
     if missing:
         raise InputError(
             f"{path} lacks the column(s) {', '.join(missing)}. It needs class, "
-            f"{', '.join(DECISIONS)} and, if you know it, {SHARE}."
+            f"{', '.join(DECISIONS)} and, if known, {SHARE}."
         )
     labels = table["label"].value_counts()
     _check_classes(path, list(costs["class"]), list(labels.index))
@@ -66,13 +66,16 @@ def read_costs(path: str | os.PathLike[str], table: pd.DataFrame) -> pd.DataFram
     if is_wrong.any(axis=None):
         name = is_wrong.any(axis=1).idxmax()
         raise InputError(
-            f"{path} needs numbers of 0 or more in the row of {name!r}: see the "
-            f"column(s) {', '.join(is_wrong.columns[is_wrong.loc[name]])}."
+            f"{path} needs numbers of 0 or more in the row of {name!r}, column(s) "
+            f"{', '.join(is_wrong.columns[is_wrong.loc[name]])}."
         )
     if SHARE not in costs:
         costs[SHARE] = labels.reindex(costs.index)
     if costs[SHARE].sum() == 0:
-        raise InputError(f"{path} has only zeros as {SHARE}. One must be above 0.")
+        raise InputError(
+            f"{path} has only zeros in the column {SHARE}. At least one must be above "
+            "0."
+        )
     costs[SHARE] /= costs[SHARE].sum()
     return costs.astype(np.float64).sort_index()
 
@@ -83,8 +86,11 @@ def _check_classes(path, given, known):
             raise InputError(f"{path} has more than one row for {name!r}. Keep one.")
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"There are {known}."
-            raise InputError(f"{path} has {name!r}, no class of validate. {hint}")
+            hint = f"Did you mean {near[0]!r}?" if near else f"The classes are {known}."
+            raise InputError(
+                f"{path} has a row for {name!r}, which is not a class of validate. "
+                f"{hint}"
+            )
     missing = sorted(set(known) - set(given))
     if missing:
         raise InputError(f"{path} has no row for {missing[0]!r}. Add one.")
@@ -100,7 +106,8 @@ def sample_costs(
         costs: Table of `read_costs`.
 
     Returns:
-        `(samples, 3)`, for accept, reject and inspect; a class weighs as its share.
+        `(samples, 3)`, for accept, reject and inspect; each class is weighted by its
+        share.
     """
     rows = costs.loc[labels]
     counts = pd.Series(labels).value_counts().loc[labels].to_numpy()
@@ -111,9 +118,9 @@ def sample_costs(
 def mean_cost(table: pd.DataFrame, costs: pd.DataFrame) -> dict[str, float | None]:
     """The mean cost of a part, with its 95 % interval by groups.
 
-    Each class has its share, and its groups are resampled on their own. An error that
-    none of n groups showed may yet come in 1 - 0.025 ** (1 / n) of them: where that
-    costs most, in one class, is never above the interval.
+    Each class is weighted by its share, and its groups are resampled separately. An
+    error that occurred in none of n groups may still have a rate of 1 - 0.025 ** (1 /
+    n): the interval always includes the cost of this in the class where it is highest.
 
     Args:
         table: Predictions of one split with a column `decision`.

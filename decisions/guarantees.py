@@ -1,9 +1,9 @@
-"""How sure a count of errors on calibration groups makes us of the parts to come.
+"""Guarantees for future parts from the number of errors on calibration groups.
 
-The line between two decisions is put at the (k + 1)-th worst of n calibration
-groups, with k fixed before a score is looked at. What share of the groups to come
-lies beyond that line is then known whatever the distribution of the scores is, as
-long as they are drawn like those of the calibration:
+The threshold between two decisions is placed at the (k + 1)-th worst of n calibration
+groups, with k fixed before the scores are known. The rate of future groups beyond that
+threshold is then bounded for any distribution of the scores, as long as the groups come
+from the same distribution as those of the calibration:
 
     on average over calibrations       at most (k + 1) / (n + 1)
     with confidence c in this one      at most the c quantile of Beta(k + 1, n - k)
@@ -30,18 +30,18 @@ ROUNDING = 1e-9  # a rate given in decimals may miss its fraction by so much
 
 
 def allowed_errors(num_groups: int, max_rate: float, confidence: float | str) -> int:
-    """How many of the calibration groups may lie beyond the line.
+    """How many of the calibration groups may lie beyond the threshold.
 
     Returns:
-        The largest number whose bound is at most `max_rate`; -1 where not even 0
-        is, as the groups are too few for that promise.
+        The largest number whose bound is at most `max_rate`; -1 if there are too few
+        groups for this guarantee, even without an error.
     """
     bounds = upper_bound(np.arange(num_groups), num_groups, confidence)
     return int((bounds <= max_rate + ROUNDING).sum()) - 1
 
 
 def groups_needed(max_rate: float, confidence: float | str) -> int:
-    """The fewest groups that carry a promise, none of them beyond the line.
+    """The smallest number of groups that supports a guarantee if none is beyond it.
 
     Example:
 
@@ -54,7 +54,7 @@ def groups_needed(max_rate: float, confidence: float | str) -> int:
 
 
 def strongest_rate(num_groups: int, confidence: float | str) -> float:
-    """The lowest rate so many groups can promise, rounded up to two digits."""
+    """The lowest rate that so many groups can guarantee, rounded up to two digits."""
     rate = float(upper_bound(0, num_groups, confidence))
     digits = 1 - math.floor(math.log10(rate))
     return round(math.ceil(rate * 10**digits - ROUNDING) / 10**digits, digits)
@@ -63,21 +63,21 @@ def strongest_rate(num_groups: int, confidence: float | str) -> float:
 def check_promises(
     promises: Mapping[str, tuple[float, Mapping[str, int]]], confidence: float | str
 ) -> None:
-    """Refuses promises that the groups are too few for, and offers the strongest.
+    """Refuses guarantees for which there are too few groups, and offers the strongest.
 
     Args:
-        promises: Flag -> `(max_rate, {what: num_groups})`, of each kind of parts that
-            it is promised for.
+        promises: Flag -> `(max_rate, {what: num_groups})`, with each kind of parts for
+            which it is guaranteed.
         confidence: In `(0, 1)`, or "average".
 
     Raises:
-        InputError: If groups of any kind are too few.
+        InputError: If there are too few groups of any kind.
     """
-    also = "" if confidence == AVERAGE else " ({} to hold on average)"
+    also = "" if confidence == AVERAGE else " ({} for a guarantee on average)"
     short = [
         f"{flag} {max_rate:g} needs {groups_needed(max_rate, confidence)} groups of "
-        f"{what} in validate{also.format(groups_needed(max_rate, AVERAGE))}, there are "
-        f"{num_groups}"
+        f"{what} in validate{also.format(groups_needed(max_rate, AVERAGE))}, but "
+        f"there are {num_groups}"
         for flag, (max_rate, kinds) in promises.items()
         for what, num_groups in kinds.items()
         if allowed_errors(num_groups, max_rate, confidence) < 0
@@ -90,14 +90,16 @@ def check_promises(
     offers = [_offer(promises, kind) for kind in dict.fromkeys([confidence, AVERAGE])]
     offered = " or ".join(f"{offer}" for offer in offers if offer)
     if not offered:
-        raise InputError(f"{text} They carry none. Add such parts and split again.")
-    raise InputError(f"{text} The strongest they carry: {offered}.")
+        raise InputError(
+            f"{text} They support no guarantee. Add such parts and split again."
+        )
+    raise InputError(f"{text} The strongest guarantee that they support: {offered}.")
 
 
 def _offer(promises, confidence):
-    """The flags of the strongest promises, each no stronger than it was asked.
+    """The flags of the strongest guarantees, each no stronger than requested.
 
-    Empty where one of them would be no promise at all.
+    Empty if one of them would be no guarantee at all.
     """
     words = []
     for flag, (max_rate, kinds) in promises.items():
@@ -111,7 +113,7 @@ def _offer(promises, confidence):
 
 
 def confidence_flag(confidence: float | str) -> str:
-    """The flag that asks for this confidence; empty for the one by default."""
+    """The flag for this confidence; empty for the default."""
     return "" if confidence == CONFIDENCE else f" --confidence {confidence}"
 
 

@@ -1,6 +1,6 @@
-"""Where the lines between accept, inspect and reject go: by promise, cost or capacity.
+"""Thresholds between accept, inspect and reject: by guarantee, cost or capacity.
 
-All look at `validate` alone.
+All functions use `validate` only. In the code, these two thresholds are called lines.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def lines_by_promise(
     confidence: float | str = CONFIDENCE,
     defect_classes: Iterable[str] | None = None,
 ) -> tuple[float, float]:
-    """The lines that keep one promise or two, with the fewest parts between them.
+    """Thresholds that keep one or two guarantees, with the fewest parts between them.
 
-    A group of defective images is missed when any of them is accepted, so its lowest
-    score counts; a group of good ones is rejected when any is, so its highest counts.
-    Where both promises can be kept without inspection there is one line; likewise
-    with one promise alone.
+    A group of defective images is missed if any of them is accepted, so its lowest
+    score counts; a group of good images is rejected if any of them is, so its highest
+    score counts. If both guarantees can be kept without inspection, both thresholds are
+    equal; the same holds with only one guarantee.
 
     Args:
         table: Predictions of `validate`.
@@ -40,15 +40,16 @@ def lines_by_promise(
         max_miss: Share of defective groups that may be missed, in `(0, 1)`.
         max_false_reject: Share of good groups that may be rejected, in `(0, 1)`.
         confidence: In `(0, 1)`, or "average".
-        defect_classes: Names of classes that each get the promise of `max_miss`; None
-            promises it for all defective parts together, in the mix of `validate`.
+        defect_classes: Names of classes for each of which `max_miss` is guaranteed;
+            None guarantees it for all defective parts together, in the proportions of
+            `validate`.
 
     Returns:
-        `(accept_below, reject_from)`; -inf where none may be accepted, inf where
-        none may be rejected.
+        `(accept_below, reject_from)`; -inf if no part may be accepted, inf if none may
+        be rejected.
 
     Raises:
-        InputError: If there are too few groups for a promise.
+        InputError: If there are too few groups for a guarantee.
     """
     is_good = (table["label"] == normal_class).to_numpy()
     kinds = {"defective parts": ~is_good}
@@ -86,7 +87,7 @@ def _by_group(table):
 
 
 def _accept_line(scores, is_good, limit):
-    """Below `limit`, and no higher than the good parts there ask for."""
+    """The accept threshold: below `limit`, no higher than the good parts require."""
     goods = scores[is_good & (scores < limit)]
     if goods.empty:
         return -np.inf
@@ -94,7 +95,7 @@ def _accept_line(scores, is_good, limit):
 
 
 def _reject_line(scores, is_good, limit):
-    """Above `limit`, and no lower than the defective parts there ask for."""
+    """The reject threshold: above `limit`, no lower than the defects require."""
     defects = scores[~is_good & (scores > limit)]
     if defects.empty:
         return np.inf
@@ -104,14 +105,15 @@ def _reject_line(scores, is_good, limit):
 def lines_by_capacity(
     table: pd.DataFrame, *, normal_class: str, max_inspected: float
 ) -> tuple[float, float]:
-    """The lines with the fewest errors where only so many parts can be inspected.
+    """Thresholds with the fewest errors for a limited number of inspections.
 
-    Of lines with as few errors on `validate`, those that inspect the least.
+    Of several with the same number of errors on `validate`, those with the fewest
+    inspections.
 
     Args:
         table: Predictions of `validate`.
         normal_class: The class of good parts.
-        max_inspected: Most images between the lines.
+        max_inspected: Maximum number of images between the thresholds.
     """
     is_good = (table["label"] == normal_class).to_numpy()
     errors = np.stack([~is_good, is_good, np.zeros(len(table))], axis=1)
@@ -122,15 +124,16 @@ def lines_by_capacity(
 def cheapest_lines(
     scores: np.ndarray, costs: np.ndarray, max_inspected: float = np.inf
 ) -> tuple[float, float]:
-    """The two lines of the least total cost; of equal ones, with the least inspection.
+    """The two thresholds with the lowest total cost; if equal, with the least
+    inspection.
 
     Args:
         scores: Defect scores `(samples,)`.
         costs: `(samples, 3)`, of accepting, rejecting and inspecting each.
-        max_inspected: Most samples between the lines.
+        max_inspected: Maximum number of samples between the thresholds.
 
     Returns:
-        `(accept_below, reject_from)`, infinite where all lie on one side.
+        `(accept_below, reject_from)`, infinite if all samples are on one side.
     """
     order = np.lexsort((*costs.T, scores))  # the same sums for rows in any order
     ends = np.concatenate([[-np.inf], scores[order], [np.inf]])
@@ -148,7 +151,7 @@ def cheapest_lines(
 
 
 def _cheapest_before(below, cuts, max_inspected):
-    """For each upper cut, the index of the best lower one; the latest of equals."""
+    """For each upper cut, the index of the best lower one; the last of equal ones."""
     best, window = [], deque()  # rising in cost: the next best once the first is far
     for index, cut in enumerate(cuts):
         while window and below[window[-1]] >= below[index]:

@@ -1,16 +1,16 @@
-"""Parts unlike every class: nobody taught the model what they are.
+"""Parts unlike every class, which were not in the training data.
 
-A classifier names a class for anything. Where the most probable one is less probable
-than it is for nearly all known parts, the part is like none of them and a person
-looks at it. A classifier can be sure of what it has never seen, so that this finds
-few of the strange parts: with a class of magnetic tiles left out of training, one in
-forty where 1 % of the known parts may go, one in ten where 5 % may
+A classifier predicts a class for any image. If the most probable class is less probable
+than it is for nearly all known parts, the part is unlike all of them and is inspected
+by hand. A classifier can be confident about parts that were not in the training data,
+so this finds only few of them: with a class of magnetic tiles left out of training, one
+in forty if 1 % of the known parts may be inspected, one in ten if 5 % may
 (`benchmarks/open_set.py`).
 
 Reference:
     Hendrycks and Gimpel, A Baseline for Detecting Misclassified and Out-of-Distribution
-    Examples in Neural Networks, ICLR 2017; the floor is that of split conformal
-    prediction.
+    Examples in Neural Networks, ICLR 2017; the lowest accepted probability is that of
+    split conformal prediction.
 """
 
 import numpy as np
@@ -25,14 +25,14 @@ MARGIN = 0.001  # of the floor, so that no decision hangs on the last digit
 def probability_floor(
     probabilities: np.ndarray, groups: npt.ArrayLike, max_unlike: float = MAX_UNLIKE
 ) -> float:
-    """The probability that the best class of a part has to reach.
+    """The probability that the most probable class of a part has to reach.
 
-    On average at most `max_unlike` of the groups of known parts have an image below
-    it. Where `validate` has too few groups for that, none of them has, and on average
-    at most one of n + 1 groups to come.
+    On average at most `max_unlike` of the groups of known parts have an image below it.
+    If `validate` has too few groups for that, none of them has, and on average at most
+    one of n + 1 future groups.
 
     Args:
-        probabilities: Of `validate`, `(samples, classes)`.
+        probabilities: Probabilities on `validate`, `(samples, classes)`.
         groups: `(samples,)`.
         max_unlike: Share of the groups, in `(0, 1)`.
     """

@@ -1,4 +1,4 @@
-"""What decisions did to the parts of a split, with intervals."""
+"""The outcomes of decisions on a split, with confidence intervals."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,20 +14,20 @@ from evaluation.intervals import interval, resample_groups
 def seen(
     table: pd.DataFrame, classes: Iterable[str], normal_class: str
 ) -> dict[str, Any]:
-    """What the decisions did to the parts of one split.
+    """Counts the outcomes of the decisions on one split.
 
-    A group is wrong when an image of it is: accepted of a defect class, or rejected of
-    the normal one.
+    A group is wrong if one of its images is: an accepted image of a defect class, or a
+    rejected one of the normal class.
 
     Args:
         table: Predictions of the split with columns `decision` and `reason`.
         classes, normal_class: As in the data set.
 
     Returns:
-        A dict: `classes`, for each the images that each decision took, its groups and
-        the wrong ones; `defective` and `good`, groups and wrong ones of all these;
-        `missed` and `false_rejected`, as shares of groups; `inspected` and `unlike`,
-        as shares of images. A share is an interval by groups.
+        A dict: `classes`, with the number of images per decision, of groups and of
+        wrong groups for each class; `defective` and `good`, the groups and wrong groups
+        of all these; `missed` and `false_rejected`, as shares of groups; `inspected`
+        and `unlike`, as shares of images. A share is an interval by groups.
     """
     labels, groups = table["label"].to_numpy(str), table["group"].to_numpy(str)
     decisions = table["decision"].to_numpy(str)
@@ -54,7 +54,7 @@ def seen(
 
 
 def _group_share(is_hit, groups):
-    """The share of groups with a hit in any image."""
+    """Fraction of the groups in which the condition holds for any image."""
     hits = pd.Series(is_hit).groupby(groups).any().to_numpy()
     resampled = resample_groups(hits.size) @ hits / hits.size if hits.size else None
     return interval(hits.mean() if hits.size else np.nan, resampled, hits.size)

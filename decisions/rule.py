@@ -1,6 +1,7 @@
-"""Accept, reject or inspect by hand: how a part is decided once the lines are known.
+"""Accept, reject or inspect by hand: how thresholds are applied to parts.
 
-`goodparts decide` draws the lines and keeps them as decision.json in the run folder.
+`goodparts decide` sets the thresholds and stores them as decision.json in the run
+folder.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 DECISIONS = ("accept", "reject", "inspect")
 UNLIKE = "unlike every class"
-LOW, HIGH, BETWEEN = "low score", "high score", "between the lines"
+LOW, HIGH, BETWEEN = "low score", "high score", "between the thresholds"
 CASES = (
     np.array(["inspect", "accept", "reject", "inspect"]),
     np.array([UNLIKE, LOW, HIGH, BETWEEN]),
@@ -26,14 +27,15 @@ CASES = (
 
 
 class Decision(NamedTuple):
-    """What decides a part.
+    """The thresholds by which parts are decided.
 
     Attributes:
         accept_below: A part with a lower defect score is accepted.
-        reject_from: A part with this defect score or a higher one is rejected. It is
-            at or above `accept_below`; what lies between goes to inspection.
-        least_probability: A part whose best class is less probable is unlike every
-            class and goes to inspection, whatever its score. None asks for nothing.
+        reject_from: A part with this defect score or a higher one is rejected. It is at
+            or above `accept_below`; parts with scores in between are inspected by hand.
+        least_probability: A part whose most probable class is less probable is unlike
+            every class and is inspected by hand, whatever its score. None turns this
+            check off.
     """
 
     accept_below: float
@@ -49,21 +51,23 @@ def decide_parts(
     """Decides parts.
 
     Args:
-        decision: The lines by which they are decided.
+        decision: The thresholds.
         defect_scores: `(batch,)`.
-        probabilities: `(batch, classes)`; needed for a least probability.
+        probabilities: `(batch, classes)`; needed if there is a `least_probability`.
 
     Returns:
         Two text arrays `(batch,)`: "accept", "reject" or "inspect", and the reason.
 
     Raises:
-        ValueError: If there is a least probability without probabilities.
+        ValueError: If there is a `least_probability`, but no probabilities.
     """
     scores = np.asarray(defect_scores, np.float64)
     is_unlike = np.zeros(scores.shape, bool)
     if decision.least_probability is not None:
         if probabilities is None:
-            raise ValueError("A least probability needs probabilities.")
+            raise ValueError(
+                "least_probability needs a model with class probabilities."
+            )
         is_unlike = probabilities.max(axis=1) < decision.least_probability
     is_low, is_high = scores < decision.accept_below, scores >= decision.reject_from
     case = np.where(is_unlike, 0, np.where(is_low, 1, np.where(is_high, 2, 3)))
@@ -71,18 +75,18 @@ def decide_parts(
 
 
 def read_decision(run: Run) -> Decision:
-    """The `Decision` of a run: that of `decide`, or else its threshold alone.
+    """The `Decision` of a run: that of `decide`, or else its threshold.
 
     Raises:
-        InputError: If decision.json is damaged or belongs to other predictions, or no
-            class is that of good parts.
+        InputError: If decision.json is damaged or belongs to other predictions, or
+            there is no class of good parts.
     """
     path = run.folder / "decision.json"
     if not path.is_file():
         threshold = run.threshold
         if threshold is None:
             raise InputError(
-                f"{run.name} has classes only, none of good parts: there is nothing to "
+                f"{run.name} has no class of good parts, so there is nothing to "
                 "accept or reject. Make its data set again with --normal-class NAME."
             )
         return Decision(threshold, threshold)
@@ -97,22 +101,22 @@ def read_decision(run: Run) -> Decision:
         ) from error
     if made_from != file_hash(run.folder / "predictions.csv"):
         raise InputError(
-            f"{path} was made from other predictions than those of the run now. "
-            f"Run it again: {command}"
+            f"{path} was made from predictions that differ from those now in the run. "
+            f"Run this command again: {command}"
         )
     return decision
 
 
 def between(low: float, high: float) -> float:
-    """A line that parts scores of `low` and below from those of `high` and above.
+    """A threshold between scores of `low` and below and those of `high` and above.
 
-    Midway, so that no decision hangs on the last digit of a score; infinite where one
-    side has no end.
+    It is in the middle, so that no decision depends on the last digit of a score; it is
+    infinite if one side is unbounded.
     """
     middle = (low + high) / 2
     return float(middle if np.isinf(middle) else max(np.nextafter(low, high), middle))
 
 
 def json_number(value: float) -> float | str:
-    """A line as JSON knows it: infinities as text, which `float` reads."""
+    """A threshold for JSON: infinities become text that `float` reads."""
     return value if np.isfinite(value) else str(value)

@@ -1,4 +1,4 @@
-"""Decisions in words: what is promised, how sure, and what test saw of it."""
+"""Decisions as text: guarantees, confidence, and the results on test."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from evaluation.run_folder import Run
 
 SPLITS = ("validate", "test")
-RATES = (0.001, 0.01, 0.05)  # what the table of promises is about
-FEW_GROUPS = 30  # with fewer, the 95 % bound is above 9 % whatever was seen
-PROMISES = {  # what was asked -> the parts, what is done to them, the figure of it
+RATES = (0.001, 0.01, 0.05)  # rates in the table of guarantees
+FEW_GROUPS = 30  # with fewer, the 95 % bound is above 9 % even without an error
+PROMISES = {  # option -> the parts, what happens to them, the key of the figure
     "max_miss": ("defective", "accepted", "missed"),
     "max_false_reject": ("good", "rejected", "false_rejected"),
 }
@@ -37,11 +37,11 @@ def decision_text(record: dict[str, Any], run: Run) -> str:
 
     Args:
         record: Content of decision.json.
-        run: The run it is of.
+        run: The run to which it belongs.
     """
     return "\n".join(
         [
-            f"{run.name}: how parts are decided",
+            f"{run.name}: decision thresholds",
             *_line_lines(record),
             *_promise_lines(record),
             "",
@@ -56,7 +56,9 @@ def decision_text(record: dict[str, Any], run: Run) -> str:
 
 
 def carried_text(table: pd.DataFrame, normal_class: str) -> str:
-    """What `validate` can promise: the strongest rates, and the groups others need."""
+    """What `validate` can guarantee: the strongest rates, and the groups needed for
+    others.
+    """
     is_good = table["label"] == normal_class
     lines = []
     for flag, what, rows in (
@@ -67,8 +69,8 @@ def carried_text(table: pd.DataFrame, normal_class: str) -> str:
         lines.append(f"validate has {counted(count, 'group')} of {what} parts")
         for confidence in (CONFIDENCE, AVERAGE) if count else ():
             most = f"{strongest_rate(count, confidence):g}{confidence_flag(confidence)}"
-            lines.append(f"  strongest {in_words(confidence)}: {flag} {most}")
-    lines.append("groups that a promise needs, none of them beyond the line:")
+            lines.append(f"  strongest guarantee {in_words(confidence)}: {flag} {most}")
+    lines.append("groups needed for a guarantee, if none of them is decided wrongly:")
     lines.append(f"  {'rate':<8}{in_words(CONFIDENCE):<24}{in_words(AVERAGE)}")
     for rate in RATES:
         needed = [groups_needed(rate, kind) for kind in (CONFIDENCE, AVERAGE)]
@@ -86,10 +88,10 @@ def _line_lines(record):
         rejected = "all"
     lines = [f"  accept   {accepted}", f"  reject   {rejected}"]
     if low < high:
-        lines.append("  inspect  what lies between")
+        lines.append("  inspect  defect scores in between")
     if record["least_probability"] is not None:
         lines.append(
-            "  inspect  whatever the score, if no class has a probability of "
+            "  inspect  at any defect score, if no class has a probability of "
             f"{record['least_probability']:.3g} or more"
         )
     return lines
@@ -101,34 +103,38 @@ def _promise_lines(record):
         if asked[name] is not None:
             each = " of each class" if name == "max_miss" and asked["per_class"] else ""
             lines.append(
-                f"  at most {100 * asked[name]:g} % of the groups of {kind} parts"
-                f"{each} are {verb}"
+                f"  at most {100 * asked[name]:g} % of the groups of {kind} "
+                f"parts{each} are {verb}"
             )
     if not lines:
-        return ["nothing is promised: the lines are those that did best on validate"]
+        return [
+            "no guarantee: these are the thresholds that performed best on validate"
+        ]
     how = in_words(asked["confidence"])
     if asked["confidence"] == AVERAGE:
-        how += " over calibrations (this one may do worse)"
+        how += " over many calibrations (this one may be worse)"
     each = "each " if len(lines) > 1 else ""
-    return [f"promised {each}{how}, for parts like those of validate:", *lines]
+    return [f"guaranteed {each}{how}, for parts like those in validate:", *lines]
 
 
 def _bound_lines(record, run):
-    """What validate says of each class at these lines."""
+    """The results on validate for each class at these thresholds."""
     found = record["validate"]
     rows = {"all defective parts": found["defective"], **found["classes"]}
     if not any(record["asked"][name] is not None for name in PROMISES):
         return [
-            "on validate, by which the lines were drawn, so that new parts do worse:",
-            "  wrong        of the groups of",
+            "on validate, from which the thresholds were set; expect more errors on "
+            "new parts:",
+            "  wrong        groups of",
             *(
                 f"  {count['num_wrong_groups']:>3} of {count['num_groups']:<6}{name}"
                 for name, count in rows.items()
             ),
         ]
-    head = ("wrong", "on average", "95 % sure", "of the groups of")
+    head = ("wrong", "on average", "at 95 %", "groups of")
     lines = [
-        "on validate: groups decided wrongly, and the most to be expected of new ones",
+        "on validate: groups decided wrongly, and upper limits of that rate for new "
+        "parts",
         "  {:<13}{:<12}{:<12}{}".format(*head),
     ]
     for name, count in rows.items():
@@ -147,7 +153,7 @@ def _bound_lines(record, run):
 def _test_lines(record):
     found = record["test"]
     lines = [
-        "on test, which drew no line:",
+        "on test, which was not used to set the thresholds:",
         f"  {'accept':>7}{'reject':>8}{'inspect':>9}  images of",
     ]
     for name, count in found["classes"].items():
@@ -172,7 +178,7 @@ def _cost_lines(record):
         for kind in DECISIONS
     ]
     return [
-        "mean cost of a part:",
+        "mean cost per part:",
         *(f"  {number(record[split]['mean_cost'])} on {split}" for split in SPLITS),
         f"  {', '.join(always)}",
     ]
@@ -184,8 +190,9 @@ def _note_lines(record, run):
         low = record["test"][measured]["low"]
         if asked[name] is not None and low is not None and low > asked[name]:
             notes.append(
-                f"test breaks the promise of {100 * asked[name]:g} % for {kind} parts: "
-                "they differ from those of validate, and those to come may too"
+                f"on test the guarantee of {100 * asked[name]:g} % for {kind} parts "
+                "does not hold: these parts differ from those in validate, and "
+                "future parts may differ too"
             )
     few = [
         f"{name} ({count['num_groups']})"
@@ -194,8 +201,8 @@ def _note_lines(record, run):
     ]
     if few:
         notes.append(
-            f"few groups on validate: {listed(few)}; what is said of such a class "
-            "alone is weak"
+            f"few groups in validate: {listed(few)}; the figures of these classes are "
+            "very uncertain"
         )
     never = [
         word
@@ -207,17 +214,17 @@ def _note_lines(record, run):
     ]
     if never:
         notes.append(
-            f"no part is ever {' or '.join(never)}; ask for less, or train a better "
-            "model"
+            f"no part is ever {' or '.join(never)}; choose weaker limits, or train a "
+            "better model"
         )
     if "members" in run.config:
         notes.append(
-            "what an ensemble says of validate is out of fold, so that its promises "
-            "hold approximately"
+            "the predictions of an ensemble on validate are out of fold, so its "
+            "guarantees hold only approximately"
         )
         notes += run.config["notes"]
     if record["least_probability"] is None:
-        notes.append("parts unlike every class are not looked for")
+        notes.append("parts unlike every class are not detected")
     return [
         line
         for note in notes

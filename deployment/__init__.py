@@ -1,1 +1,1 @@
-"""From a finished run to data that inspects without Keras: export, bundle, runtime."""
+"""From a finished run to inspection without Keras: export, bundle, runtime."""

@@ -1,7 +1,7 @@
 """A bundle on disk: `<name>.goodparts/` with bundle.json and the files it names.
 
-Data only. What is read is read once, held against its sha256 and then used from
-memory, so that a bundle that is replaced meanwhile changes nothing.
+A bundle contains only data. Every file is read once, checked against its sha256 and
+then used from memory, so replacing a bundle does not affect one that is already loaded.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ORDER = (
 
 
 class Bundle(NamedTuple):
-    """What a bundle holds.
+    """The content of a bundle.
 
     Attributes:
         path: Its folder.
@@ -53,11 +53,11 @@ def seal(
     *,
     signing_key: Ed25519PrivateKey | None = None,
 ) -> str:
-    """Writes bundle.json: what is given, the sha256 of every file, and its own.
+    """Writes bundle.json: the given content, the sha256 of every file, and its own.
 
     Args:
-        folder: With all other files of the bundle in it.
-        about: What JSON knows.
+        folder: Folder that contains all other files of the bundle.
+        about: Content that can be written as JSON.
         signing_key: See `trust.read_signing_key`; bundle.sig is written with it.
 
     Returns:
@@ -79,16 +79,16 @@ def seal(
 
 
 def read_bundle(path: str | os.PathLike[str], *, trust: Trust | None = None) -> Bundle:
-    """Reads a bundle and checks that it is whole.
+    """Reads a bundle and checks that it is complete and unchanged.
 
     Args:
         path: Its folder.
-        trust: What is asked of it; None for nothing.
+        trust: Required origin of the bundle; None for no requirement.
 
     Raises:
-        InputError: If it is none, is not what was asked for, or a file is changed, cut
-            off, missing, foreign, a link, too large, or outside the folder. The text
-            names the file.
+        InputError: If it is not a bundle, is not the required one, or a file is
+            changed, truncated, missing, not part of the bundle, a link, too large, or
+            outside the folder. The text names the file.
     """
     path, trust = Path(path), trust or Trust()
     _check_folder(path)
@@ -97,13 +97,15 @@ def read_bundle(path: str | os.PathLike[str], *, trust: Trust | None = None) -> 
     for name in names:
         parts = PurePosixPath(name).parts
         if not parts or name.startswith("/") or ".." in parts or "\\" in name:
-            raise InputError(f"{path / ABOUT} names {name!r:.80}, outside the bundle.")
+            raise InputError(
+                f"{path / ABOUT} refers to {name!r:.80}, which is outside the bundle."
+            )
     _check_entries(path, names)
     return Bundle(path, about, {name: _read(path, name, names[name]) for name in names})
 
 
 def _check_folder(path):
-    """Raises InputError with what to do unless a path is the folder of a bundle."""
+    """Raises InputError with instructions unless a path is the folder of a bundle."""
     if (path / ABOUT).is_file():
         return
     how = f"Make one: {command_line('export RUN')} -o NAME{SUFFIX}"
@@ -111,24 +113,27 @@ def _check_folder(path):
         said = f"{path} is a file; a bundle is a folder NAME{SUFFIX}."
         how = f"Give the folder: {path.parent}" if path.name == ABOUT else how
     elif (path / "config.json").is_file():
-        said = f"{path} is no bundle but a run folder."
+        said = f"{path} is a run folder, not a bundle."
         how = f"Export it first: {command_line('export')} {path} -o NAME{SUFFIX}"
     elif path.is_dir():
-        said = f"{path} is no bundle: it has no {ABOUT}."
+        said = f"{path} is not a bundle: it has no {ABOUT}."
     else:
-        said, how = f"{path} is no bundle: there is no such folder.", "Check the path."
+        said, how = (
+            f"{path} is not a bundle: there is no such folder.",
+            "Check the path.",
+        )
     raise InputError(f"{said} {how}")
 
 
 def _check_entries(path, names):
-    """Raises InputError where there is more than a bundle names, or more than may be.
+    """Raises InputError for files that are not listed, too many or too large.
 
-    Sizes are those of the folder, before anything is read.
+    The sizes are taken from the folder, before any file is read.
     """
     entries = list(islice(path.rglob("*"), 2 * MAX_FILES + 1))
     if len(names) > MAX_FILES or len(entries) > 2 * MAX_FILES:
         raise InputError(
-            f"{path} has more files than the {MAX_FILES} that it may have."
+            f"{path} has more than the {MAX_FILES} files that are allowed."
         )
     total = 0
     for entry in sorted(entries):
@@ -137,14 +142,15 @@ def _check_entries(path, names):
             continue
         if name not in names and name not in (ABOUT, SIGNATURE):
             raise InputError(
-                f"{path} has a file that is not its own: {name}. Remove it."
+                f"{path} has a file that does not belong to the bundle: {name}. "
+                "Remove it."
             )
         size = entry.lstat().st_size
         total += size
         if size > MAX_FILE_BYTES or total > MAX_BYTES:
             raise InputError(
-                f"{entry} is too large: a file may have {MAX_FILE_BYTES:,} bytes, and "
-                f"all of a bundle {MAX_BYTES:,}. {ORDER}"
+                f"{entry} is too large: a file may have at most {MAX_FILE_BYTES:,} "
+                f"bytes, and a bundle {MAX_BYTES:,} in total. {ORDER}"
             )
 
 
@@ -152,17 +158,19 @@ def _read(path, name, expected):
     """The bytes of a file of the bundle, as they were when it was sealed."""
     file = path / name
     if any(part.is_symlink() for part in (file, *file.parents) if path in part.parents):
-        raise InputError(f"{file} is a link; a bundle holds its files. {ORDER}")
+        raise InputError(
+            f"{file} is a link; a bundle must contain the files themselves. {ORDER}"
+        )
     if not file.is_file():
-        raise InputError(f"{path} lacks its file {name}. {ORDER}")
+        raise InputError(f"{path} lacks the file {name}. {ORDER}")
     content = file.read_bytes()
     if _hash(content) != expected:
-        raise InputError(f"{file} was changed or cut off since the export. {ORDER}")
+        raise InputError(f"{file} was changed or truncated after the export. {ORDER}")
     return content
 
 
 def _read_about(folder, trust):
-    """Content of bundle.json, after signature and sha256 were checked."""
+    """Reads bundle.json after checking its signature and sha256."""
     path = folder / ABOUT
     if path.stat().st_size > MAX_ABOUT_BYTES:
         raise InputError(f"{path} has more than {MAX_ABOUT_BYTES:,} bytes. {ORDER}")
@@ -180,7 +188,7 @@ def _read_about(folder, trust):
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is damaged: {reason(error)}. {ORDER}") from error
     if not is_whole:
-        raise InputError(f"{path} was changed since the export. {ORDER}")
+        raise InputError(f"{path} was changed after the export. {ORDER}")
     if trust.sha256 is not None:
         check_sha256(own, trust.sha256, folder)
     return about | {"sha256": own}
@@ -190,21 +198,20 @@ def _check_format(path, version):
     if version == FORMAT and not isinstance(version, bool | float):
         return
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise InputError(f"{path} is damaged: it names no format. {ORDER}")
+        raise InputError(f"{path} is damaged: it states no format. {ORDER}")
     made, how = "an earlier", "export the run again"
     if version > FORMAT:
         made, how = "a later", "update Goodparts here, or export the run again"
     raise InputError(
-        f"{path.parent} was made by {made} version: {how}. It has the format "
-        f"{str(version)[:20]}, this version reads {FORMAT}."
+        f"{path.parent} was made by {made} version: {how}. Its format is "
+        f"{str(version)[:20]}; this version reads format {FORMAT}."
     )
 
 
 def _parsed(path, content):
     """A JSON object of unique keys and finite numbers.
 
-    A key that is there twice, or a number that is none, means one thing to one reader
-    and another to the next.
+    Different readers interpret duplicate keys, and NaN or infinity, differently.
     """
     try:
         about = json.loads(
@@ -216,7 +223,7 @@ def _parsed(path, content):
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged: {error}. {ORDER}") from error
     if not isinstance(about, dict):
-        raise InputError(f"{path} is damaged: it is no JSON object. {ORDER}")
+        raise InputError(f"{path} is damaged: it is not a JSON object. {ORDER}")
     return about
 
 
@@ -225,14 +232,14 @@ def _unique(pairs):
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in found if names.count(name) > 1)
-        raise ValueError(f"{twice[:80]!r} is there twice")
+        raise ValueError(f"{twice[:80]!r} occurs twice")
     return found
 
 
 def _finite(text):
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text[:80]} is no finite number")
+        raise ValueError(f"{text[:80]} is not a finite number")
     return value
 
 

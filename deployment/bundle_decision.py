@@ -1,4 +1,4 @@
-"""By which lines a bundle decides, and how a run answers by them."""
+"""The thresholds by which a bundle decides, and the decisions of a run by them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ DECISION = "decision.json"
 
 
 def decision_of(run: Run) -> Decision:
-    """What decides in the bundle: the lines of `decide`, or else the threshold.
+    """The `Decision` of the bundle: the thresholds of `decide`, or else the default
+    one.
 
-    With the threshold of a run with classes goes the floor that `decide` draws by
-    itself: a camera sees what no data set has shown.
+    With the default threshold of a run with classes, the least probability that
+    `decide` sets by default is used too, because a camera sees things that are in no
+    data set.
     """
     decision = read_decision(run)
     if (run.folder / DECISION).is_file() or "classes" not in run.outputs:
@@ -33,14 +35,15 @@ def decision_of(run: Run) -> Decision:
 
 
 def asks_for_unlike(run: Run) -> bool:
-    """Whether parts unlike every good one go to inspection: unless `decide` was told
-    to send none there."""
+    """Whether parts unlike every good part are inspected: yes, unless `decide` was told
+    otherwise.
+    """
     drawn = run.folder / DECISION
     return not drawn.is_file() or bool(read_json(drawn)["asked"]["max_unlike"])
 
 
 def answers_of(run: Run, split: str) -> np.ndarray:
-    """Decision and class of each image, `(images, 2)`, by sample_id."""
+    """The decision and the class of each image, `(images, 2)`, by sample_id."""
     table = run.split(split)
     probabilities = probabilities_of(table, run.config["classes"])
     decisions, _ = decide_parts(decision_of(run), table["defect_score"], probabilities)
@@ -48,11 +51,11 @@ def answers_of(run: Run, split: str) -> np.ndarray:
 
 
 def lines_of(run: Run, original: Run) -> dict[str, Any]:
-    """What bundle.json says of the decision.
+    """The content of bundle.json about the decision.
 
     Args:
-        run: The run whose lines they are.
-        original: The run that is exported; another one in int8.
+        run: The run that has the thresholds.
+        original: The run that is exported; for int8 a different one.
     """
     decision = decision_of(run)
     drawn = original.folder / DECISION
@@ -66,7 +69,7 @@ def lines_of(run: Run, original: Run) -> dict[str, Any]:
 
 
 def _false_rejects(run):
-    """Share of good images rejected on validate, with one more of either kind."""
+    """Fraction of good images rejected on validate, with one more of either kind."""
     labels = run.split("validate")["label"]
     is_good = (labels == run.config["normal_class"]).to_numpy()
     rejected = answers_of(run, "validate")[is_good, 0] == "reject"

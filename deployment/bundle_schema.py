@@ -1,6 +1,6 @@
-"""What bundle.json must say, field by field, before a file of the bundle is loaded.
+"""Checks bundle.json field by field before any file of the bundle is loaded.
 
-The hashes tell that a bundle is whole, not that it makes sense.
+The hashes show that a bundle is unchanged, not that its content is valid.
 """
 
 from collections import Counter
@@ -36,8 +36,8 @@ def check_about(about: dict[str, Any]) -> None:
     """Checks the content of bundle.json.
 
     Raises:
-        InputError: At the first field that is missing or not as it must be; it is
-            named, with what was expected and received.
+        InputError: For the first field that is missing or invalid; the text has its
+            name, what was expected and what was received.
     """
     check_object(about, "it", *FIELDS)
     for name in ("name", "made", "images"):
@@ -61,13 +61,13 @@ def check_about(about: dict[str, Any]) -> None:
 def check_model(
     model: dict[str, Any], where: str, files: Collection[str], *, depth: int = 1
 ) -> None:
-    """Checks what is said of a model and of its members, each by its own family.
+    """Checks the description of a model and of its members, each by its own family.
 
     Args:
-        model: What bundle.json says.
-        where: What messages call it.
+        model: The part of bundle.json about the model.
+        where: Name of the model in error messages.
         files: The files of the bundle, by name.
-        depth: Of members in members, 1 outside.
+        depth: Nesting depth of the members, 1 at the top level.
     """
     names = ("family", "name", "classes", "normal_class", "outputs")
     check_object(model, where, *names, "num_frames", "map_range")
@@ -77,12 +77,12 @@ def check_model(
     _check_classes(model, where)
     _check_outputs(model, where)
     if (model["family"] == "ensemble") != ("members" in model):
-        raise InputError(f"{where} must have members if it is an ensemble, else none.")
+        raise InputError(f"{where} must have members if and only if it is an ensemble.")
     if "members" in model:
         check_list(model["members"], f"{where}.members", 1, MAX_MEMBERS)
         if depth == MAX_DEPTH:
             raise InputError(
-                f"{where} has members in members beyond {MAX_DEPTH} levels."
+                f"{where} has nested members at more than {MAX_DEPTH} levels."
             )
         for number, member in enumerate(model["members"]):
             check_model(member, f"{where}.members[{number}]", files, depth=depth + 1)
@@ -108,7 +108,7 @@ def _check_outputs(model, where):
     for name in outputs:
         check_choice(name, f"{where}.outputs", OUTPUTS)
     if len(set(outputs)) < len(outputs) or "score" not in outputs:
-        refuse(f"{where}.outputs", "different, with score among them", outputs)
+        refuse(f"{where}.outputs", "distinct values that include score", outputs)
     low = 2 if "clips" in outputs else 1
     high = MAX_FRAMES if "clips" in outputs else 1
     check_whole(model["num_frames"], f"{where}.num_frames", low, high)
@@ -133,7 +133,7 @@ def _check_decision(lines, *, has_classes):
             check_number(lines[name], f"decision.{name}")
     low, high = (float(lines[name]) for name in names[:2])
     if not low <= high:
-        refuse("decision.accept_below", f"reject_from, {high:g}, at most", low)
+        refuse("decision.accept_below", f"at most reject_from, {high:g}", low)
     check_number(lines["false_rejects"], "decision.false_rejects", 0, 1)
     if lines["false_rejects"] in (0, 1):
         refuse("decision.false_rejects", "between 0 and 1", lines["false_rejects"])

@@ -1,10 +1,11 @@
-"""Exports a finished run: data that decides as the run does, without Keras.
+"""Exports a finished run as data that makes the same decisions without Keras.
 
     goodparts export RUN -o bottle.goodparts [--precision int8] [--sign KEY.pem]
     goodparts export RUN -o network --format savedmodel      (or litert; one network)
 
-Half a minute. The export is run on all of validate beside the original, and refused if
-a decision differs. Its lines are those of `decide`, else the run's threshold.
+It takes half a minute. The export is compared with the original on all of validate, and
+refused if a decision differs. It uses the thresholds of `decide`, or else the threshold
+of the run.
 """
 
 import datetime
@@ -46,13 +47,13 @@ def export(
     precision: str = "fp32",
     sign: PathLike | None = None,
 ) -> dict[str, Any]:
-    """Writes the bundle of a run, after it has decided all of validate as the run does.
+    """Writes the bundle of a run if it makes the same decisions on all of validate.
 
     Args:
-        run_folder: Of a finished run.
+        run_folder: Folder of a finished run.
         out: New folder `<name>.goodparts`.
         precision: "fp32", or "int8": networks in 8-bit integers, several times faster;
-            combiner, threshold and lines are then fitted again on what they say.
+            the combiner and all thresholds are then fitted again to their outputs.
         sign: PEM file of the private ed25519 key to sign the bundle with; None leaves
             it unsigned.
 
@@ -61,12 +62,14 @@ def export(
         `cost`, see `cost_of_int8`; the bundle keeps them.
 
     Raises:
-        InputError: If `out` exists, the data set is gone or changed, the key is none,
-            or the export does not decide as the original.
+        InputError: If `out` exists, the data set no longer exists or was changed, the
+            key is not valid, or the export makes other decisions than the original.
     """
     out = Path(out)
     if out.suffix != SUFFIX:
-        raise InputError(f"A bundle is named *{SUFFIX}. Received: -o {out}.")
+        raise InputError(
+            f"The name of a bundle must end in {SUFFIX}. Received: -o {out}."
+        )
     _refuse_existing(out)
     signing_key = None if sign is None else read_signing_key(sign)
     run = read_run(run_folder)
@@ -112,7 +115,7 @@ def export_keras(run_folder: PathLike, out: PathLike, *, name: str) -> dict[str,
     """Writes the network of one run as a SavedModel folder or a LiteRT file.
 
     Args:
-        run_folder: Of a run of a family with one Keras network.
+        run_folder: Folder of a run of a family with one Keras network.
         out: New path.
         name: A key of FORMATS.
 
@@ -127,8 +130,9 @@ def export_keras(run_folder: PathLike, out: PathLike, *, name: str) -> dict[str,
     is_classifier = run.outputs == {"score", "classes"}
     if not hasattr(family, "KERAS_MODEL") or not is_classifier:
         raise InputError(
-            f"--format {name} is for one classification network; {run.name} is of the "
-            f"family {run.config['family']}. Export a bundle: -o NAME{SUFFIX}."
+            f"--format {name} needs a single classification network; {run.name} is a "
+            f"run of the family {run.config['family']}. Export a bundle: -o "
+            f"NAME{SUFFIX}."
         )
     dataset = _open_dataset(run)
     with partial_folder(out) as partial:
@@ -153,7 +157,7 @@ def export_keras(run_folder: PathLike, out: PathLike, *, name: str) -> dict[str,
 
 
 def _write_part(run, folder, prefix, precision):
-    """Writes the files of a run and its members; returns what bundle.json says of it.
+    """Writes the files of a run and its members; returns its part of bundle.json.
 
     A family writes its own part, see `bundled.py` of each.
     """
@@ -183,7 +187,7 @@ def _origin(run):
 
 
 def _write_views(run, dataset, folder):
-    """Writes views.npz; its name, or None where `decide` was told to ask nothing."""
+    """Writes views.npz; returns its name, or None if `decide` turned the check off."""
     if not asks_for_unlike(run):
         return None
     images = {}
@@ -208,17 +212,21 @@ def _open_dataset(run):
         dataset = read_dataset(run.config["dataset_folder"])
     except InputError as error:
         raise InputError(
-            f"{run.name} was trained on {run.config['dataset_folder']}, on whose "
-            f"validate images the export is checked: put that back. ({reason(error)})"
+            f"{run.name} was trained on {run.config['dataset_folder']}, and the "
+            "export is checked on its validate images. Restore that data set. "
+            f"({reason(error)})"
         ) from error
     if table_hash(dataset.manifest) != run.config["manifest_sha256"]:
         raise InputError(
-            f"The data set {dataset.folder} was changed after {run.name} was trained: "
-            "the export cannot be checked on validate. Put it back, or train again."
+            f"The data set {dataset.folder} was changed after {run.name} was trained, "
+            "so the export cannot be checked on its validate images. Restore the "
+            "data set, or train again."
         )
     return dataset
 
 
 def _refuse_existing(out):
     if out.exists():
-        raise InputError(f"{out} exists already. Give -o a new name, or remove it.")
+        raise InputError(
+            f"{out} already exists. Give another name with -o, or remove it."
+        )

@@ -1,4 +1,4 @@
-"""What 8-bit integers cost, and the gate that refuses too much of it."""
+"""The loss of quality by 8-bit integers, and the check that limits it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MAX_OTHERWISE = 0.05  # share of validate that int8 may decide or name otherwise
 
 
 def cost_of_int8(run: Run, quantised: Run) -> dict[str, dict[str, Any]]:
-    """What is lost by 8 bits, on the tables of the run and of its `quantised_run`.
+    """The loss by quantisation, from the tables of the run and of its `quantised_run`.
 
     Returns:
-        By split, `metric` (that which ranks such runs), its figure for `fp32` and
-        `int8` with intervals, `num_images`, and `num_otherwise`, the images that are
-        decided or named otherwise.
+        By split, `metric` (the one that ranks such runs), its value for `fp32` and
+        `int8` with intervals, `num_images`, and `num_otherwise`, the number of images
+        with another decision or class.
     """
     costs, metric = {}, leading_metric([run])
     for split in ("validate", "test"):
@@ -39,21 +39,21 @@ def cost_of_int8(run: Run, quantised: Run) -> dict[str, dict[str, Any]]:
 
 
 def cost_text(split: str, cost: Mapping[str, Any]) -> str:
-    """One line on what 8 bits cost on a split."""
+    """One line about the loss by 8 bits on a split."""
     return (
         f"{split}: {METRICS[cost['metric']].title} {percent(cost['int8'])} in int8, "
         f"{percent(cost['fp32'])} before; {cost['num_otherwise']} of "
-        f"{counted(cost['num_images'], 'image')} decided or named otherwise"
+        f"{counted(cost['num_images'], 'image')} with another decision or class"
     )
 
 
 def check_cost(cost: Mapping[str, Any]) -> None:
-    """Raises InputError if 8 bits change more of validate than MAX_OTHERWISE."""
+    """Raises InputError if 8 bits change more than MAX_OTHERWISE of validate."""
     num_images, changed = cost["num_images"], cost["num_otherwise"]
     if changed > MAX_OTHERWISE * num_images:
         raise InputError(
-            f"In int8 {changed} of {num_images} validate images are decided or named "
-            f"otherwise, more than {MAX_OTHERWISE:.0%}: "
+            f"In int8, {changed} of {num_images} validate images get another decision "
+            f"or class, more than {MAX_OTHERWISE:.0%}: "
             f"{METRICS[cost['metric']].title} {percent(cost['int8'])} instead of "
             f"{percent(cost['fp32'])}. Export in fp32. Nothing was written."
         )

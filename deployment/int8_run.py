@@ -1,8 +1,8 @@
-"""A run again with its networks in 8-bit integers: predictions, threshold, lines.
+"""A run repeated with networks in 8-bit integers: predictions and thresholds.
 
-Everything that was fitted on what the networks said is fitted again on what they say
-now: calibration and combiner of an ensemble, the threshold, the lines of `decide`. A
-family without networks is taken as it is.
+Everything that was fitted to the outputs of the networks is fitted again to the new
+outputs: calibration and combiner of an ensemble, the threshold, and the thresholds of
+`decide`. A family without networks is not changed.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 
 def quantised_run(run: Run, folder: str | os.PathLike[str], dataset: Dataset) -> Run:
-    """Makes a run folder like `run` with its networks in int8, and lines asked alike.
+    """Makes a run folder like `run` with its networks in int8 and the same options.
 
     Args:
-        run: The run to make again.
+        run: The run to repeat.
         folder: Where to make it and its members.
-        dataset: What it was trained on.
+        dataset: The data set on which it was trained.
 
     Raises:
-        InputError: If the lines that `decide` drew cannot be promised any more.
+        InputError: If the guarantees of `decide` can no longer be given.
     """
     made = read_run(_make(run, Path(folder), dataset))
     if (run.folder / "decision.json").is_file():
@@ -75,7 +75,7 @@ def _make(run, folder, dataset):
 
 
 def quantised_original(source: Run) -> Predictor:
-    """The `Predictor` that a bundle in int8 is held against."""
+    """The `Predictor` with which a bundle in int8 is compared."""
     family = bundled(source.config["family"])
     if "members" in source.config:
         members = [quantised_original(read_run(x)) for x in member_folders(source)]

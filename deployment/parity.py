@@ -1,7 +1,7 @@
-"""The gate of an export: it answers and decides as the original on all of `validate`.
+"""The check of an export: same outputs and decisions as the original on `validate`.
 
-Like is compared with like: both decide by the same lines, without the guard of views,
-which only the export has. What the guard changes is a figure of its own.
+Both decide by the same thresholds, without the check for unfamiliar parts (the guard),
+which only the export has. The effect of the guard is reported separately.
 """
 
 from __future__ import annotations
@@ -31,26 +31,29 @@ def check_parity(
 ) -> dict[str, Any]:
     """Runs both on the same images of `validate`.
 
-    A part whose score lies within the tolerance of a line may be decided either way;
+    A part whose score is within the tolerance of a threshold may be decided either way;
     such parts are counted.
 
     Args:
         original: The predictor of the run.
-        inspector: The loaded export; its lines decide both.
-        dataset: What the run was trained on.
+        inspector: The loaded export; its thresholds are used for both.
+        dataset: The data set on which the run was trained.
 
     Returns:
-        A dict, which the bundle keeps: split, num_images, max_difference (of scores
+        A dict, which is stored in the bundle: split, num_images, max_difference (of
+            scores
         and probabilities) and tolerance, max_map_difference (None without maps),
         num_at_a_line, num_guarded and num_good_guarded (accepted images, and good
         ones among them, that the guard sends to inspection).
 
     Raises:
-        InputError: If an answer or a decision differs; it names the parts.
+        InputError: If an output or a decision differs; the text names the images.
     """
     rows = dataset.rows("validate")
     if rows.empty:
-        raise InputError(f"{dataset.folder} has no validate images to check on.")
+        raise InputError(
+            f"{dataset.folder} has no validate images, on which the export is checked."
+        )
     is_good = (rows["label"] == dataset.normal_class).to_numpy()
     order = [original.classes.index(name) for name in inspector.classes]
     found = _Found()
@@ -83,24 +86,24 @@ def check_parity(
 
 
 class _Found:
-    """What was found so far."""
+    """The results so far."""
 
     def __init__(self):
         self.apart, self.difference, self.map_difference = [], 0.0, None
         self.num_at_a_line = self.num_guarded = self.num_good_guarded = 0
 
     def compare(self, sample, inspector, wanted, exported):
-        """Compares the answers of the original and of the export on one image."""
+        """Compares the outputs of the original and of the export on one image."""
         problems = []
         difference = _difference(_numbers(wanted), _numbers(exported))
         self.difference = max(self.difference, difference)
         if not difference <= TOLERANCE:
-            problems.append(f"apart by {difference:.2g}")
+            problems.append(f"scores differ by {difference:.2g}")
         if wanted.anomaly_map is not None:
             apart = _difference(wanted.anomaly_map, exported.anomaly_map)
             self.map_difference = max(self.map_difference or 0.0, apart)
             if not apart <= MAP_TOLERANCE:
-                problems.append(f"maps apart by {apart:.2g}")
+                problems.append(f"maps differ by {apart:.2g}")
         if wanted.instances is not None:
             problems += _instances_apart(wanted.instances, exported.instances)
         decided, other = inspector.decide(wanted)[0], inspector.decide(exported)[0]
@@ -119,8 +122,8 @@ class _Found:
         rest = len(self.apart) - MAX_NAMED
         more = f" and {rest} more" if rest > 0 else ""
         raise InputError(
-            f"The export does not answer as the original: {len(self.apart)} of "
-            f"{num_images} validate parts differ: {named}{more}. Nothing was written."
+            f"The exported model differs from the original on {len(self.apart)} of "
+            f"{num_images} validate images: {named}{more}. Nothing was written."
         )
 
 
@@ -131,7 +134,7 @@ def _numbers(answer):
 
 
 def _difference(wanted, exported):
-    """The largest difference, relative beyond 1; infinite where the shapes differ."""
+    """The largest difference, relative above 1; infinite if the shapes differ."""
     if np.shape(wanted) != np.shape(exported):
         return float("inf")
     wanted, exported = np.asarray(wanted, float), np.asarray(exported, float)
@@ -140,13 +143,13 @@ def _difference(wanted, exported):
 
 
 def _instances_apart(wanted, exported):
-    """What differs between two `Instances`, as texts."""
+    """The differences between two `Instances` as texts."""
     if exported is None or wanted.labels != exported.labels:
-        return ["other instances"]
+        return ["different instances"]
     if np.abs(wanted.boxes - exported.boxes).max(initial=0) > BOX_TOLERANCE:
         return ["boxes apart"]
     if np.abs(wanted.scores - exported.scores).max(initial=0) > TOLERANCE:
-        return ["scores of instances apart"]
+        return ["instance scores differ"]
     if wanted.masks is None:
         return []
     masks = wanted.masks.astype(bool), exported.masks.astype(bool)
@@ -156,7 +159,7 @@ def _instances_apart(wanted, exported):
 
 
 def _is_at_a_line(decision, answer):
-    """Whether the last digits of an answer may decide."""
+    """Whether a score is so close to a threshold that rounding decides."""
     score = answer.defect_score
     tolerance = TOLERANCE * max(1, abs(score))
     lines = [decision.accept_below, decision.reject_from]
@@ -169,24 +172,27 @@ def _is_at_a_line(decision, answer):
 
 
 def parity_text(parity: dict[str, Any], original: str) -> str:
-    """What the gate found, in one line or two.
+    """The result of the check in one or two lines.
 
     Args:
         parity: What `check_parity` returned.
         original: What the bundle was compared with, in words.
     """
     text = (
-        f"decides all {counted(parity['num_images'], 'validate image')} as {original} "
-        f"does; scores differ by {parity['max_difference']:.1g} at most"
+        f"makes the same decisions as {original} on all "
+        f"{counted(parity['num_images'], 'validate image')}; scores differ by at most "
+        f"{parity['max_difference']:.1g}"
     )
     if parity["max_map_difference"] is not None:
         text += f", maps by {parity['max_map_difference']:.1g}"
     if parity["num_at_a_line"]:
-        text += f"; {parity['num_at_a_line']} so near to a line that digits decide"
+        text += (
+            f"; {parity['num_at_a_line']} so close to a threshold that rounding decides"
+        )
     if parity["num_guarded"]:
         text += (
-            f"\nthe guard sends {parity['num_guarded']} of those that are accepted to "
-            f"inspection, as unlike every good part seen: {parity['num_good_guarded']} "
-            "good"
+            f"\nthe check for unfamiliar parts sends {parity['num_guarded']} of the "
+            "accepted images to inspection, as unlike every good part in the "
+            f"training data; {parity['num_good_guarded']} of them are good"
         )
     return text

@@ -1,4 +1,4 @@
-"""Verdicts on images, by a bundle or by a finished run."""
+"""Predictions for images, by a bundle or by a finished run."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -29,20 +29,21 @@ def predict(
         paths: Image files, or folders that are searched for images.
         overlays: Folder for a picture of every image with its anomaly map and
             instances; None for none.
-        bit_depth: How many bits the camera gives, for files of more than 8 bits; that
-            of the training images if None.
-        trust: `deployment.trust.Trust`, what is asked of a bundle; None for nothing.
+        bit_depth: Bit depth of the camera, for files of more than 8 bits; that of the
+            training images if None.
+        trust: `deployment.trust.Trust`, the required origin of a bundle; None for no
+            requirement.
 
     Yields:
-        Dicts with path, verdict (accept, reject or inspect, by the lines of the
-        bundle, or what `decide` found for the run, or else by its threshold; empty
-        where no class is that of good parts), reason,
-        defect_score, predicted, `prob_<class>`, `num_instances` and `overlay`, as far
-        as the model has them; or with the verdict unreadable and the problem.
+        Dicts with path, verdict (accept, reject or inspect, by the thresholds of the
+        bundle or of `decide` for the run, or else by its threshold; empty if there is
+        no class of good parts), reason, defect_score, predicted, `prob_<class>`,
+        `num_instances` and `overlay`, as far as the model has them; or with the verdict
+        unreadable and the problem.
 
     Raises:
-        InputError: If overlays are asked of a model that has nothing to draw, or trust
-            of a run folder.
+        InputError: If overlays are requested from a model that has nothing to draw, or
+            trust from a run folder.
     """
     inspector = open_inspector(model, trust=trust)
     for number, file in enumerate(find_images(paths), 1):
@@ -73,11 +74,11 @@ def predict(
 
 
 def _write_overlay(path, image, said, inspector):
-    """Writes what was found, drawn on the image."""
+    """Writes the image with the anomaly map and instances drawn on it."""
     if said.anomaly_map is None and said.instances is None:
         raise InputError(
-            f"{inspector.name} has neither anomaly maps nor instances: there is "
-            "nothing to draw. Leave --overlays out."
+            f"{inspector.name} has neither anomaly maps nor instances, so there is "
+            "nothing to draw. Omit --overlays."
         )
     seen = None
     if said.anomaly_map is not None:
@@ -86,13 +87,13 @@ def _write_overlay(path, image, said, inspector):
 
 
 def open_inspector(model: str | Path, *, trust: Trust | None = None) -> Inspector:
-    """The `Inspector` of a run folder, or of a bundle that can be trusted as asked."""
+    """Opens the `Inspector` of a run folder, or of a bundle of the required origin."""
     if is_bundle(model):
         return load_bundle(model, trust=trust)
     if trust is not None and trust.is_asked():
         raise InputError(
-            f"{model} is no bundle: --require-sha256 and --require-signature are for "
-            "bundles. Leave them out, or export the run first."
+            f"{model} is not a bundle, and --require-sha256 and --require-signature "
+            "apply to bundles only. Omit them, or export the run first."
         )
     from deployment.bundle_decision import decision_of
     from evaluation.run_folder import read_run
@@ -115,13 +116,13 @@ def open_inspector(model: str | Path, *, trust: Trust | None = None) -> Inspecto
 
 
 def is_bundle(path: str | Path) -> bool:
-    """Whether a path is a bundle, or is meant to be one: its name or a file in it."""
+    """Whether a path is, or should be, a bundle: by its name or a file in it."""
     path = Path(path)
     return (path / ABOUT).is_file() or path.name == ABOUT or path.suffix == SUFFIX
 
 
 def find_images(paths: Iterable[str | Path]) -> list[Path]:
-    """The image files named, and those in the folders named, links followed.
+    """The given image files, and those in the given folders; links are followed.
 
     Raises:
         InputError: If a path is missing or there is no image.
@@ -135,5 +136,5 @@ def find_images(paths: Iterable[str | Path]) -> list[Path]:
         else:
             raise InputError(f"There is no file {path}. Check the path.")
     if not files:
-        raise InputError(f"No image in {', '.join(map(str, paths))}.")
+        raise InputError(f"There are no images in {', '.join(map(str, paths))}.")
     return files

@@ -25,17 +25,17 @@ from goodparts.arrays import NamedBytes, check_arrays, read_arrays
 from goodparts.command import InputError
 from models import bundled
 
-NO_DECISION = "no class is that of good parts"
+NO_DECISION = "there is no class of good parts"
 LOAD_S = 60.0  # to load a bundle and try it on one image
 
 
 class Verdict(NamedTuple):
-    """What is said of an image; None where the model has no meaning for it.
+    """The result for an image; a field is None if the model does not have it.
 
     Attributes:
-        decision: "accept", "reject" or "inspect"; "" where no class is that of good
+        decision: "accept", "reject" or "inspect"; "" if there is no class of good
             parts.
-        reason: Why, see `decisions.rule`.
+        reason: The reason, see `decisions.rule`.
         defect_score: Higher is more defective.
         predicted: Name of the most probable class, or of the most certain instance.
         probabilities: float64 `(classes,)`, in the order of the inspector's classes.
@@ -53,23 +53,25 @@ class Verdict(NamedTuple):
 
 
 class Inspector(NamedTuple):
-    """A loaded model and the lines by which it decides.
+    """A loaded model and the thresholds by which it decides.
 
     Attributes:
-        name: Of the bundle or run.
-        sha256: Of the bundle; it changes with any of its files. Empty for a run.
+        name: Name of the bundle or run.
+        sha256: Hash of the bundle, which depends on all its files; empty for a run.
         classes: Names, in the order of the probabilities.
         normal_class: The class of good parts.
-        decision: The lines; None where no class is that of good parts.
+        decision: The thresholds; None if there is no class of good parts.
         answer: From an image, or a clip where `num_frames` is more than 1, to its
             `Answer`.
-        views: `unlike_good.Views` of good parts, the guard; None asks for none.
-        false_rejects: Share of good images that are rejected, expected from validate.
+        views: `unlike_good.Views` of good parts, by which unfamiliar parts are found;
+            None turns this check off.
+        false_rejects: Expected fraction of good images that are rejected, from
+            validate.
         num_frames: Frames in a clip.
-        map_range: Map values without colour and in full colour, see
+        map_range: Map values that are drawn without colour and in full colour, see
             `anomaly_maps.heat`; None without maps.
-        bit_depth: Of the camera, for image files of more than 8 bits; None where the
-            images it was trained on had 8.
+        bit_depth: Bit depth of the camera, for image files of more than 8 bits; None
+            where the images it was trained on had 8.
     """
 
     name: str
@@ -85,7 +87,7 @@ class Inspector(NamedTuple):
     bit_depth: int | None = None
 
     def inspect(self, image: np.ndarray) -> Verdict:
-        """The `Verdict` on an image.
+        """Returns the `Verdict` on an image.
 
         Args:
             image: uint8 RGB `(height, width, 3)` of any size, or for a model of clips
@@ -93,7 +95,8 @@ class Inspector(NamedTuple):
                 that is short, is filled up with its first frame.
 
         Raises:
-            ValueError: If it is anything else, or the answer is NaN or infinity.
+            ValueError: If the image is anything else, or the model returned NaN or
+                infinity.
         """
         image = self._checked(image)
         answer = self.answer(image)
@@ -117,7 +120,7 @@ class Inspector(NamedTuple):
         )
 
     def decide(self, answer: Answer) -> tuple[str, str]:
-        """Decision and reason by the lines alone, without the guard."""
+        """Decision and reason by the thresholds only, without the check of views."""
         if self.decision is None:
             return "", NO_DECISION
         probabilities = answer.probabilities
@@ -129,7 +132,7 @@ class Inspector(NamedTuple):
         return str(decided[0]), str(reasons[0])
 
     def is_unlike_good(self, image: np.ndarray) -> bool:
-        """Whether the guard takes an image for no good part that it has seen."""
+        """Whether an image is unlike every good part in the training data."""
         return self.views is not None and is_unknown(image, self.views)
 
     def _checked(self, image):
@@ -153,7 +156,7 @@ class Inspector(NamedTuple):
 
 
 def deep(bit_depth: int) -> int | None:
-    """The bit depth of image files that have more than 8; None for 8."""
+    """The bit depth of image files with more than 8 bits; None for 8."""
     return bit_depth if bit_depth > 8 else None
 
 
@@ -167,16 +170,17 @@ def load_bundle(
     engine: str | None = None,
     trust: Trust | None = None,
 ) -> Inspector:
-    """Loads a bundle: whole, with fields that make sense, and tried on one image.
+    """Loads a bundle after checking its files and fields, and tries it on one image.
 
     Args:
         path: Folder `<name>.goodparts`.
         engine: See `networks.engines.load_network`.
-        trust: What is asked of it; None for nothing.
+        trust: Required origin of the bundle; None for no requirement.
 
     Raises:
-        InputError: If it is no bundle, not as it was exported, not what was asked for,
-            does not answer as it says, or not within LOAD_S.
+        InputError: If it is not a bundle, was changed after the export, is not the
+            required one, does not return the stated outputs, or takes longer than
+            LOAD_S.
     """
     bundle = read_bundle(path, trust=trust)
     try:
@@ -219,10 +223,10 @@ def _tried(bundle, engine):
 def load_part(
     model: dict[str, Any], files: dict[str, bytes], engine: str | None = None
 ) -> Callable[[np.ndarray], Answer]:
-    """A function from an image to its `Answer`, of a model with all its members.
+    """Loads a model with all its members as a function from an image to its `Answer`.
 
     Args:
-        model: What bundle.json says of it.
+        model: The part of bundle.json about the model.
         files: Name -> bytes.
         engine: See `networks.engines.load_network`.
     """

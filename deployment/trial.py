@@ -1,4 +1,4 @@
-"""One image before the first: whether a loaded bundle answers as it says."""
+"""Tries a loaded bundle on one image: whether it returns the stated outputs."""
 
 import queue
 import threading
@@ -31,24 +31,25 @@ def check_answer(
 
     Args:
         answer: The answer on `trial_image`.
-        outputs: What bundle.json says that it has.
+        outputs: The outputs that are stated in bundle.json.
         classes: Class names.
         num_frames: Frames in a clip.
 
     Raises:
-        ValueError: If it has something else, of another shape, or a number that is
-            none.
+        ValueError: If it has other outputs, another shape, or NaN or infinity.
     """
     found = found_outputs(answer, num_frames)
     if set(found) != set(outputs):
-        raise ValueError(f"it gives {', '.join(found)}, not {', '.join(outputs)}")
+        raise ValueError(
+            f"it returns {', '.join(found)} instead of {', '.join(outputs)}"
+        )
     _check_values(answer.defect_score, (), "the defect score")
     if answer.probabilities is not None:
         _check_values(answer.probabilities, (len(classes),), "the probabilities")
         total = float(np.sum(answer.probabilities))
         if abs(total - 1) > SUM_TOLERANCE or np.min(answer.probabilities) < 0:
             raise ValueError(
-                f"its probabilities are no shares of 1: their sum is {total:.3g}"
+                f"its probabilities do not sum to 1: their sum is {total:.3g}"
             )
     if answer.anomaly_map is not None:
         _check_values(answer.anomaly_map, (None, None), "the anomaly map")
@@ -65,27 +66,27 @@ def _check_instances(found):
 
 
 def _check_values(values, shape, what):
-    """Raises ValueError unless values are finite and of a shape; None is any length."""
+    """Raises ValueError unless values are finite and have this shape."""
     values = np.asarray(values)
     is_alike = len(values.shape) == len(shape) and all(
         wanted in (None, length)
         for wanted, length in zip(shape, values.shape, strict=True)
     )
     if not is_alike:
-        raise ValueError(f"{what} has the shape {values.shape}, expected {shape}")
+        raise ValueError(f"{what} must have the shape {shape}, but has {values.shape}")
     if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
-        raise ValueError(f"{what} has values that are NaN, infinite or no numbers")
+        raise ValueError(f"{what} has values that are NaN, infinite or not numbers")
 
 
 def within(seconds: float, path: Path, function: Callable[[], T]) -> T:
-    """What a function returns, called where it can be given up.
+    """Calls a function and returns its result, with a time limit.
 
-    It runs in a thread of its own, which is left alone when the time is over: nothing
-    can end what an engine does, but the process can end without it.
+    It runs in a separate thread, which is abandoned when the time is over: an engine
+    cannot be interrupted, but the process can end without it.
 
     Args:
-        seconds: To wait.
-        path: Of the bundle, for messages.
+        seconds: Time limit.
+        path: Path of the bundle, for messages.
         function: Without arguments.
 
     Raises:
@@ -105,20 +106,20 @@ def within(seconds: float, path: Path, function: Callable[[], T]) -> T:
         found, error = answers.get(timeout=seconds)
     except queue.Empty:
         raise InputError(
-            f"{path} did not load and answer on one image within {seconds:g} s. Close "
+            f"{path} did not load and process one image within {seconds:g} s. Close "
             "other programs, or export a smaller network."
         ) from None
     if isinstance(error, InputError):
         raise InputError(f"{path}: {error}") from error
     if error is not None:
         raise InputError(
-            f"{path} cannot inspect: {_reason(error)}. Export the run again."
+            f"{path} cannot inspect images: {_reason(error)}. Export the run again."
         ) from error
     return found
 
 
 def _reason(error):
-    """What an exception says, in one short line."""
+    """The text of an exception as one short line."""
     text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     if isinstance(error, KeyError):
         text = f"it lacks {text}"

@@ -1,7 +1,8 @@
-"""Where a bundle comes from: its sha256, and a signature, both only where asked for.
+"""The origin of a bundle: its sha256 and a signature, both checked only on request.
 
-The hashes inside a bundle tell that it is whole; whoever changes a file can write them
-anew. The sha256 that `export` printed, kept elsewhere, or a signature says whose it is.
+The hashes inside a bundle show that it is complete, but whoever changes a file can
+rewrite them. The origin is proved by a signature, or by the sha256 that `export`
+printed, if it is kept in another place.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ HOW = "Make one: openssl genpkey -algorithm ed25519 -out KEY.pem"
 
 
 class Trust(NamedTuple):
-    """What is asked of a bundle before it is used; None asks for nothing.
+    """The required origin of a bundle; None is no requirement.
 
     Attributes:
-        sha256: Hexadecimal, that of the bundle.
-        public_key: Path of a PEM file with the ed25519 key it must be signed with.
+        sha256: Required sha256 of the bundle, hexadecimal.
+        public_key: Path of a PEM file with the ed25519 key with which it must be
+            signed.
     """
 
     sha256: str | None = None
@@ -43,7 +45,8 @@ def add_trust_arguments(parser: argparse.ArgumentParser) -> None:
         "--require-sha256",
         type=_sha256,
         metavar="HEX",
-        help="refuse any bundle but the one with this sha256, printed by export",
+        help="refuse every bundle except the one with this sha256, as printed by "
+        "export",
     )
     parser.add_argument(
         "--require-signature",
@@ -61,12 +64,12 @@ def read_signing_key(path: str | os.PathLike[str]) -> Ed25519PrivateKey:
     """The private ed25519 key of a PEM file.
 
     Raises:
-        InputError: If it is none, or cryptography is not installed.
+        InputError: If it is not such a key, or cryptography is not installed.
     """
     serialization, ed25519, _ = _cryptography()
     key = _read_key(path, lambda text: serialization.load_pem_private_key(text, None))
     if not isinstance(key, ed25519.Ed25519PrivateKey):
-        raise InputError(f"{path} is no private ed25519 key. {HOW}")
+        raise InputError(f"{path} is not a private ed25519 key. {HOW}")
     return key
 
 
@@ -82,17 +85,17 @@ def check_signature(
         content: Bytes of bundle.json.
         signature: Bytes of bundle.sig; None without one.
         public_key: Path of the PEM file.
-        where: What messages call the bundle.
+        where: Name of the bundle in error messages.
 
     Raises:
-        InputError: If there is none, or another key or content was signed.
+        InputError: If there is no signature, or it is for another key or content.
     """
     serialization, ed25519, invalid = _cryptography()
     key = _read_key(public_key, serialization.load_pem_public_key)
     if not isinstance(key, ed25519.Ed25519PublicKey):
         raise InputError(
-            f"{public_key} is no public ed25519 key. Make one of the private key: "
-            "openssl pkey -in KEY.pem -pubout -out PUBLIC.pem"
+            f"{public_key} is not a public ed25519 key. Make one from the private "
+            "key: openssl pkey -in KEY.pem -pubout -out PUBLIC.pem"
         )
     if signature is None:
         raise InputError(
@@ -103,16 +106,16 @@ def check_signature(
     except invalid as error:
         raise InputError(
             f"{where} was not signed with the key of {public_key}, or was changed "
-            "since. Get it again from where it was made."
+            "afterwards. Copy it again from where it was made."
         ) from error
 
 
 def check_sha256(found: str, wanted: str, where: str | os.PathLike[str]) -> None:
-    """Raises InputError unless a bundle is the one that was asked for."""
+    """Raises InputError unless a bundle is the required one."""
     if found != wanted.lower():
         raise InputError(
-            f"{where} is another bundle than was asked for: its sha256 is {found}, not "
-            f"{wanted.lower()}. Get it again from where it was made."
+            f"{where} is not the required bundle: its sha256 is {found}, not "
+            f"{wanted.lower()}. Copy it again from where it was made."
         )
 
 
@@ -126,12 +129,12 @@ def _read_key(path, load):
         return load(text)
     except Exception as error:  # cryptography raises several kinds, also its own
         raise InputError(
-            f"{path} is no ed25519 key in PEM without a password. {HOW}"
+            f"{path} is not an ed25519 key in PEM format without a password. {HOW}"
         ) from error
 
 
 def _cryptography():
-    """What is used of the package; imported where something is signed or checked."""
+    """Imports the package cryptography, only when something is signed or checked."""
     try:
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives import serialization
@@ -146,6 +149,6 @@ def _cryptography():
 def _sha256(text):
     if not re.fullmatch("[0-9a-fA-F]{64}", text):
         raise argparse.ArgumentTypeError(
-            f"must be 64 hexadecimal digits, as export prints them. Received: {text!r}."
+            f"must be 64 hexadecimal digits, as printed by export. Received: {text!r}."
         )
     return text.lower()

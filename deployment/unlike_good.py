@@ -1,9 +1,10 @@
-"""Good parts as the camera sees them, small: what looks like none of them is inspected.
+"""Small views of good parts: images that look like none of them are inspected by hand.
 
-A classifier names a class for anything, a hand before the camera too. A view is an
-image shrunk to SIDE x SIDE; one that is farther from every good view of `train` than
-any good image of `validate` is unknown, and is not accepted. Made for a fixed camera:
-where good parts look ever different the limit is wide, and does little.
+A classifier predicts a class for any image, even of a hand in front of the camera. A
+view is an image reduced to SIDE x SIDE; an image that is farther from every good view
+of `train` than any good image of `validate` is unfamiliar and is not accepted. This is
+designed for a fixed camera: if good parts look very different from each other, the
+limit is wide and has little effect.
 """
 
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ SIDE, SAMPLES = 8, 4
 MAX_VIEWS = 300
 VIEW_VALUES = SIDE * SIDE * 3
 VIEW_SHAPES = {"views": ("views", "values"), "lengths": ("views",), "limit": ()}
-UNKNOWN = "unlike every good part seen"
+UNKNOWN = "unlike every good part in the training data"
 
 
 class Views(NamedTuple):
@@ -31,7 +32,7 @@ class Views(NamedTuple):
 
 
 def shrink(image: np.ndarray) -> np.ndarray:
-    """A view of uint8 RGB `(height, width, 3)` as a vector."""
+    """The view of an image, uint8 RGB `(height, width, 3)`, as a vector."""
     size = (SIDE * SAMPLES, SIDE * SAMPLES)  # means of samples: a tenth of the time
     small = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
     small = cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
@@ -56,8 +57,8 @@ def learn_views(
         train_images, validate_images: Good images, uint8 RGB of any size; iterables.
 
     Returns:
-        `Views`; on average at most one of n + 1 good parts to come is farther than the
-        limit, n those of `validate`, if they come as these did.
+        `Views`; on average at most one of n + 1 future good parts is farther away than
+        the limit, with n good parts in `validate` from the same distribution.
     """
     views = np.stack([shrink(image) for image in train_images])
     learnt = Views(views, (views**2).sum(axis=1), np.float64(0))

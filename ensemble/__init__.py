@@ -1,1 +1,1 @@
-"""Combiners and meta-learners over prediction tables."""
+"""Ensembles: combiners and meta-learners that use prediction tables."""

@@ -1,4 +1,4 @@
-"""The part of a bundle that combines its members."""
+"""The part of a bundle for an ensemble, which combines its members."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def write(run: Run, folder: Path, prefix: str, *, precision: str) -> dict[str, Any]:
-    """Copies what was learnt; returns what `load` needs to know of it.
+    """Copies the fitted arrays; returns what `load` needs to know about them.
 
     Args:
-        run: A finished one.
-        folder: Of the bundle.
-        prefix: Of the names of its files.
-        precision: Has no meaning here: the members hold the networks.
+        run: The finished run.
+        folder: Folder of the bundle.
+        prefix: Prefix of the names of its files.
+        precision: Ignored, because the members contain the networks.
     """
     file = f"{prefix}combiner.npz"
     shutil.copyfile(run.folder / "combiner.npz", folder / file)
@@ -41,12 +41,12 @@ def write(run: Run, folder: Path, prefix: str, *, precision: str) -> dict[str, A
 
 
 def check(model: dict[str, Any], where: str, files: Container[str]) -> None:
-    """Raises InputError unless a part is as `write` returns it.
+    """Raises InputError unless `model` has the form that `write` returns.
 
     Args:
-        model: What bundle.json says, with classes, normal_class and members, which
+        model: The content of bundle.json, with classes, normal_class and members, which
             were checked.
-        where: What messages call it.
+        where: Name of the part in error messages.
         files: The files of the bundle, by name.
     """
     check_object(model, where, "combiner", "calibrations", "file")
@@ -63,9 +63,11 @@ def check(model: dict[str, Any], where: str, files: Container[str]) -> None:
     for number, member in enumerate(members):
         at = f"{where}.members[{number}]"
         if sorted(member["classes"]) != sorted(model["classes"]):
-            refuse(f"{at}.classes", "those of the ensemble", member["classes"])
+            refuse(
+                f"{at}.classes", "the same as those of the ensemble", member["classes"]
+            )
         if member["num_frames"] > model["num_frames"]:
-            most = f"{model['num_frames']} at most, as of the ensemble"
+            most = f"at most {model['num_frames']}, as for the ensemble"
             refuse(f"{at}.num_frames", most, member["num_frames"])
 
 
@@ -75,7 +77,7 @@ def load(
     *,
     members: Sequence[Callable[[np.ndarray], Answer]],
 ) -> Callable[[np.ndarray], Answer]:
-    """A function from an image, uint8 RGB of any size, to its `Answer`.
+    """Returns a function from an image, uint8 RGB of any size, to its `Answer`.
 
     Args:
         model: What `write` returned, with classes, normal_class and members.

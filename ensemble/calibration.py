@@ -1,7 +1,8 @@
-"""Members made comparable: probabilities that mean what they say, on `validate`.
+"""Calibration of the members on `validate`, which makes their outputs comparable.
 
-A calibration is plain data, as it is kept in calibration.json. Classes weigh alike.
-scipy and scikit-learn are imported where something is learnt: bundles run without.
+A calibration is plain data, as stored in calibration.json. All classes have equal
+weight. scipy and scikit-learn are only imported for fitting, because bundles run
+without them.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ ISOTONIC_GROUPS = (
 
 
 class Calibration(NamedTuple):
-    """How to fit one kind and how to apply what it gave."""
+    """A kind of calibration: how to fit it and how to apply it."""
 
     fit: Callable[[np.ndarray, Truth], dict[str, Any]]
     apply: Callable[[np.ndarray, Mapping[str, Any]], np.ndarray]
 
 
 def sharpen(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Divides the logits by a temperature: below 1 makes them surer.
+    """Divides the logits by a temperature; below 1, probabilities become more extreme.
 
     Args:
         probabilities: `(samples, classes)`.
@@ -47,10 +48,12 @@ def sharpen(probabilities: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def fit_temperature(probabilities: np.ndarray, truth: Truth) -> float:
-    """The temperature with the least log loss; it never changes an answer.
+    """Fits the temperature with the lowest log loss; it never changes the predicted
+    class.
 
-    As if one group more had been of each class: without a mistake on `validate` the
-    probabilities would otherwise grow as sure as the bound allows (Platt's targets).
+    The targets are smoothed as if there were one more group of each class (Platt's
+    targets): otherwise, without a mistake on `validate`, the probabilities would become
+    as extreme as the bound allows.
 
     Args:
         probabilities: `(samples, classes)`.
@@ -79,7 +82,8 @@ def fit_temperature(probabilities: np.ndarray, truth: Truth) -> float:
 
 
 def fit_isotonic(probabilities: np.ndarray, truth: Truth) -> dict[str, Any]:
-    """A rising step function for each class against the rest, then to sum 1.
+    """Fits a rising step function for each class against the rest; the sum is scaled to
+    1.
 
     Reference:
         Zadrozny and Elkan, Transforming classifier scores into accurate multiclass
@@ -110,8 +114,8 @@ def apply_isotonic(probabilities: np.ndarray, learnt: Mapping[str, Any]) -> np.n
 def fit_detector(scores: np.ndarray, is_defect: np.ndarray) -> dict[str, float]:
     """Logistic regression from a detector's defect score to P(defect).
 
-    Without a defect to learn from, a score that lies GOOD_DEVIATIONS standard
-    deviations above the mean of the good parts stands for 50 %.
+    Without defects, a score that is GOOD_DEVIATIONS standard deviations above the mean
+    of the good parts is set to 50 %.
 
     Reference:
         Platt, Probabilistic Outputs for Support Vector Machines, 1999.
@@ -152,9 +156,9 @@ def check_calibration(learnt: Any, where: str, *, num_classes: int | None) -> No
     """Raises InputError unless it is a calibration that was fitted here.
 
     Args:
-        learnt: As it is kept in JSON.
-        where: What messages call it.
-        num_classes: Of the classifier; None for a detector.
+        learnt: The calibration as stored in JSON.
+        where: Name used in error messages.
+        num_classes: Number of classes of the classifier; None for a detector.
     """
     if num_classes is None:
         check_object(learnt, where, "mean", "scale", "weight", "bias")
@@ -180,12 +184,13 @@ def check_calibration(learnt: Any, where: str, *, num_classes: int | None) -> No
 
 
 def choose_kind(probabilities: np.ndarray, truth: Truth, folds: np.ndarray) -> str:
-    """The kind with the smaller log loss out of fold; with few groups temperature.
+    """Chooses the kind with the lower log loss out of fold; with few groups,
+    temperature.
 
     Args:
-        probabilities: Of one member, `(samples, classes)`.
+        probabilities: Probabilities of one member, `(samples, classes)`.
         truth: `combiners.Truth` of the samples.
-        folds: `(samples,)`, -1 for what no fold holds out.
+        folds: `(samples,)`, -1 for samples that no fold holds out.
     """
     if len(np.unique(truth.groups[folds >= 0])) < ISOTONIC_GROUPS:
         return "temperature"

@@ -1,4 +1,4 @@
-"""A fitted ensemble at work: what its members say of images becomes one prediction."""
+"""Applies a fitted ensemble: combines the predictions of its members into one."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,16 +11,17 @@ from evaluation.predictor import Prediction, classifier_prediction, join_instanc
 
 
 class Combination(NamedTuple):
-    """What was fitted.
+    """The fitted parts of an ensemble.
 
     Attributes:
         classes: Names, the order of its probabilities.
         normal_class: The class of good parts.
         combiner: A key of COMBINERS.
-        calibrations: Of the classifiers, then of the detectors, each in the order of
-            the members.
-        learnt: What the combiner learnt, arrays by name.
-        map_ranges: Of each member with maps, see `anomaly_maps.MapWriter.range`.
+        calibrations: Calibrations of the classifiers, then of the detectors, each in
+            the order of the members.
+        learnt: The fitted arrays of the combiner, by name.
+        map_ranges: Map ranges of each member with maps, see
+            `anomaly_maps.MapWriter.range`.
     """
 
     classes: list[str]
@@ -36,14 +37,14 @@ def combine_predictions(
     said: Sequence[Prediction],
     member_classes: Sequence[Sequence[str]],
 ) -> Prediction:
-    """One `Prediction` from those of all members on the same images.
+    """Combines the `Prediction`s of all members for the same images into one.
 
-    Scores and probabilities come from the combiner; maps are averaged, instances
-    joined. Detectors alone give a score without probabilities.
+    Scores and probabilities come from the combiner; maps are averaged, instances are
+    merged. An ensemble of detectors only returns a score without probabilities.
 
     Args:
-        combination: What was fitted.
-        said: What each member says.
+        combination: The fitted ensemble.
+        said: The prediction of each member.
         member_classes: Names for each member, in the order of its probabilities.
     """
     classes, normal_class = combination.classes, combination.normal_class
@@ -76,7 +77,7 @@ def last_frames(images: np.ndarray, num_frames: int) -> np.ndarray:
 
     Args:
         images: Clips, or images where no member takes clips.
-        num_frames: That the member takes; 1 gives images.
+        num_frames: Number of frames that the member expects; 1 returns images.
     """
     if images.ndim == 4:
         return images

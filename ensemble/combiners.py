@@ -1,9 +1,9 @@
-"""The ways to combine the answers of several members.
+"""The combiners: how the predictions of several members are combined.
 
 Each takes probabilities `(members, samples, classes)` and gives `(samples, classes)`;
-a member's place and the order of classes do not matter. What a combiner learns is a
-dict of arrays. COMBINERS begins with the simplest. scipy and scikit-learn are imported
-where something is learnt: bundles run without.
+the order of members and of classes does not matter. The fitted state of a combiner is a
+dict of arrays. COMBINERS begins with the simplest. scipy and scikit-learn are only
+imported for fitting, because bundles run without them.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ Learnt = dict[str, Any]  # arrays and single numbers, by name
 
 
 class Answers(NamedTuple):
-    """What the members say of the same samples.
+    """The outputs of the members for the same samples.
 
     Attributes:
-        probabilities: Of the classifiers, `(members, samples, classes)`.
-        defect_chances: Of the one-class detectors, `(detectors, samples)`, in
-            `[0, 1]`.
+        probabilities: Probabilities of the classifiers, `(members, samples, classes)`.
+        defect_chances: Defect chances of the one-class detectors, `(detectors,
+            samples)`, in `[0, 1]`.
         normal: Index of the class of good parts.
     """
 
@@ -49,14 +49,14 @@ class Answers(NamedTuple):
     normal: int
 
     def of(self, rows: np.ndarray) -> Answers:
-        """The same of some samples."""
+        """The same for some of the samples."""
         return self._replace(
             probabilities=self.probabilities[:, rows],
             defect_chances=self.defect_chances[:, rows],
         )
 
     def features(self) -> np.ndarray:
-        """All of it side by side, `(samples, members * classes + detectors)`."""
+        """All outputs as features, `(samples, members * classes + detectors)`."""
         return np.concatenate([*self.probabilities, self.defect_chances.T], axis=1)
 
 
@@ -66,14 +66,15 @@ def calibrate(
     calibrations: Sequence[Mapping[str, Any]],
     normal: int,
 ) -> Answers:
-    """`Answers` from what the members said, each by its own calibration.
+    """Calibrates the outputs of each member and returns them as `Answers`.
 
-    Detectors alone become classifiers of good and defective parts.
+    Without classifiers, detectors become classifiers of good and defective parts.
 
     Args:
-        probabilities: Of the classifiers, `(classifiers, samples, classes)`.
-        defect_scores: Of the detectors, `(detectors, samples)`.
-        calibrations: Of the classifiers, then of the detectors.
+        probabilities: Probabilities of the classifiers, `(classifiers, samples,
+            classes)`.
+        defect_scores: Defect scores of the detectors, `(detectors, samples)`.
+        calibrations: Calibrations of the classifiers, then of the detectors.
         normal: Index of the class of good parts.
     """
     num_classifiers = len(probabilities)
@@ -96,7 +97,7 @@ def calibrate(
 
 
 class Truth(NamedTuple):
-    """What is known of the samples: class indices and groups, `(samples,)`, classes."""
+    """The labels: class indices and groups, `(samples,)`, and class names."""
 
     indices: np.ndarray
     groups: np.ndarray
@@ -108,24 +109,24 @@ class Truth(NamedTuple):
 
     @property
     def weights(self) -> np.ndarray:
-        """Weight of each sample, with which the classes weigh alike; of mean 1."""
+        """Sample weights of mean 1 that give all classes the same total weight."""
         return balanced_weights(self.indices, self.num_classes)[self.indices]
 
 
 class Combiner(NamedTuple):
-    """How to learn, from `Answers` and `Truth`, and how to combine what was learnt."""
+    """How to fit a combiner to `Answers` and `Truth`, and how to apply it."""
 
     fit: Callable[[Answers, Truth], Learnt]
     combine: Callable[[Answers, Learnt], np.ndarray]
 
 
 def hard_vote(probabilities: np.ndarray, *, ties: str = "sum") -> np.ndarray:
-    """Share of the members that vote for a class.
+    """Fraction of the members that vote for a class.
 
     Args:
         probabilities: `(members, samples, classes)`.
-        ties: Go to the class with the larger "sum" of probabilities; or to the vote
-            of the "first" member among them, as some published systems do it.
+        ties: How ties are resolved: by the larger "sum" of probabilities, or by the
+            vote of the "first" member, as in some published systems.
     """
     num_members, _, num_classes = probabilities.shape
     votes = np.eye(num_classes)[probabilities.argmax(axis=2)]
@@ -148,17 +149,18 @@ def weighted_vote(probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def product(probabilities: np.ndarray) -> np.ndarray:
-    """Geometric mean of the members' probabilities: a class none of them rules out."""
+    """Geometric mean of the probabilities; each member can rule out a class."""
     logs = np.log(np.clip(probabilities, MEMBER_FLOOR, 1)).mean(axis=0)
     found = np.exp(logs - logs.max(axis=1, keepdims=True))
     return found / found.sum(axis=1, keepdims=True)
 
 
 def learn_weights(answers: Answers, truth: Truth) -> Learnt:
-    """Weights on the simplex, and a temperature, with the least log loss.
+    """Fits weights on the simplex and a temperature with the lowest log loss.
 
-    Without the temperature the loss would reward the surest member instead of the
-    best mixture, as a mean of sure answers is unsure. Classes weigh alike.
+    Without the temperature, the loss would prefer the most confident member to the best
+    mixture, because a mean of confident predictions is less confident. All classes have
+    equal weight.
     """
     from scipy.optimize import minimize
 
@@ -190,7 +192,7 @@ def learn_weights(answers: Answers, truth: Truth) -> Learnt:
 
 
 def fit_logistic(answers: Answers, truth: Truth) -> Learnt:
-    """Logistic regression on the probabilities themselves, classes weighing alike."""
+    """Fits a logistic regression on the probabilities with equal class weights."""
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=LOGISTIC_C, class_weight="balanced", max_iter=5000)
@@ -242,18 +244,18 @@ def vote(
     rule: Callable[..., np.ndarray],
     learn: Callable[[Answers, Truth], Learnt] = lambda answers, truth: {},
 ) -> Combiner:
-    """The combiner of a rule over probabilities, made to mean what it says.
+    """Builds a combiner from a rule over probabilities, with calibration and veto.
 
-    A mean of sure answers is unsure: a last temperature, fitted on `validate`, mends
-    that and changes no answer. Detectors can veto "good": of the vote's P(good) no
-    more is left than 1 - strength * P(defect) by the surest of them; the other
-    classes share the rest as they did. The strength, 0 for a detector that tells
-    nothing, is the one with the least log loss on `validate`.
+    A mean of confident predictions is less confident: a final temperature, fitted on
+    `validate`, corrects this without changing the predicted class. Detectors can veto
+    "good": P(good) is limited to 1 - strength * P(defect) of the most certain detector,
+    and the other classes keep their proportions. The strength is the one with the
+    lowest log loss on `validate`, 0 for a detector without information.
 
     Args:
-        rule: From probabilities `(members, samples, classes)`, and what it learnt by
-            name, to `(samples, classes)`.
-        learn: What it learns, a dict of arrays, from `Answers` and `Truth`.
+        rule: Function from probabilities `(members, samples, classes)` and the fitted
+            arrays, by name, to `(samples, classes)`.
+        learn: Function that fits a dict of arrays to `Answers` and `Truth`.
     """
 
     def fit(answers, truth):
@@ -311,15 +313,15 @@ def check_learnt(
     num_detectors: int,
     num_classes: int,
 ) -> None:
-    """Raises InputError unless arrays are what a combiner learns.
+    """Raises InputError unless the arrays are valid for a combiner.
 
     Args:
         learnt: Arrays by name.
         combiner: A key of COMBINERS.
-        where: What messages call the file.
+        where: Name of the file in error messages.
         num_classifiers, num_detectors: Members of either kind; detectors alone are
             combined as classifiers of good and defective parts.
-        num_classes: Of the ensemble.
+        num_classes: Number of classes of the ensemble.
     """
     if not num_classifiers:
         num_classifiers, num_detectors, num_classes = num_detectors, 0, 2

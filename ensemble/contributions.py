@@ -1,4 +1,4 @@
-"""What each member brings: the ensemble without it, shared errors, the best case."""
+"""The contribution of each member: ensemble without it, shared errors, best case."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 def describe(members: Members, fit: CrossFit, chosen: str) -> dict[str, Any]:
-    """Everything that helps to judge an ensemble, as plain data for ensemble.json.
+    """Computes figures for assessing an ensemble, as plain data for ensemble.json.
 
-    Nothing is chosen by it, so it may read `test`.
+    Nothing is chosen by these figures, so they may use `test`.
 
     Returns:
         A dict of `metric` (macro_f1, or auroc of detectors alone), `combiners` (each
-        with its figure on validate, out of fold, and on test), `members` (each with
-        its own figure on test, its calibration and what the ensemble gains by it),
+        with its figure on validate, out of fold, and on test), `members` (each with its
+        own figure on test, its calibration and what it adds to the ensemble),
         `best_member` and `gain` (over the member that is best on validate; None where
-        validate has no defects and nothing is best there),
-        `both_wrong` (share of test images that two members both get wrong) and
-        `oracle` (share that at least one of them gets right).
+        validate has no defects and nothing is best there), `both_wrong` (share of test
+        images that two members both get wrong) and `oracle` (share that at least one of
+        them gets right).
     """
     test = _Judge(members, fit, ~fit.is_validate)
     validate = _Judge(members, fit, fit.is_validate)
@@ -74,7 +74,7 @@ def describe(members: Members, fit: CrossFit, chosen: str) -> dict[str, Any]:
 
 
 def _without(members, fit, chosen, index):
-    """What the combiner says fitted without one member; None where it is the only."""
+    """The combiner output without one member; None if it is the only one."""
     answers = fit.answers
     num_classifiers = len(answers.probabilities)
     if index < num_classifiers == 1:
@@ -93,7 +93,7 @@ def _without(members, fit, chosen, index):
 
 
 class _Judge:
-    """Figures of what was said on one split, all on the same resamples of its groups.
+    """Figures for one split, all on the same resamples of its groups.
 
     The metric is macro-F1 of the most probable class, or AUROC of detectors alone.
     """
@@ -113,7 +113,7 @@ class _Judge:
         ]
 
     def answers(self, probabilities):
-        """Class indices `(samples,)` of what was said of all samples."""
+        """Predicted class indices `(samples,)` of all samples."""
         return probabilities[self.rows].argmax(axis=1)
 
     def _values(self, probabilities):
@@ -152,7 +152,7 @@ class _Judge:
         return self.accuracy(np.where(is_hit, self.indices, others))
 
     def gain(self, probabilities, others, *, num_rivals=1):
-        """The metric of one less that of others, paired; None without others.
+        """The paired difference of the metric to that of others; None without others.
 
         The interval is widened so that all of `num_rivals` hold together with 95 %
         (Bonferroni).

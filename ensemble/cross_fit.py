@@ -1,4 +1,4 @@
-"""Fits combiners on `validate`, each of its parts answered by what has not seen it."""
+"""Fits combiners on `validate` with out-of-fold predictions."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 class CrossFit(NamedTuple):
-    """Combiners fitted on all of `validate`, and what they say.
+    """Combiners fitted on all of `validate`, and their predictions.
 
     Attributes:
         calibrations: One per member, see `calibrate`.
         answers: Calibrated `Answers` of all samples.
-        truth: Of all samples.
+        truth: Truth of all samples.
         is_validate: Bool, `(samples,)`.
-        folds: Of the validate samples; -1 for what no fold could hold out.
-        learnt: By combiner, what it learnt on all of validate.
+        folds: Folds of the validate samples; -1 for what no fold could hold out.
+        learnt: By combiner, the arrays fitted on all of validate.
         combined: By combiner, probabilities `(samples, classes)`: out of fold on
-            validate, by all of it elsewhere.
+            validate, fitted on all of validate elsewhere.
     """
 
     calibrations: list[dict[str, Any]]
@@ -44,8 +44,8 @@ def cross_fit(members: Members, names: Sequence[str], *, seed: int = 0) -> Cross
 
     Args:
         members: Aligned.
-        names: Of COMBINERS.
-        seed: Of the folds.
+        names: Keys of COMBINERS.
+        seed: Seed of the folds.
     """
     samples = members.samples
     truth = Truth(
@@ -99,11 +99,12 @@ def _fit_calibrations(members, kinds, truth, rows):
 
 
 def validate_losses(fit: CrossFit) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """By combiner, the log loss out of fold of each held-out sample, classes alike.
+    """By combiner, the log loss out of fold of each held-out sample, by equal class
+    weights.
 
     Returns:
         A dict of arrays `(held-out samples,)`, and the group of each of them. Samples
-        that no fold could hold out are left out, unless there is no other.
+        that no fold could hold out are left out, unless there are no others.
     """
     validate = np.flatnonzero(fit.is_validate)
     judged = validate[fit.folds >= 0] if (fit.folds >= 0).any() else validate
@@ -118,8 +119,8 @@ def validate_losses(fit: CrossFit) -> tuple[dict[str, np.ndarray], np.ndarray]:
 def choose_combiner(fit: CrossFit) -> str:
     """The simplest combiner whose loss on validate is as good as the best one's.
 
-    As good is: the mean difference is within one standard error, over groups. The
-    order of COMBINERS is that from simple to complex.
+    A combiner is as good as the best one if the mean difference is within one standard
+    error, by groups. COMBINERS are ordered from simple to complex.
 
     Reference:
         Breiman et al., Classification and Regression Trees, 1984: the one standard

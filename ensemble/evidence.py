@@ -1,4 +1,4 @@
-"""The maps and instances of an ensemble, from those that its members have on disk."""
+"""The maps and instances of an ensemble, from those of its members on disk."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def map_ranges(runs: Iterable[Run]) -> list[Sequence[float]]:
 def write_evidence(
     folder: PathLike, runs: Sequence[Run], table: pd.DataFrame
 ) -> dict[str, Any]:
-    """Writes the maps and instances of an ensemble, and names them in its table.
+    """Writes the maps and instances of an ensemble, and adds their paths to its table.
 
     Args:
-        folder: Of the new run.
+        folder: Folder of the new run.
         runs: The members.
-        table: Its predictions table; gets the column map_path where there are maps.
+        table: Its predictions table; the column map_path is added if there are maps.
 
     Returns:
-        What config.json says of them: `outputs`, and with maps `map_range`.
+        Their entries in config.json: `outputs`, and with maps `map_range`.
     """
     outputs = {name for run in runs for name in run.outputs} - {"clips"}
     about = {}

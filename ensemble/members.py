@@ -1,4 +1,4 @@
-"""Members of an ensemble: their tables on the same samples and classes, by name."""
+"""The members of an ensemble, with tables aligned by sample and class name."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,15 +14,16 @@ DEFECTIVE = "defective"  # every other class, to members that give scores alone
 
 
 class Members(NamedTuple):
-    """What the members said, in an order that does not depend on how they were given.
+    """The outputs of the members, in an order independent of the command line.
 
     Attributes:
-        classifiers, detectors: The runs, sorted by name; a detector gives defect
-            scores only.
+        classifiers, detectors: The runs, sorted by name; a detector only returns defect
+            scores.
         samples: Table with sample_id, label, split and group of `validate` and
             `test`, sorted by sample_id.
-        classes: Class names, sorted; of detectors alone the normal class and DEFECTIVE.
-        normal_class: The class of good parts; None where there are classes only.
+        classes: Class names, sorted; without classifiers the normal class and
+            DEFECTIVE.
+        normal_class: The class of good parts; None if there is none.
         probabilities: `(classifiers, samples, classes)`.
         defect_scores: `(detectors, samples)`.
     """
@@ -49,7 +50,7 @@ class Members(NamedTuple):
 
     @property
     def has_defects(self) -> bool:
-        """Whether validate has what a combiner learns from: defects, or classes."""
+        """Whether validate has defects or classes from which a combiner can learn."""
         if self.normal_class is None:
             return True
         is_validate = (self.samples["split"] == "validate").to_numpy()
@@ -57,7 +58,7 @@ class Members(NamedTuple):
 
     @property
     def normal(self) -> int:
-        """Index of the class of good parts; 0, which no detector then asks for."""
+        """Index of the class of good parts; 0 if there is none."""
         if self.normal_class is None:
             return 0
         return self.classes.index(self.normal_class)
@@ -71,7 +72,7 @@ def align(runs: Sequence[Run]) -> Members:
 
     Raises:
         InputError: If a run is given twice, members differ in samples or classes, or
-            validate lacks a class that classifiers name.
+            validate lacks a class of the classifiers.
     """
     if len(runs) < 2:
         raise InputError("An ensemble needs at least two runs.")
@@ -93,8 +94,9 @@ def align(runs: Sequence[Run]) -> Members:
     missing = sorted(set(classes) - set(labels))
     if classifiers and missing:
         raise InputError(
-            f"validate has no {', '.join(missing)}: nothing can be learnt there about "
-            "telling it. Split again so that every class is in validate, and train."
+            f"validate has no images of {', '.join(missing)}, so a combiner cannot "
+            "learn this class. Split again so that every class is in validate, and "
+            "train again."
         )
     return Members(
         classifiers=classifiers,
@@ -114,22 +116,24 @@ def _judged(run):
 
 
 def _check_alike(first, samples, run, table):
-    """Raises InputError that names the first sample or class that differs."""
+    """Raises InputError with the first sample or class that differs."""
 
     def refuse(what):
         raise InputError(
             f"{first.name} and {run.name} were trained on different data sets or "
-            f"splits: {what}. Train all members on one and the same."
+            f"splits: {what}. Train all members on the same one."
         )
 
     classes, others = set(first.config["classes"]), set(run.config["classes"])
     if classes != others:
-        refuse(f"class {min(classes ^ others)!r} is in one only")
+        refuse(f"class {min(classes ^ others)!r} is in only one of them")
     if first.config["normal_class"] != run.config["normal_class"]:
-        refuse(f"one takes {run.config['normal_class']!r} for the normal class")
+        refuse(
+            f"the normal class is {run.config['normal_class']!r} in only one of them"
+        )
     only = set(samples["sample_id"]) ^ set(table["sample_id"])
     if only:
-        refuse(f"sample {min(only)!r} is in one only")
+        refuse(f"sample {min(only)!r} is in only one of them")
     for column in samples.columns:
         differs = (samples[column] != table[column]).to_numpy()
         if differs.any():

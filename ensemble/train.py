@@ -2,7 +2,7 @@
 
     goodparts ensemble RUN RUN... [--combine soft,hard,product,... | all]
 
-Seconds. It reads the members' prediction tables alone. Without --combine every
+It takes seconds and only reads the members' prediction tables. Without --combine every
 combiner is tried, and the simplest that is as good as the best on `validate`, out of
 fold, becomes a run folder like any other model's.
 """
@@ -39,17 +39,18 @@ def train(
 ) -> Path:
     """Fits one combiner over finished runs and writes its run folder.
 
-    The predictions of `validate` in the new run are out of fold, as the combiner
-    has learnt from them; those of `test` come from all of `validate`. The data set's
-    folder is not read. `ensemble.json` says what each member brings to the combiner
-    that was chosen among those tried.
+    The predictions for `validate` in the new run are out of fold, because the combiner
+    is fitted to them; those for `test` come from the combiner fitted on all of
+    `validate`. The folder of the data set is not read. `ensemble.json` contains what
+    each member adds to the combiner that was chosen.
 
     Args:
         members: Run folders trained on the same split of a data set, with or without
-            augmented copies; one-class detectors, which give scores alone, too.
+            augmented copies; one-class detectors, which only return scores, are allowed
+            too.
         combiner: A key of COMBINERS; if None, chosen on `validate`.
         runs: Folder of all run folders.
-        seed: Of the folds.
+        seed: Seed of the folds.
 
     Returns:
         Path of the run folder.
@@ -77,13 +78,13 @@ def train_all(
 
 
 def _combiners(members, names):
-    """The names, or all where None; without defects in validate only "soft" can be."""
+    """The names, or all if None; only "soft" if validate has no defects."""
     if members.has_defects:
         return list(COMBINERS) if names is None else names
     if names not in (None, [WITHOUT_DEFECTS]):
         raise InputError(
-            "Validate has no defective parts, from which a combiner could learn: only "
-            f"--combine {WITHOUT_DEFECTS} is possible, or no --combine at all."
+            "validate has no defective parts from which a combiner could learn. Use "
+            f"--combine {WITHOUT_DEFECTS}, or omit --combine."
         )
     return [WITHOUT_DEFECTS]
 
@@ -119,7 +120,7 @@ def load_predictor(run_folder: PathLike, members: Sequence[Predictor]) -> Predic
     """Loads an ensemble as a `Predictor`.
 
     Args:
-        run_folder: Of the ensemble.
+        run_folder: Folder of the ensemble.
         members: Loaded predictors of its members, in the order of config.json.
     """
     run = read_run(run_folder)
@@ -153,7 +154,7 @@ def load_predictor(run_folder: PathLike, members: Sequence[Predictor]) -> Predic
 
 
 def _member_path(member, runs):
-    """Relative to the ensemble's folder where they will lie side by side."""
+    """Relative to the folder of the ensemble if both are in the same folder of runs."""
     folder = member.folder.resolve()
     is_beside = folder.parent == Path(runs).resolve()
     return f"../{folder.name}" if is_beside else str(folder)
@@ -161,10 +162,13 @@ def _member_path(member, runs):
 
 def _notes(members, num_seen, num_all):
     if not members.has_defects:
-        return ["validate has no defective parts, so nothing was fitted to them"]
+        return [
+            "validate has no defective parts, so the combiner was not fitted to any"
+        ]
     if not num_seen:
         return []
     return [
-        f"{num_seen} of the {num_all} validate images are judged by a combiner that "
-        "has learnt from them, as their class has too few groups to hold one out"
+        f"{num_seen} of the {num_all} validate images are predicted by a combiner "
+        "that was fitted to them, because their class has too few groups to hold one "
+        "out"
     ]

@@ -1,1 +1,1 @@
-"""Predictions -> numbers -> report."""
+"""Evaluation: from predictions to metrics with confidence intervals, and plots."""

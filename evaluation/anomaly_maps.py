@@ -1,4 +1,4 @@
-"""Anomaly maps on disk, and what their values mean to the eye."""
+"""Anomaly maps: how they are stored, and how their values are drawn."""
 
 import os
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ MEAN_RANGE = [0.0, 1.0]  # the range of `mean_map`
 
 
 class MapWriter:
-    """Writes the maps of a run as they come, `maps/<sample_id>.npz` in float16.
+    """Writes the maps of a run one by one, `maps/<sample_id>.npz` in float16.
 
     Args:
-        run_folder: Of the run.
+        run_folder: Folder of the run.
 
     Attributes:
         paths: By sample_id, the path of its map relative to the run folder.
@@ -41,8 +41,8 @@ class MapWriter:
             small = np.asarray(anomaly_map).astype(np.float16)
         if not np.isfinite(small).all():
             raise InputError(
-                f"The anomaly map of {sample_id} has values that are NaN, infinity or "
-                "beyond 65,504. Train again, or scale the maps of that model."
+                f"The anomaly map of {sample_id} has values that are NaN, infinite or "
+                "above 65,504. Train again, or scale the maps of this model."
             )
         path = f"{FOLDER}/{sample_id}.npz"
         (self.run_folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -54,8 +54,8 @@ class MapWriter:
     def range(self) -> list[float]:
         """`[low, high]`, the values drawn without colour and in full colour.
 
-        Low is what is usual on good parts of validate, and the highest value there
-        reaches the middle: a stronger colour was seen on no good part.
+        The low end is the usual value on good parts of validate, and the highest value
+        on them is drawn in the middle of the scale: no good part has a stronger colour.
         """
         middles, highest = zip(*(self._good or self._others), strict=True)
         low = float(np.median(middles))
@@ -71,25 +71,26 @@ def read_map(path: str | os.PathLike[str]) -> np.ndarray:
     found = read_arrays(path, "map")["map"].astype(np.float32)
     if found.ndim != 2 or not found.size or not np.isfinite(found).all():
         raise InputError(
-            f"{path} is no finite anomaly map of two dimensions: its shape is "
-            f"{found.shape}. Put back a copy, or train again."
+            f"{path} is not a finite anomaly map with two dimensions: its shape is "
+            f"{found.shape}. Restore it from a copy, or train again."
         )
     return found
 
 
 def heat(anomaly_map: np.ndarray, map_range: Sequence[float]) -> np.ndarray:
-    """A map as shares of full colour, float32 `(height, width)` in `[0, 1]`."""
+    """Scales a map to colour intensities, float32 `(height, width)` in `[0, 1]`."""
     return np.clip(_scaled(anomaly_map, map_range), 0, 1)
 
 
 def mean_map(
     maps: Sequence[np.ndarray], map_ranges: Sequence[Sequence[float]]
 ) -> np.ndarray:
-    """The mean of the maps of several models, each brought to its own range.
+    """The mean of the maps of several models, each scaled by its own range.
 
     Args:
-        maps: `(height, width)` each, of any sizes; the largest is that of the mean.
-        map_ranges: Of each, see `MapWriter.range`; that of the mean is MEAN_RANGE.
+        maps: `(height, width)` each, of any size; the mean has the largest size.
+        map_ranges: Map ranges of each, see `MapWriter.range`; that of the mean is
+            MEAN_RANGE.
     """
     height, width = max((each.shape for each in maps), key=np.prod)
     scaled = [

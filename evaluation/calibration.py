@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say: of answers held 90 % sure, 90 % are right.
+"""Calibration: of the predictions with a probability of 90 %, 90 % should be correct.
 
 Reference:
     Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
@@ -22,7 +22,7 @@ NUM_BINS = 15
 def confidences(
     table: pd.DataFrame, classes: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How sure each answer is, and whether it is right.
+    """The confidence of each prediction, and whether it is correct.
 
     Args:
         table: Predictions table of a classifier.
@@ -40,8 +40,9 @@ def calibration_error(
 ) -> np.ndarray:
     """Expected calibration error: |accuracy - confidence|, averaged over bins by size.
 
-    Bins are 15 of equal width over confidence; a bin holds its upper edge. With few
-    images it comes out too high, as chance alone parts accuracy from confidence.
+    Bins are 15 of equal width over confidence; a bin includes its upper edge. With few
+    images the error is overestimated, because accuracy and confidence differ by chance
+    alone.
 
     Args:
         confidence: `(samples,)`, in `[0, 1]`.
@@ -64,7 +65,7 @@ def calibration_error(
 def reliability(
     confidence: np.ndarray, is_right: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What a reliability diagram shows of each bin.
+    """The content of a reliability diagram, for each bin.
 
     Returns:
         `(counts, accuracy, confidence)`, each `(bins,)`; NaN for an empty bin.

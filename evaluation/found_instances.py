@@ -1,4 +1,4 @@
-"""The instances that a run found, on disk in the form of COCO results."""
+"""The instances that a run found, stored in the format of COCO results."""
 
 import os
 from pathlib import Path
@@ -18,9 +18,9 @@ def instance_results(
     """One COCO result per instance of an image, with its `sample_id` and `label`.
 
     Args:
-        sample_id: Of the image.
+        sample_id: sample_id of the image.
         instances: In pixels of the image.
-        ids: Of images and classes, see `preprocessing.instances.read_ids`.
+        ids: IDs of images and classes, see `preprocessing.instances.read_ids`.
     """
     masks: list[dict[str, Any] | None] = [None] * len(instances.scores)
     if instances.masks is not None:
@@ -56,7 +56,8 @@ def read_found(run_folder: str | os.PathLike[str]) -> dict[str, list[dict[str, A
             as_instances(results)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} cannot be read ({reason(error)}). Put back a copy, or train again."
+            f"{path} cannot be read ({reason(error)}). Restore it from a copy, or "
+            "train again."
         ) from error
     return found
 

@@ -1,4 +1,4 @@
-"""How well the found instances fit those of the truth; matched once per image."""
+"""Metrics for found instances, which are matched with the true ones once per image."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Matches(NamedTuple):
 
     Attributes:
         num_true: Instances of the truth.
-        num_found: Of these, the ones that were found.
-        num_false: Found instances that match none of the truth.
+        num_found: Number of these that were found.
+        num_false: Number of found instances that match no true one.
         num_images: Images.
         total_iou: Sum of the IoU of the found ones.
     """
@@ -49,18 +49,18 @@ def match_instances(
     *,
     normal_class: str | None,
 ) -> Matches | None:
-    """Matches the instances of a run with the truth, image by image.
+    """Matches the instances of a run with the true ones, image by image.
 
-    The most certain one chooses first, among those of its class that are free, the one
-    with the largest intersection over union, MIN_IOU at least; by masks where the run
+    The most certain one is matched first, with the unmatched true instance of its class
+    that has the largest intersection over union, at least MIN_IOU; by masks if the run
     has them, else by boxes.
 
     Args:
         run_folder: With instances.json.
         dataset: With images and instances.
         table: Predictions table of one split.
-        normal_class: The class of good parts. Images of another class without
-            instances are left out, as nobody said where their defects are.
+        normal_class: The class of good parts. Images of another class without instances
+            are left out, because the position of their defects is unknown.
 
     Returns:
         `Matches` of the groups in alphabetical order, or None where the data set has
@@ -86,7 +86,7 @@ def match_instances(
 
 
 def _match(true, seen, size):
-    """The IoU of each found instance with the one it took; 0 where there is none."""
+    """The IoU of each found instance with its match; 0 without a match."""
     free = list(range(len(true)))
     for index in np.argsort(-seen.scores, kind="stable"):
         best, taken = MIN_IOU, None
@@ -118,12 +118,12 @@ def _box_iou(one, other):
 
 
 def detection_rate(matches: Matches, draws: np.ndarray) -> np.ndarray:
-    """Share of the true instances that were found, for draws `(resamples, groups)`."""
+    """Fraction of true instances that were found, for draws `(resamples, groups)`."""
     return ratio(draws @ matches.num_found, draws @ matches.num_true)
 
 
 def false_alarms_per_image(matches: Matches, draws: np.ndarray) -> np.ndarray:
-    """Found instances that match none of the truth, for each image."""
+    """Number of found instances per image that match no true one."""
     return ratio(draws @ matches.num_false, draws @ matches.num_images)
 
 

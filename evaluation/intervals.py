@@ -1,4 +1,4 @@
-"""95 % intervals by resampling whole groups, as parts are what was drawn."""
+"""95 % confidence intervals by resampling groups, which are the independent units."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,12 @@ NORMAL_95 = 1.959964  # 95 % of a normal distribution lie within so many deviati
 def resample_groups(
     num_groups: int, *, num_resamples: int | None = None, seed: int | Sequence[int] = 0
 ) -> np.ndarray:
-    """How often each group is drawn in each bootstrap resample.
+    """Draws bootstrap resamples: how often each group is in each of them.
 
     Args:
         num_groups: Independent groups that there are.
-        num_resamples: If None, 1000; 200 of more than 5000 groups.
-        seed: Of the draws.
+        num_resamples: If None, 1000; 200 for more than 5000 groups.
+        seed: Seed of the draws.
 
     Returns:
         Integer array `(num_resamples, num_groups)`, each row sums to `num_groups`.
@@ -61,19 +61,21 @@ def paired_interval(
 def interval(
     value: float, resampled: np.ndarray, num_groups: npt.ArrayLike
 ) -> dict[str, float | None]:
-    """A value with its 95 % percentile interval, never surer than without a mistake.
+    """A value with its 95 % percentile interval, never narrower than without a mistake.
 
-    Where no mistake was seen all resamples agree, and the bootstrap says nothing. The
-    lower bound is then that of a share: n of n right. It holds with a mistake too, so
-    that making one never narrows the interval; likewise from above where all is wrong.
-    For shares of groups that bound is the exact binomial one; for AUROC, macro-F1 and
-    shares of images in unequal groups it stands in, as they have none.
+    Without any mistake all resamples are equal, so the bootstrap gives no interval. The
+    lower bound is then that of a proportion with n of n correct. It is also applied if
+    there are mistakes, so that a mistake never narrows the interval; likewise for the
+    upper bound if everything is wrong. For proportions of groups this bound is the
+    exact binomial one; for AUROC, macro-F1 and proportions of images in groups of
+    different size it is an approximation, because they have no exact bound.
 
     Args:
         value: The metric on the sample itself, in `[0, 1]`.
         resampled: The metric on each resample, `(num_resamples,)`; NaN is left out.
-        num_groups: Independent groups that the value rests on; of a mean over
-            classes, those of each class, and the bound is the mean of theirs.
+        num_groups: Number of independent groups on which the value is based; for a mean
+            over classes, the number for each class, and the bound is the mean of
+            theirs.
 
     Returns:
         `{"value", "low", "high"}`, floats, None where there is no value.
@@ -96,16 +98,16 @@ def interval(
 def open_interval(
     value: float, resampled: np.ndarray, *, is_reflected: bool = False
 ) -> dict[str, float | None]:
-    """A value with its 95 % interval where no bound of a share stands in for luck.
+    """A value with its 95 % interval, without the bound of a proportion.
 
     Args:
         value: The metric on the sample itself, 0 or more.
         resampled: The metric on each resample, `(num_resamples,)`.
-        is_reflected: Whether resampling makes the metric larger, as it does a
-            calibration error: how far the resamples lie above the value is then how
-            far the value lies above the truth. Simulated, the truth lies within in
-            nine of ten samples where it is 5 % or more, in eight where it is 0, and
-            without reflection then in none.
+        is_reflected: Whether resampling increases the metric, as for a calibration
+            error: the resamples are then as far above the value as the value is above
+            the true one. In simulations the interval contains the true value in nine of
+            ten samples if it is 5 % or more, and in eight if it is 0; without
+            reflection, then in none.
 
     Returns:
         `{"value", "low", "high"}`, floats, None where there is no value.
@@ -129,10 +131,11 @@ def open_interval(
 def share_interval(
     num_hits: npt.ArrayLike, num_all: npt.ArrayLike
 ) -> tuple[np.ndarray, np.ndarray]:
-    """95 % interval of independent shares, where there is no group to resample.
+    """95 % interval of independent proportions, without groups to resample.
 
     Args:
-        num_hits, num_all: `(shares,)`, of each how many of how many, of 1 or more.
+        num_hits, num_all: `(shares,)`, the number of hits and the total number, at
+            least 1, of each.
 
     Returns:
         `(low, high)`, each `(shares,)`.
@@ -152,11 +155,11 @@ def share_interval(
 def upper_bound(
     num_errors: npt.ArrayLike, num_groups: int, confidence: float | str
 ) -> np.ndarray:
-    """The highest error rate to expect after so many errors.
+    """The upper bound of the error rate after so many errors.
 
     Args:
-        num_errors: Groups beyond the line, an array or one number.
-        num_groups: Groups there are; without any the bound is 1.
+        num_errors: Number of wrong groups, an array or one number.
+        num_groups: Total number of groups; without any the bound is 1.
         confidence: In `(0, 1)`, or "average".
 
     Returns:

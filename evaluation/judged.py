@@ -36,14 +36,14 @@ class Draws:
 
 
 class Judged:
-    """Predictions of one split beside their truth.
+    """Predictions for one split together with their labels.
 
     Args:
         table: Predictions table, rows of one split.
         classes: Class names.
-        normal_class: The class of good parts; None where there are classes only.
-        threshold: A part with a defect score at or above it is rejected; None where
-            there are no scores.
+        normal_class: The class of good parts; None if there is none.
+        threshold: A part with a defect score at or above it is rejected; None without
+            scores.
         pixels: `pixel_metrics.PixelCounts`, where there are maps and masks.
         matches: `instance_metrics.Matches`, where there are instances.
     """
@@ -83,7 +83,7 @@ class Judged:
 
     @cached_property
     def groups_per_class(self) -> list[int]:
-        """For each class, its groups; 0 for an absent one."""
+        """Number of groups of each class; 0 for an absent one."""
         return [self.groups_of(self.labels == name) for name in self.classes]
 
     @cached_property
@@ -109,7 +109,7 @@ class Judged:
     def draws(self) -> Iterator[Draws]:
         """Yields `Draws`: each group once, then those of the bootstrap.
 
-        They come in parts small enough for memory.
+        They are yielded in parts that fit into memory.
         """
         drawn = resample_groups(self.num_groups)
         drawn = np.vstack([np.ones((1, self.num_groups), drawn.dtype), drawn])

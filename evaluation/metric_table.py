@@ -1,8 +1,8 @@
 """METRICS: every metric of a run, by name, and how to compute it.
 
-A metric applies to a run that has its output on a split that has its truth. Its
-function takes a `Judged` and `Draws` and returns a value for each resample, so that a
-figure, its interval and a paired difference come from the same lines.
+A metric applies to runs that have its output and to splits that have the labels for it.
+Its function takes a `Judged` and `Draws` and returns a value for each resample, so that
+a value, its interval and a paired difference are computed by the same code.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -21,12 +21,12 @@ class Metric(NamedTuple):
 
     Attributes:
         title: For tables and axes.
-        output: What of `predictor.OUTPUTS` it judges.
+        output: Which of `predictor.OUTPUTS` it evaluates.
         values: `(judged, draws) -> (resamples,)`; NaN where a resample has none.
         rests_on: `judged -> number of groups`, or several, see `intervals.interval`;
-            None where no bound of a share applies.
+            None if no bound of a proportion applies.
         is_higher_better: Its direction.
-        is_share: Whether it lies in `[0, 1]` and is told in percent.
+        is_share: Whether it is in `[0, 1]` and is shown in percent.
         is_reflected: See `intervals.open_interval`.
     """
 
@@ -39,7 +39,7 @@ class Metric(NamedTuple):
     is_reflected: bool = False
 
     def applies(self, judged: Judged, outputs: Collection[str]) -> bool:
-        """Whether the run has what it judges, and the split the truth for it."""
+        """Whether the run has this output and the split has labels for it."""
         if self.output == "map":
             return judged.pixels is not None
         if self.output == "instances":
@@ -120,14 +120,14 @@ METRICS = {
     ),
     "auroc": Metric("AUROC", "score", _auroc, _rarer_kind),
     "miss_rate": Metric(
-        "defects missed",
+        "miss rate",
         "score",
         _miss_rate,
         lambda judged: judged.num_bad_groups,
         is_higher_better=False,
     ),
     "false_reject_rate": Metric(
-        "good rejected",
+        "false reject rate",
         "score",
         _false_reject_rate,
         lambda judged: judged.num_good_groups,
@@ -146,7 +146,7 @@ METRICS = {
         "AUPRO 30 %", "map", _of_pixels(pixel_metrics.aupro), _groups_with_masks
     ),
     "detection_rate": Metric(
-        "defects found",
+        "detection rate",
         "instances",
         _of_matches(instance_metrics.detection_rate),
         _groups_with_instances,
@@ -160,7 +160,7 @@ METRICS = {
         is_share=False,
     ),
     "mean_iou": Metric(
-        "IoU of found defects",
+        "IoU of detected defects",
         "instances",
         _of_matches(instance_metrics.mean_iou),
         _groups_with_instances,
@@ -186,7 +186,7 @@ RANKING = ("macro_f1", "auroc")  # the first that all runs of a data set have
 
 
 def metric_values(names: Iterable[str], judged: Judged) -> dict[str, np.ndarray]:
-    """The values of metrics: that of the sample first, then one for each resample.
+    """The values of metrics: for the sample first, then for each resample.
 
     Returns:
         A dict of arrays `(1 + resamples,)`.

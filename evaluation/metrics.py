@@ -1,7 +1,7 @@
 """Metrics over weighted samples: with weights 1, and with those of a bootstrap.
 
-Every function takes an array with leading axes for resamples and returns one value
-per resample, so that a metric and its interval come from the same lines.
+Every function takes an array with leading axes for resamples and returns one value per
+resample, so that a metric and its interval are computed by the same code.
 """
 
 from collections.abc import Iterable, Sequence
@@ -37,22 +37,24 @@ def group_confusions(
 
 
 def accuracy(confusion: np.ndarray) -> np.ndarray:
-    """Share of right answers of `(..., classes, classes)` confusion matrices."""
+    """Accuracy of confusion matrices `(..., classes, classes)`."""
     return ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
 
 
 def recall(confusion: np.ndarray) -> np.ndarray:
-    """`(..., classes)`: found parts of a class / its parts; NaN for an absent class."""
+    """`(..., classes)`: correct predictions / parts of a class; NaN for an absent
+    class.
+    """
     return ratio(_diagonal(confusion), confusion.sum(-1))
 
 
 def precision(confusion: np.ndarray) -> np.ndarray:
-    """`(..., classes)`: right answers of a class / answers of it; NaN for none."""
+    """`(..., classes)`: correct predictions / predictions of a class; NaN for none."""
     return ratio(_diagonal(confusion), confusion.sum(-2))
 
 
 def f1(confusion: np.ndarray) -> np.ndarray:
-    """`(..., classes)`: harmonic mean of recall and precision; NaN for no part."""
+    """`(..., classes)`: harmonic mean of recall and precision; NaN without parts."""
     parts = confusion.sum(-1)
     score = ratio(2 * _diagonal(confusion), parts + confusion.sum(-2))
     return np.where(parts > 0, score, np.nan)
@@ -115,9 +117,9 @@ def rejected(
 def recall_at(
     goods: np.ndarray, defects: np.ndarray, max_false_reject_rate: float
 ) -> np.ndarray:
-    """Share of defects caught by the best threshold that rejects few enough goods.
+    """Recall of defects at the best threshold within a false reject rate.
 
-    A property of the ROC curve: the threshold is the best one of these very parts.
+    This is a point of the ROC curve: the threshold is the best one for these parts.
 
     Args:
         goods, defects: The curve, see `rejected`.
@@ -133,7 +135,7 @@ def recall_at(
 
 
 def within_rate(goods: np.ndarray, max_false_reject_rate: float) -> np.ndarray:
-    """Bool: at which thresholds of the curve few enough goods are rejected."""
+    """Bool: the thresholds of the curve that keep the false reject rate."""
     return goods <= max_false_reject_rate * goods[..., -1:] + 1e-9  # 1e-9 of a part
 
 
@@ -149,7 +151,7 @@ def cross_entropies(probabilities: np.ndarray, positions: np.ndarray) -> np.ndar
 
 
 def balanced_weights(indices: np.ndarray, num_classes: int) -> np.ndarray:
-    """`(classes,)`: the weight of a sample of each class with which all weigh alike.
+    """`(classes,)`: sample weights that give all classes the same total weight.
 
     The mean over the samples is 1.
 

@@ -1,8 +1,8 @@
-"""How well anomaly maps show where a defect is, against the masks.
+"""Pixel metrics: anomaly maps compared with the masks of defects.
 
 Pixels are counted in NUM_BINS bins of map values, image by image, so that memory does
-not grow with the images and a resample is a sum. Values that share a bin are ties; bins
-hold the fewer pixels the higher their values, as defects are few pixels.
+not grow with the number of images and a resample is a sum. Values in the same bin are
+ties; bins of higher values contain fewer pixels, because defects have few pixels.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def count_pixels(
 ) -> PixelCounts | None:
     """Counts the pixels of the maps of a split against its masks.
 
-    Good parts have no defective pixel; parts of another class without a mask are left
-    out, as nobody said where their defect is.
+    Good parts have no defective pixels; parts of another class without a mask are left
+    out, because the position of their defect is unknown.
 
     Args:
         run_folder: With the maps.
@@ -105,7 +105,7 @@ def count_pixels(
 
 
 def _edges(maps):
-    """Edges of the bins, ascending: quantiles of what the maps hold."""
+    """Edges of the bins, ascending: quantiles of the map values."""
     drawn = []
     for each in maps:
         values = np.sort(each, axis=None)
@@ -116,7 +116,7 @@ def _edges(maps):
 
 
 def _truth(folder, row, normal_class):
-    """The mask of a row at the size of its comparison; None where none is known."""
+    """The mask of a row at the size used for comparison; None if there is none."""
     if not isinstance(row.path, str):
         return None
     size = image_size(folder / row.path)
@@ -162,9 +162,10 @@ def average_precision(counts: PixelCounts, draws: np.ndarray) -> np.ndarray:
 
 
 def aupro(counts: PixelCounts, draws: np.ndarray) -> np.ndarray:
-    """Area under the per-region overlap up to 30 % false positives, of its most.
+    """Area under the per-region overlap curve up to 30 % false positives, normalised.
 
-    Every connected defect weighs alike, however small. See `auroc` for the arguments.
+    Every connected defect region has the same weight, whatever its size. See `auroc`
+    for the arguments.
 
     Reference:
         Bergmann et al., The MVTec Anomaly Detection Dataset, IJCV 2021.

@@ -1,4 +1,4 @@
-"""The one currency: the predictions table of a run, its maps and its instances."""
+"""The common format of all models: the predictions table, maps and instances."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ def predictions_table(
 
     Args:
         samples: Table with sample_id, label, split and group, a row per image.
-        prediction: Of these images, in the same order.
+        prediction: Prediction for these images, in the same order.
         classes: Class names, in the order of the probabilities.
 
     Raises:
-        InputError: If a score is not finite, as after a training that diverged.
+        InputError: If a score is not finite, for example after a training that
+            diverged.
     """
     scores = prediction.defect_score
     if scores is not None and not np.isfinite(scores).all():
@@ -67,17 +68,17 @@ def predict_rows(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Runs a predictor over splits of a data set.
 
-    Anomaly maps are written to `maps/` of the folder as they come, found instances to
-    its `instances.json`: nothing a predictor returns is dropped.
+    Anomaly maps are written to `maps/` of the folder one by one, found instances to its
+    `instances.json`: nothing that a predictor returns is dropped.
 
     Args:
         predictor: A trained model.
-        dataset: The images it is run on.
+        dataset: Data set with the images.
         splits: Names of splits.
         folder: The run folder.
 
     Returns:
-        `(table, about)`: the predictions table, and what config.json says of it:
+        `(table, about)`: the predictions table, and its entries in config.json:
         `outputs`, see `predictor.OUTPUTS`, and with maps `map_range`.
 
     Raises:
@@ -138,23 +139,23 @@ def read_predictions(run_folder: str | os.PathLike[str]) -> pd.DataFrame:
     """Reads `predictions.csv` of a run folder.
 
     Raises:
-        InputError: If the folder is no run, or the table is damaged.
+        InputError: If the folder is not a run, or the table is damaged.
     """
     path = Path(run_folder) / "predictions.csv"
     if not path.is_file():
         raise InputError(
-            f"{run_folder} is no run folder: it has no predictions.csv. "
-            f"Give a folder that {command_line('train')} printed."
+            f"{run_folder} is not a run folder: it has no predictions.csv. Give a "
+            f"folder that was printed by {command_line('train')}."
         )
-    again = "Put back a copy, or train that run again."
+    again = "Restore it from a copy, or train this run again."
     text = {column: str for column in PREDICTION_COLUMNS if column != "defect_score"}
     try:
         content = path.read_bytes().decode()
         table = pd.read_csv(io.StringIO(content), dtype=text, keep_default_na=False)
     except ValueError as error:  # of its encoding or its rows
-        raise InputError(f"{path} is no table: {reason(error)}. {again}") from error
+        raise InputError(f"{path} is not a table: {reason(error)}. {again}") from error
     if not content.endswith("\n"):
-        raise InputError(f"{path} is cut off in its last line. {again}")
+        raise InputError(f"{path} is truncated in its last line. {again}")
     missing = [name for name in PREDICTION_COLUMNS if name not in table.columns]
     if missing:
         raise InputError(f"{path} lacks the column(s) {', '.join(missing)}. {again}")
@@ -192,7 +193,7 @@ def probabilities_of(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray 
 
 
 def class_probabilities(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
-    """`probabilities_of` a run that names classes.
+    """`probabilities_of` a run that predicts classes.
 
     Raises:
         InputError: If there are no probabilities, or a class has no column.
@@ -200,7 +201,7 @@ def class_probabilities(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarr
     found = probabilities_of(table, classes)
     if found is None:
         raise InputError(
-            "The predictions have no probabilities of classes. Put back a copy of "
-            "predictions.csv, or train that run again."
+            "The predictions have no class probabilities. Restore predictions.csv "
+            "from a copy, or train this run again."
         )
     return found

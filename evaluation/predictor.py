@@ -1,6 +1,7 @@
-"""What every predictor takes and returns, whatever its family.
+"""The interface of all predictors, of any family.
 
-NumPy alone, so that bundles use it too. `predictions.py` writes what it returns.
+It only needs NumPy, so that bundles can use it too. `predictions.py` writes what it
+returns.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,11 +30,10 @@ class Instances(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What is said of one image; None where a family has no meaning for it.
+    """The output for one image; a field is None if the family does not have it.
 
     Attributes:
-        defect_score: Higher is more defective; None where no class is that of good
-            parts.
+        defect_score: Higher is more defective; None if there is no class of good parts.
         probabilities: `(classes,)`, in the order of the classes.
         anomaly_map: `(height, width)` at the resolution of the model, higher is more
             anomalous.
@@ -47,7 +47,7 @@ class Answer(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What a predictor says of a batch: the fields of `Answer`, batch first.
+    """The output for a batch: the fields of `Answer`, batch first.
 
     Attributes:
         defect_score: `(batch,)` or None.
@@ -73,16 +73,16 @@ class Predictor(NamedTuple):
 
     Attributes:
         classes: Class names, in the order of the probabilities.
-        normal_class: The class of good parts; None where there are classes only.
-        image_size: `(height, width)` it works at: images are resized to it, and other
-            sizes are resized inside. None where it wants images as they are, as a
-            family with instances does, whose boxes and masks are in their pixels.
+        normal_class: The class of good parts; None if there is none.
+        image_size: `(height, width)` of the model: images should be resized to it;
+            other sizes are resized inside. None if it needs images in their own size,
+            as a family with instances does, whose boxes and masks are in their pixels.
         predict: Takes uint8 RGB images `(batch, height, width, 3)`, or clips
             `(batch, num_frames, height, width, 3)` where `num_frames` is more than 1;
             returns a `Prediction`, of a clip on its last frame.
-        explain: Takes images of one size and the name of a class for each, returns
-            maps `(batch, height, width)` of 0 to 1, of where that class is seen;
-            None where the family has none.
+        explain: Takes images of one size and a class name for each, and returns maps
+            `(batch, height, width)` of 0 to 1 of the regions that support this class;
+            None if the family has none.
         num_frames: Frames in a clip; a still image is a clip of one.
     """
 
@@ -120,7 +120,7 @@ def join_instances(parts: Sequence[Instances]) -> Instances:
 
 
 def found_outputs(prediction: Prediction | Answer, num_frames: int = 1) -> list[str]:
-    """What a `Prediction` or `Answer` has, as names of OUTPUTS in their order."""
+    """The outputs that a `Prediction` or `Answer` has, in the order of OUTPUTS."""
     there = {
         "score": prediction.defect_score is not None,
         "classes": prediction.probabilities is not None,

@@ -1,4 +1,4 @@
-"""Run folders: what a training leaves behind, and all that later steps need.
+"""Run folders: the result of a training, and all that later steps need.
 
 `runs/<date>-<model>-<dataset>-<n>/` with config.json, the model, history.csv,
 predictions.csv, threshold.json, metrics.json and plots/. `run_writer.py` makes them.
@@ -39,7 +39,7 @@ BEYOND = 0.01  # of the span of the scores of validate: a threshold lies no fart
 
 
 class Run:
-    """A finished run folder; what is read from it is read once.
+    """A finished run folder; each file is read only once.
 
     Attributes:
         folder: Its path.
@@ -68,13 +68,14 @@ class Run:
         table = read_predictions(self.folder)
         if "map" in self.outputs and not table.get("map_path", pd.Series("")).all():
             raise InputError(
-                f"{self.folder / 'predictions.csv'} does not name the anomaly map of "
-                "every image in map_path. Put back a copy, or train that run again."
+                f"{self.folder / 'predictions.csv'} does not list the anomaly map of "
+                "every image in the column map_path. Restore it from a copy, or "
+                "train this run again."
             )
         if "score" in self.outputs and table["defect_score"].isna().any():
             raise InputError(
-                f"{self.folder / 'predictions.csv'} has no defect scores. Put back a "
-                "copy, or train that run again."
+                f"{self.folder / 'predictions.csv'} has no defect scores. Restore it "
+                "from a copy, or train this run again."
             )
         return table
 
@@ -95,10 +96,10 @@ class Run:
 
     @property
     def threshold(self) -> float | None:
-        """None where no class is that of good parts.
+        """The threshold; None if there is no class of good parts.
 
         Raises:
-            InputError: If it is no finite number.
+            InputError: If it is not a finite number.
         """
         value = self.threshold_record["value"]
         if value is None and "score" not in self.outputs:
@@ -107,12 +108,13 @@ class Run:
         if not is_number or not np.isfinite(value):
             raise InputError(
                 f"{self.folder / 'threshold.json'} has the value {value!r}, which is "
-                "no finite number. Put back a copy, or train that run again."
+                "not a finite number. Restore it from a copy, or train this run "
+                "again."
             )
         return value
 
     def threshold_note(self) -> str:
-        """Says that the threshold lies beyond all scores of `validate`; else empty."""
+        """A note if the threshold is beyond all scores of `validate`; else empty."""
         scores = self.split("validate")["defect_score"].dropna().to_numpy()
         if self.threshold is None or not scores.size:
             return ""
@@ -123,12 +125,12 @@ class Run:
         does = "accepts" if self.threshold > high else "rejects"
         return (
             f"the threshold {self.threshold:.4g} of {self.name} {does} every part: "
-            f"the scores of validate reach from {low:.4g} to {high:.4g}. Was "
+            f"the scores on validate range from {low:.4g} to {high:.4g}. Was "
             "threshold.json changed?"
         )
 
     def judged(self, split: str) -> Judged:
-        """The `Judged` of a split, without what masks and instances tell."""
+        """The `Judged` of a split, without masks and instances."""
         table = self.split(split)
         return judge_split(self.folder, table, self.config, self.threshold)
 
@@ -147,37 +149,38 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     """Opens a run folder.
 
     Raises:
-        InputError: If it is none.
+        InputError: If it is not a run folder.
     """
     folder = Path(folder)
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     if missing and folder.name.endswith(UNFINISHED):
         raise InputError(
-            f"{folder} is not finished. Let its training end, delete it, or go on with "
-            f"it: {command_line('train --resume')} {folder}"
+            f"{folder} is not finished. Let its training end, delete the folder, or "
+            f"resume the training: {command_line('train --resume')} {folder}"
         )
     if missing:
         raise InputError(
-            f"{folder} is no finished run folder: it has no {missing[0]}. "
-            f"Give a folder that {command_line('train')} printed."
+            f"{folder} is not a finished run folder: it has no {missing[0]}. Give a "
+            f"folder that was printed by {command_line('train')}."
         )
     config = _read_object(folder / "config.json", "model", "classes", "normal_class")
     config.setdefault("outputs", ["score", "classes"])  # of an earlier version
     problem = _problem(config)
     if problem:
         raise InputError(
-            f"{folder / 'config.json'} {problem}. Put back a copy, or train again."
+            f"{folder / 'config.json'} {problem}. Restore it from a copy, or train "
+            "again."
         )
     return Run(folder, config)
 
 
 def _read_object(path, *keys):
-    """The object in a JSON file, which has these keys; InputError where it is none."""
-    again = "Put back a copy, or train that run again."
+    """Reads a JSON object with these keys; raises InputError if it is not one."""
+    again = "Restore it from a copy, or train this run again."
     try:
         found = read_json(path)
     except ValueError as error:
-        raise InputError(f"{path} is no JSON: {error}. {again}") from error
+        raise InputError(f"{path} is not valid JSON: {error}. {again}") from error
     missing = [key for key in keys if not isinstance(found, dict) or key not in found]
     if missing:
         raise InputError(f"{path} lacks {missing[0]}. {again}")
@@ -185,29 +188,29 @@ def _read_object(path, *keys):
 
 
 def _problem(config):
-    """What is wrong with what config.json says of the outputs; empty for nothing."""
+    """What is wrong with the outputs in config.json; empty for nothing."""
     outputs = config["outputs"]
     if not isinstance(outputs, list) or not set(outputs) <= set(OUTPUTS):
-        return f"names the outputs {outputs}; they are some of {', '.join(OUTPUTS)}"
+        return f"has the outputs {outputs}; allowed are {', '.join(OUTPUTS)}"
     if not {"score", "classes"} & set(outputs):
-        return f"names the outputs {outputs}, neither a score nor classes"
+        return f"has the outputs {outputs}, which include neither a score nor classes"
     if "map" not in outputs:
         return ""
     span = config.get("map_range")
     is_span = isinstance(span, list) and len(span) == 2
     if not is_span or not np.isfinite(span).all() or span[0] >= span[1]:
-        return f"has the map_range {span}; it must be [low, high]"
+        return f"has the map_range {span}, which must be [low, high]"
     return ""
 
 
 def member_folders(run: Run) -> list[Path]:
     """Where the members of an ensemble are.
 
-    Members beside the ensemble are kept as paths relative to its folder, so that a
-    folder of runs can be moved; others as absolute ones.
+    Members in the same folder as the ensemble are stored as relative paths, so that a
+    folder of runs can be moved; others as absolute paths.
 
     Raises:
-        InputError: If a member is gone.
+        InputError: If a member no longer exists.
     """
     folders = [run.folder.resolve() / member for member in run.config["members"]]
     folders = [Path(os.path.normpath(folder)) for folder in folders]
@@ -215,16 +218,16 @@ def member_folders(run: Run) -> list[Path]:
         if not folder.is_dir():
             raise InputError(
                 f"{run.name} needs its member {folder.name}, which is not at "
-                f"{folder}. Put it there, or run {command_line('ensemble')} again."
+                f"{folder}. Restore it, or run {command_line('ensemble')} again."
             )
     return folders
 
 
 @contextmanager
 def partial_folder(final: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yields an empty folder beside `final` to fill and rename; removes what is left.
+    """Yields an empty folder next to `final` to fill and rename; removes leftovers.
 
-    Those that killed processes of this machine have left there are removed too.
+    Leftovers of killed processes of this machine are removed too.
     """
     final = Path(final)
     mine = f"-{socket.gethostname()}-"
@@ -254,14 +257,14 @@ def write_results(
     Args:
         folder: The run folder, with its maps and instances.
         table: Predictions table with rows of `validate` and `test`.
-        config: Of the run: classes, normal_class and outputs.
-        dataset: For what masks and instances tell; None for none.
+        config: Configuration of the run: classes, normal_class and outputs.
+        dataset: Data set with masks and instances; None for none.
     """
     validate = table[table["split"] == "validate"]
     is_defect = (validate["label"] != config["normal_class"]).to_numpy()
     stored: dict[str, Any] = {
         "value": None,
-        "rule": "none, as no class is that of good parts",
+        "rule": "none, because there is no class of good parts",
     }
     if "score" in config["outputs"]:
         stored = describe_threshold(

@@ -1,7 +1,7 @@
-"""A run folder while it is written: opened, resumed, and named when complete.
+"""A run folder while it is written: started, resumed, and renamed when complete.
 
-It is `<name>.unfinished/` until then. One with checkpoints can be resumed after a
-kill; another is removed once its process is gone.
+It is called `<name>.unfinished/` until then. If it has checkpoints, it can be resumed
+after a kill; otherwise it is removed once its process no longer exists.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SAME_ON_RESUME = {
     "model": "model",
     "arguments": "arguments",
     "seed": "seed",
-    "backend": "backend of Keras",
+    "backend": "Keras backend",
 }
 CHECKPOINTS, OWNER, PROGRESS = "checkpoints", "owner", "progress.json"
 DATASET_KEYS = (
@@ -62,15 +62,16 @@ class OpenRun:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of what a training needs to be resumed; gone when it is complete."""
+        """Folder of the checkpoints; it is deleted when the training is complete."""
         return self.folder / CHECKPOINTS
 
     def finish(self, predictor: Predictor, dataset: Dataset) -> None:
-        """Judges the trained predictor on `validate` and `test`, and writes it down.
+        """Evaluates the trained predictor on `validate` and `test`, and writes the
+        results.
 
         Args:
-            predictor: Of what was trained.
-            dataset: What it was trained on.
+            predictor: The trained predictor.
+            dataset: The data set on which it was trained.
         """
         table, about = predict_rows(
             predictor, dataset, "validate", "test", folder=self.folder
@@ -79,7 +80,7 @@ class OpenRun:
         write_results(self.folder, table, self.config, dataset)
 
     def write_history(self, rows: list[dict[str, Any]]) -> None:
-        """Writes history.csv as it is so far, such as after every epoch.
+        """Writes history.csv so far, for example after every epoch.
 
         Args:
             rows: One for each epoch.
@@ -98,17 +99,17 @@ def start_run(
     seed: int,
     resume: str | os.PathLike[str] | None = None,
 ) -> Iterator[OpenRun]:
-    """Opens a new run folder, and names it finally when the block ends well.
+    """Starts a new run folder, and renames it when the block ends without an error.
 
     Args:
         runs_dir: Folder of all run folders.
         model: Name of the model, a key of MODELS or a combiner.
         family: Package that trained it and can load it.
-        dataset: What it was trained on, or the config of a run that was
-            trained on the same one.
-        arguments: Everything the training was told, resolved.
-        seed: The one seed.
-        resume: An unfinished run folder to go on in, see `read_unfinished`.
+        dataset: The data set on which it was trained, or the config of a run with the
+            same data set.
+        arguments: All arguments of the training, resolved.
+        seed: Seed of all random choices.
+        resume: An unfinished run folder to continue, see `read_unfinished`.
 
     Yields:
         An `OpenRun`; after the block its `folder` is the final one.
@@ -139,8 +140,8 @@ def start_run(
         for key, what in SAME_ON_RESUME.items():
             if json.loads(json.dumps(config[key])) != begun[key]:
                 raise InputError(
-                    f"The {what} changed since {folder.name} was begun: a resumed "
-                    "training would mix the two. Train again."
+                    f"The {what} changed after {folder.name} was started, and a "
+                    "resumed training would mix the two. Train again."
                 )
         config["started"] = begun["started"]
         earlier_s = begun["wall_time_s"] + _seconds_spent(folder)
@@ -170,8 +171,8 @@ def start_run(
 
 
 def _tell_how_to_go_on(error, folder):
-    """Raises mistakes, full disks and Ctrl-C again, with the way to resume."""
-    how = f"Go on with: {command_line('train --resume')} {shlex.quote(str(folder))}"
+    """Re-raises mistakes, full disks and Ctrl-C, with instructions to resume."""
+    how = f"Resume with: {command_line('train --resume')} {shlex.quote(str(folder))}"
     if isinstance(error, KeyboardInterrupt):
         raise KeyboardInterrupt(how) from None
     if isinstance(error, InputError):
@@ -187,7 +188,7 @@ def read_unfinished(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """The config of an unfinished run folder that can be resumed.
 
     Raises:
-        InputError: If it cannot.
+        InputError: If it cannot be resumed.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -195,24 +196,26 @@ def read_unfinished(folder: str | os.PathLike[str]) -> dict[str, Any]:
     if not folder.name.endswith(UNFINISHED) or not (folder / "config.json").is_file():
         is_run = (folder / "metrics.json").is_file()
         raise InputError(
-            f"{folder} {'is finished' if is_run else 'is no unfinished run folder'}: "
-            f"only folders that end in {UNFINISHED} can be resumed."
+            f"{folder} "
+            f"{'is finished' if is_run else 'is not an unfinished run folder'}: only "
+            f"folders that end in {UNFINISHED} can be resumed."
         )
     if _is_owned(folder) and not _is_mine(folder):
         raise InputError(
-            f"{folder} is being trained by another process. Let it end; if there is "
-            f"none, as after a restart, delete {folder / OWNER}."
+            f"{folder} is being trained by another process. Wait until it ends; if "
+            "there is no such process, for example after a restart, delete "
+            f"{folder / OWNER}."
         )
     if not _is_resumable(folder):
         raise InputError(
-            f"{folder} has no checkpoint: no epoch was finished, or its model has "
-            "none. Train again; the folder is removed then."
+            f"{folder} has no checkpoint: no epoch was finished, or its model writes "
+            "no checkpoints. Train again; this also removes the folder."
         )
     try:
         return read_json(folder / "config.json")
     except ValueError as error:
         raise InputError(
-            f"{folder / 'config.json'} is no JSON: {reason(error)}. Train again."
+            f"{folder / 'config.json'} is not valid JSON: {reason(error)}. Train again."
         ) from error
 
 
@@ -250,7 +253,7 @@ def _git_commit():
 
 
 def _new_folder(stem):
-    """Makes `<stem>-<n>.unfinished` for the first n that is free; removes rubbish."""
+    """Makes `<stem>-<n>.unfinished` for the first free n; removes leftovers."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     for left in stem.parent.glob(f"*{UNFINISHED}"):
         has_owner = (left / OWNER).is_file()  # another may be making it just now
@@ -281,7 +284,7 @@ def _is_owned(folder):
 
 
 def _is_mine(folder):
-    """Whether this process, or an ended one of its number, was the last to write."""
+    """Whether this process, or a former one with its ID, was the last to write."""
     return (folder / OWNER).is_file() and (folder / OWNER).read_text() == _me()
 
 

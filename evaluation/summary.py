@@ -35,15 +35,16 @@ def judge_split(
     threshold: float | None,
     dataset: Dataset | None = None,
 ) -> Judged:
-    """The `Judged` of the rows of one split, with what the data set says of defects.
+    """The `Judged` of the rows of one split, with the masks and instances of the data
+    set.
 
     Args:
         run_folder: With the maps and instances.
         table: Predictions table, rows of one split.
-        config: Of the run: classes, normal_class and outputs.
-        threshold: A part with a defect score at or above it is rejected; None where
-            there are no scores.
-        dataset: None where it is gone or not needed.
+        config: Configuration of the run: classes, normal_class and outputs.
+        threshold: A part with a defect score at or above it is rejected; None without
+            scores.
+        dataset: None if it no longer exists or is not needed.
     """
     truth: dict[str, Any] = {}
     if dataset is not None and "map" in config["outputs"]:
@@ -68,7 +69,7 @@ def summarise(judged: Judged, outputs: Collection[str]) -> dict[str, Any]:
 
     Args:
         judged: The samples of the split.
-        outputs: Of the run, see `predictor.OUTPUTS`.
+        outputs: Outputs of the run, see `predictor.OUTPUTS`.
 
     Returns:
         A dict: `num_samples`, `num_groups`, `metrics` (those of METRICS that apply),
@@ -94,10 +95,10 @@ def summarise(judged: Judged, outputs: Collection[str]) -> dict[str, Any]:
 
 
 def roc_points(judged: Judged) -> list[dict[str, Any]]:
-    """The share of defects caught where at most 0.1, 1 and 5 % of good parts go.
+    """The defects caught at false reject rates of at most 0.1, 1 and 5 %.
 
-    Each is a point of the ROC curve, by the best threshold on these parts: what the
-    scores could do, not what the deployed threshold does.
+    Each is a point of the ROC curve, at the best threshold for these parts, not at the
+    deployed threshold.
 
     Returns:
         A dict for each rate: `max_false_reject_rate`, `recall` (an interval),

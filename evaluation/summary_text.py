@@ -1,4 +1,4 @@
-"""What a finished training says of itself, in one line."""
+"""The summary of a finished training in one line."""
 
 from evaluation.comparison.leaderboard import can_rank, leading_metric
 from evaluation.metric_table import METRICS
@@ -8,7 +8,7 @@ from evaluation.wording import percent
 
 
 def summary_line(run: Run) -> str:
-    """How a run does on `validate`."""
+    """The result of a run on `validate`."""
     metrics = run.metrics["validate"]["metrics"]
     if not can_rank([run]):
         return f"threshold {run.threshold:.4g}: {threshold_text(run.threshold_record)}"

@@ -1,4 +1,4 @@
-"""From defect scores to a line between accept and reject."""
+"""Chooses the threshold between accept and reject from defect scores."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ MARGIN = 0.001  # of the span of the good scores, where no score lies above them
 MIN_GOOD_GROUPS = 100  # of which MAX_FALSE_REJECT_RATE is a whole one
 RULE = f"lowest threshold with a false reject rate of at most {MAX_FALSE_REJECT_RATE:g}"
 MAX_COST = 0.05  # of that rate, in the mean of defects missed and good parts rejected
-BALANCED = "the score at which good and defective parts are equally likely, as "
+BALANCED = "the score at which good and defective parts are equally likely, because "
 FEW = (
-    f"fewer than {MIN_GOOD_GROUPS} groups of good parts cannot carry a false reject "
+    f"fewer than {MIN_GOOD_GROUPS} groups of good parts cannot support a false reject "
     f"rate of {MAX_FALSE_REJECT_RATE:g}"
 )
 COSTLY = f"a false reject rate of {MAX_FALSE_REJECT_RATE:g} would miss too many defects"
@@ -25,12 +25,13 @@ COSTLY = f"a false reject rate of {MAX_FALSE_REJECT_RATE:g} would miss too many 
 def describe_threshold(
     defect_scores: np.ndarray, is_defect: np.ndarray, groups: np.ndarray
 ) -> dict[str, Any]:
-    """The content of threshold.json, of the samples of `validate`.
+    """The content of threshold.json, from the samples of `validate`.
 
-    Without a defect the rule is that of `choose_threshold`. With fewer than
-    MIN_GOOD_GROUPS groups of good parts it would hang on the one worst good part, and
-    where good parts score high it would miss most defects: `balanced_threshold`
-    decides then, and where the rate costs more than MAX_COST against it.
+    Without defects the rule is that of `choose_threshold`. With fewer than
+    MIN_GOOD_GROUPS groups of good parts this rule would depend on the single worst good
+    part, and if good parts score high it would miss most defects. In the first case,
+    and if the mean error is more than MAX_COST above that of `balanced_threshold`, the
+    balanced threshold is used.
 
     Args:
         defect_scores, is_defect: See `choose_threshold`.
@@ -38,8 +39,8 @@ def describe_threshold(
 
     Returns:
         A dict: `value`, `rule`, `from_good_parts_alone`, and the bound on what it
-        rejects: `num_good_groups`, how many of these it rejects an image of, and
-        `max_false_reject_rate`, of groups of good parts to come with CONFIDENCE.
+        rejects: `num_good_groups`, the number of these with a rejected image, and
+        `max_false_reject_rate` for future groups of good parts, with CONFIDENCE.
     """
     goods = groups[~is_defect]
     num_groups = len(np.unique(goods))
@@ -69,22 +70,22 @@ def describe_threshold(
 
 
 def _error(line, defect_scores, is_defect):
-    """The mean of the share of defects missed and that of good parts rejected."""
+    """The mean of the miss rate and the false reject rate."""
     rejected = defect_scores >= line
     return ((~rejected[is_defect]).mean() + rejected[~is_defect].mean()) / 2
 
 
 def threshold_text(stored: dict[str, Any]) -> str:
-    """The words of threshold.json: how it was chosen, on what, and what that bounds."""
+    """threshold.json as text: how it was chosen, on which split, and its guarantee."""
     text = f"{stored['rule']}, on {stored['split']}"
     if not stored.get("from_good_parts_alone"):
         return text
     return (
-        f"{text}, from good parts alone. It rejects "
+        f"{text}, from good parts only. It rejects "
         f"{stored['num_good_groups_rejected']} of {stored['num_good_groups']} groups "
-        f"there, so at most {100 * stored['max_false_reject_rate']:.1f} % of those to "
-        f"come, with {CONFIDENCE:.0%} confidence. Validate has no defect, so the share "
-        "it misses is unknown"
+        f"there, and therefore at most {100 * stored['max_false_reject_rate']:.1f} % "
+        f"of future groups, with {CONFIDENCE:.0%} confidence. validate has no "
+        "defective parts, so the miss rate is unknown"
     )
 
 
@@ -93,17 +94,17 @@ def balanced_threshold(
 ) -> float | None:
     """The score at which good and defective parts are equally likely.
 
-    By a logistic regression of what a part is on its score, both kinds weighing alike:
-    two numbers are learnt, so that a few dozen parts are enough, and one odd part moves
-    it little. Use it on `validate` only.
+    It comes from a logistic regression on the score with equal class weights: only two
+    numbers are fitted, so that a few dozen parts are enough and one outlier has little
+    influence. Use it on `validate` only.
 
     Args:
         defect_scores: `(samples,)`, higher is more defective.
         is_defect: Bool, `(samples,)`, of both kinds.
 
     Returns:
-        The threshold, on the scale of the scores; None where defective parts do not
-        score higher.
+        The threshold, on the scale of the scores; None if defective parts do not score
+        higher.
 
     Reference:
         Platt, Probabilistic Outputs for Support Vector Machines, 1999.
@@ -125,12 +126,12 @@ def choose_threshold(
     *,
     max_false_reject_rate: float = MAX_FALSE_REJECT_RATE,
 ) -> float:
-    """Picks the lowest threshold that rejects few enough good parts.
+    """Chooses the lowest threshold within a false reject rate.
 
-    A part is rejected when its score is at or above the threshold. It lies midway
-    between the highest good score that must pass and the next score above, or where
-    there is none a little above that score, so that no decision hangs on the last
-    digit. Use it on `validate` only.
+    A part is rejected when its score is at or above the threshold. It is midway between
+    the highest good score that must pass and the next score above it, or slightly above
+    that score if there is none, so that no decision depends on the last digit. Use it
+    on `validate` only.
 
     Args:
         defect_scores: `(samples,)`, higher is more defective.
@@ -141,7 +142,7 @@ def choose_threshold(
         The threshold, on the scale of the scores.
 
     Raises:
-        InputError: If there is no good part.
+        InputError: If there are no good parts.
 
     Example:
 
@@ -152,8 +153,8 @@ def choose_threshold(
     goods = np.sort(defect_scores[~np.asarray(is_defect, bool)])
     if goods.size == 0:
         raise InputError(
-            "A threshold needs good parts in validate; there are none. "
-            "Add good parts, or split again with another --seed."
+            "validate has no good parts, which are needed to choose a threshold. Add "
+            "good parts, or split again with another --seed."
         )
     num_rejected = int(max_false_reject_rate * goods.size + 1e-9)
     highest_passing = goods[goods.size - num_rejected - 1]

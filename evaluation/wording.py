@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them: percent with interval, time, lists in a sentence."""
+"""Formats numbers for readers: percent with interval, time, lists in a sentence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WIDTH = 100  # columns of what a terminal shows
 
 
 def percent(interval: Mapping[str, Any] | None, *, unit: str = " %") -> str:
-    """An interval of a share as text, such as `93.1 % (88.0 to 96.4)`.
+    """An interval of a proportion as text, such as `93.1 % (88.0 to 96.4)`.
 
     Args:
         interval: `{"value", "low", "high"}` in `[0, 1]`, or None.
@@ -47,7 +47,7 @@ def known(interval: Mapping[str, Any] | None) -> str:
 
 
 def share(value: float) -> str:
-    """A share in `[0, 1]` with one decimal of a percent, never rounded to none or all.
+    """A fraction as percent with one decimal, never rounded to 0 or 100.
 
     Example:
 
@@ -62,27 +62,29 @@ def share(value: float) -> str:
 
 
 def number(interval: Mapping[str, Any] | None) -> str:
-    """An interval of what is no share as text, such as `0.213 (0.150 to 0.281)`."""
+    """An interval of a metric that is not a fraction as text, such as `0.213 (0.150 to
+    0.281)`.
+    """
     value, span = value_and_range(interval, is_share=False)
     return f"{value} ({span})" if span else value
 
 
 def number_text(value: float | None) -> str:
-    """A score or threshold in four digits; "" where there is none."""
+    """A score or threshold with four digits; "" if there is none."""
     return "" if value is None or math.isnan(value) else f"{value:.4g}"
 
 
 def too_few_goods(point: Mapping[str, Any]) -> str:
     """Why the false reject rate of a point of `roc` cannot be measured."""
     return (
-        f"not measurable: at that line {point['num_good_rejected']} of "
+        f"not measurable: at this threshold, {point['num_good_rejected']} of "
         f"{counted(point['num_good'], 'good image')} "
         f"({counted(point['num_good_groups'], 'group')}) are rejected"
     )
 
 
 def points(difference: Mapping[str, Any]) -> str:
-    """A difference of shares as text, such as `+1.2 [-0.8 to +3.0] points`."""
+    """A difference of fractions as text, such as `+1.2 [-0.8 to +3.0] points`."""
     if difference["value"] is None:
         return "unknown"
     if difference["low"] == difference["high"] == 0:

@@ -1,1 +1,1 @@
-"""The base that everything stands on: commands, files, the web, the machine."""
+"""The base of all other packages: commands, files, web servers, the machine."""

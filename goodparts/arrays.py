@@ -22,7 +22,7 @@ HEADERS = {
 
 
 class NamedBytes(io.BytesIO):
-    """The content of a file, with the `name` that messages give it."""
+    """The content of a file, with the `name` used in error messages."""
 
     def __init__(self, name: str, content: bytes):
         super().__init__(content)
@@ -32,19 +32,20 @@ class NamedBytes(io.BytesIO):
 def read_arrays(
     file: PathLike | IO[bytes], *names: str, max_bytes: int = MAX_BYTES
 ) -> dict[str, np.ndarray]:
-    """The arrays of an npz file by name.
+    """Reads the arrays of an npz file by name.
 
-    What the file says of its sizes is checked first, so that a small file that unpacks
-    to a huge one is refused before it takes memory.
+    The sizes stated in the file are checked first, so that a small file that unpacks to
+    a huge one is refused before it takes memory.
 
     Args:
-        file: May be open.
-        names: Those that must be there; without any, all that are.
-        max_bytes: That all its arrays may take in memory.
+        file: Path or open file.
+        names: Names of the arrays that must exist; if empty, all that exist are
+            returned.
+        max_bytes: Maximum size of all arrays in memory.
 
     Raises:
-        InputError: If the file is missing, cut off, too large, holds something else
-            than numbers and text, or lacks one of the names.
+        InputError: If the file is missing, truncated or too large, contains anything
+            but numbers and text, or lacks one of the names.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -56,13 +57,13 @@ def read_arrays(
     except Exception as error:  # zipfile, its decoders and NumPy raise many kinds
         where = file if isinstance(file, str | os.PathLike) else file_name(file)
         raise InputError(
-            f"{where} cannot be read ({reason(error)}). "
-            "Put back a copy, or train again."
+            f"{where} cannot be read ({reason(error)}). Restore it from a copy, or "
+            "train again."
         ) from error
 
 
 def file_name(file: PathLike | IO[bytes]) -> str:
-    """What messages call an open file."""
+    """The name of an open file in error messages."""
     return getattr(file, "name", "An npz file of the model")
 
 
@@ -75,25 +76,25 @@ def check_arrays(
     text: Collection[str] = (),
     infinite: Collection[str] = (),
 ) -> None:
-    """Checks shapes and values of arrays, and that nothing else is among them.
+    """Checks shapes and values of arrays, and that there are no others.
 
     Args:
         arrays: By name.
         shapes: By name, the shape as a tuple of names of sizes, such as
             `("words", "values")`: a size has one value wherever it is named.
-        where: What messages call the file.
-        sizes: Sizes that are known, by name.
+        where: Name of the file in error messages.
+        sizes: Known sizes, by name.
         text: Names of arrays of text; all others are of numbers.
         infinite: Names of arrays that may hold infinities.
 
     Raises:
-        InputError: If they are not so, or a number is NaN or infinite.
+        InputError: If they do not match, or a number is NaN or infinite.
     """
     sizes = dict(sizes or {})
     if set(arrays) != set(shapes):
         raise InputError(
-            f"{where} must hold the arrays {', '.join(shapes)}. "
-            f"Received: {', '.join(arrays) or 'none'}."
+            f"{where} must contain the arrays {', '.join(shapes)}. Received: "
+            f"{', '.join(arrays) or 'none'}."
         )
     for name, shape in shapes.items():
         found = arrays[name].shape
@@ -114,7 +115,7 @@ def check_arrays(
 def _check_values(array, where, is_text, may_be_infinite):
     if (array.dtype.kind == "U") != is_text:
         kind = "text" if is_text else "numbers"
-        raise InputError(f"{where} must hold {kind}. Received: {array.dtype}.")
+        raise InputError(f"{where} must contain {kind}. Received: {array.dtype}.")
     if is_text:
         return
     is_wrong = np.isnan(array) if may_be_infinite else ~np.isfinite(array)
@@ -127,18 +128,22 @@ def _check_sizes(archive, max_bytes):
     may."""
     members = archive.infolist()
     if len(members) > MAX_ARRAYS:
-        raise ValueError(f"{len(members)} arrays, {MAX_ARRAYS} at most")
+        raise ValueError(f"{len(members)} arrays; at most {MAX_ARRAYS} are allowed")
     total = sum(member.file_size for member in members)
     if total > max_bytes:
-        raise ValueError(f"{total:,} bytes unpacked, {max_bytes:,} at most")
+        raise ValueError(
+            f"{total:,} bytes when unpacked; at most {max_bytes:,} are allowed"
+        )
     for member in members:
         with archive.open(member) as stream:
             read_header = HEADERS.get(np.lib.format.read_magic(stream))
             if read_header is None:
-                raise ValueError(f"{member.filename} is of an unknown version")
+                raise ValueError(f"{member.filename} has an unknown version")
             shape, _, dtype = read_header(stream)
             if dtype.kind not in KINDS:
                 raise ValueError(f"{member.filename} holds {dtype}")
             size = stream.tell() + math.prod(shape) * dtype.itemsize
             if size != member.file_size:
-                raise ValueError(f"{member.filename} is not as long as its shape says")
+                raise ValueError(
+                    f"the length of {member.filename} does not match its shape"
+                )

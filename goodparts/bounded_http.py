@@ -1,6 +1,6 @@
-"""Bounds of a local web server: connections, how long one may take, lines printed.
+"""Limits of a local web server: connections, their duration, and printed lines.
 
-Whatever clients do, the rest of the process keeps its file handles and its terminal.
+Whatever clients do, file handles and the terminal remain available to the process.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ MOST_PRINTED, PRINTED_S = 20, 3600.0  # records of a log within a time
 
 
 class BoundedProtocol(H11Protocol):
-    """HTTP/1.1 for uvicorn, at most MOST_CONNECTIONS of it.
+    """HTTP/1.1 for uvicorn with at most MOST_CONNECTIONS connections.
 
-    Beyond them the connection that waits longest for a request is closed; where none
-    does, the new one is. A connection whose request, body or reading takes too long
-    is closed, however often a byte of it comes.
+    Above this number, the connection that has waited longest for a request is closed;
+    if none is waiting, the new one is closed. A connection whose request, body or
+    reading takes too long is closed, even if single bytes keep arriving.
     """
 
     def __init__(self, *arguments: Any, **options: Any):
@@ -65,7 +65,7 @@ class BoundedProtocol(H11Protocol):
         self._note()
 
     def _note(self):
-        """Takes note of whom the connection waits for."""
+        """Records for whom the connection is waiting."""
         is_answering = self.cycle is not None and not self.cycle.response_complete
         if self.transport.is_closing():
             self._wait_for(None)
@@ -79,7 +79,7 @@ class BoundedProtocol(H11Protocol):
             self._wait_for(None)
 
     def _wait_for(self, what):
-        """Gives the client its time; more bytes for the same thing give no more."""
+        """Starts the time limit of the client; further bytes do not extend it."""
         if what == self.waits_for:
             return
         if self._timer is not None:
@@ -111,7 +111,7 @@ _FEW_ERRORS = _FewErrors()
 
 
 def print_little() -> None:
-    """Bounds what the web server and its event loop print of broken clients."""
+    """Limits what the web server and its event loop print about broken clients."""
     for name in ("uvicorn.error", "asyncio"):
         logging.getLogger(name).addFilter(_FEW_ERRORS)
 

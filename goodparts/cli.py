@@ -1,7 +1,7 @@
 """The console command `goodparts NAME ...`.
 
-Every NAME is a module of `commands`, which has the flags and imports what does the
-work once they are read: a wrong flag is answered at once.
+Every NAME is a module of `commands`, which defines the options and imports the rest
+after they are parsed, so that a wrong option is reported at once.
 """
 
 import difflib
@@ -24,13 +24,13 @@ GROUPS = {
     "models": {
         "train": "train a model",
         "ensemble": "combine trained models",
-        "evaluate": "metrics, plots and mistakes of a run",
-        "compare": "leaderboard and report of several runs",
+        "evaluate": "compute metrics and plots, and list the mistakes of a run",
+        "compare": "compare runs in a leaderboard and a report",
         "decide": "choose decision thresholds with stated error rates",
-        "demo": "all of the above in one run, on embedded or your own images",
+        "demo": "run all these steps, on the embedded data set or your own images",
     },
     "production": {
-        "export": "write a run as a bundle, checked against the run",
+        "export": "export a run as a bundle, which is checked against the run",
         "predict": "classify images with a bundle or a run",
         "live": "inspect a camera, a recording or a folder",
         "verify-log": "check the event log of a live inspection",
@@ -93,21 +93,22 @@ def overview() -> str:
     lines = [
         "usage: goodparts COMMAND ...",
         "",
-        "Visual inspection in production: tells good parts from bad ones.",
+        "Visual inspection in production: distinguishes good parts from defective "
+        "ones.",
     ]
     for title, commands in GROUPS.items():
         lines += ["", f"{title}:"]
         lines += [f"  {name:12}{text}" for name, text in commands.items()]
-    lines += ["", f"Flags of a command: {command_line('COMMAND --help')}"]
+    lines += ["", f"Options of a command: {command_line('COMMAND --help')}"]
     return "\n".join(lines)
 
 
 def _stop_at_unknown(name):
     near = difflib.get_close_matches(name, NAMES, 1)
     if not name:
-        print(f"{overview()}\n\nerror: A command is missing.", file=sys.stderr)
+        print(f"{overview()}\n\nerror: No command was given.", file=sys.stderr)
     else:
         hint = f" Did you mean {near[0]}?" if near else ""
-        listed = "goodparts --help lists all."
+        listed = "goodparts --help lists all commands."
         print(f"error: There is no command {name!r}.{hint} {listed}", file=sys.stderr)
     sys.exit(2)

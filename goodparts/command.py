@@ -1,6 +1,6 @@
-"""What every command shares: types of its flags, and how it ends.
+"""What all commands share: types of their options, progress, and how they end.
 
-A user's mistake ends in one clear line and exit status 2.
+A mistake of the user ends with one clear line and exit status 2.
 """
 
 import argparse
@@ -23,14 +23,15 @@ _progress_path = None  # where `progress` also writes, see `progress_into`
 
 
 class InputError(ValueError):
-    """A mistake in what the user gave; its text says received, expected, what to do."""
+    """A mistake in the user's input; the text says what was received and what to do."""
 
 
 @contextmanager
 def progress_into(path: Path) -> Iterator[None]:
     """While the block runs, `progress` also writes this file; then it is removed.
 
-    It holds `what`, `step` of `total` and `seconds_left`, at most TOLD_EVERY_S old.
+    It contains `what`, `step`, `total` and `seconds_left`, and is at most TOLD_EVERY_S
+    old.
     """
     global _progress_path
     before, _progress_path = _progress_path, path
@@ -50,15 +51,16 @@ def progress(
     done: int = 0,
     of: int | None = None,
 ) -> Iterable[T]:
-    """A progress bar around an iterable; none where nobody looks at a terminal.
+    """Shows a progress bar around an iterable, if the output is a terminal.
 
     Args:
         steps: An iterable.
-        what: That is done, a few words.
+        what: Label of the progress bar, a few words.
         total: How many steps it has.
-        unit: What a step is.
-        done, of: Steps before these and in all, where this is a part of something
-            longer, as an epoch is of a training; for the file of `progress_into`.
+        unit: Name of a step.
+        done, of: Number of earlier steps and of all steps, if this is a part of
+            something longer, as an epoch is of a training; for the file of
+            `progress_into`.
     """
     from tqdm import tqdm  # not needed to inspect
 
@@ -80,12 +82,12 @@ def progress(
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """Shows on a terminal that one long step is at work, and for how many seconds.
+    """Shows on a terminal that one long step is running, and for how many seconds.
 
-    For what has no steps that `progress` could count; neither stands in the other.
+    For work without countable steps; do not nest it with `progress`.
 
     Args:
-        what: Is done, a few words.
+        what: Label, a few words.
     """
     if not sys.stderr.isatty():
         yield
@@ -136,8 +138,8 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 
 def command_line(words: str) -> str:
-    """How a command is typed: `pipenv run train ...` where Pipenv runs, or else
-    `goodparts train ...`.
+    """How a command is typed: `pipenv run train ...` within Pipenv, or else `goodparts
+    train ...`.
 
     Args:
         words: Name and arguments, such as "train --model bovw".
@@ -189,15 +191,15 @@ def _whole_number(text, least, most):
 
 
 def reason(error: BaseException) -> str:
-    """Why something failed, in words: of an OSError without number and path."""
+    """Why something failed, as text; for an OSError without number and path."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(text.split()).rstrip(".")
 
 
 def run_command(main: Callable[[], object]) -> None:
-    """Calls `main()` and turns mistakes, full disks and Ctrl-C into one line.
+    """Calls `main()` and reports mistakes, full disks and Ctrl-C in one line.
 
-    Anything else is a fault of the program and keeps its traceback.
+    Any other exception is a bug and keeps its traceback.
     """
     try:
         main()

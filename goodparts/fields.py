@@ -1,6 +1,6 @@
-"""Values of JSON that came from elsewhere, checked: every fault is one clear line.
+"""Checks values of JSON from outside; every fault is reported in one clear line.
 
-Each function takes a value and what a message calls it, such as
+Each function takes a value and its name in error messages, such as
 `model.members[0].classes`.
 """
 
@@ -18,7 +18,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def check_object(value: object, where: str, *names: str) -> None:
-    """A JSON object that has all these fields."""
+    """Checks for a JSON object that has all these fields."""
     if not isinstance(value, dict):
         refuse(where, "an object", value)
     for name in names:
@@ -27,7 +27,7 @@ def check_object(value: object, where: str, *names: str) -> None:
 
 
 def check_list(value: object, where: str, least: int, most: int) -> None:
-    """A list of so many values."""
+    """Checks for a list with `least` to `most` values."""
     if not isinstance(value, list):
         refuse(where, "a list", value)
     if not least <= len(value) <= most:
@@ -37,7 +37,7 @@ def check_list(value: object, where: str, least: int, most: int) -> None:
 
 
 def check_text(value: object, where: str) -> None:
-    """Text that is not empty, has no control characters and is not endless."""
+    """Checks for one line of text that is not empty or too long."""
     if not isinstance(value, str):
         refuse(where, "text", value)
     if not value.strip() or len(value) > MAX_TEXT or CONTROL.search(value):
@@ -45,7 +45,7 @@ def check_text(value: object, where: str) -> None:
 
 
 def check_choice(value: object, where: str, choices: Collection[str]) -> None:
-    """One of some texts."""
+    """Checks for one of several texts."""
     if not isinstance(value, str) or value not in choices:
         refuse(where, f"one of {', '.join(choices)}", value)
 
@@ -53,7 +53,7 @@ def check_choice(value: object, where: str, choices: Collection[str]) -> None:
 def check_number(
     value: object, where: str, low: float = -LARGEST, high: float = LARGEST
 ) -> None:
-    """A finite number from `low` to `high`, both included; truth values are none."""
+    """Checks for a finite number from `low` to `high`, inclusive; no booleans."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         refuse(where, "a number", value)
     if not low <= value <= high:  # NaN is not
@@ -62,7 +62,7 @@ def check_number(
 
 
 def check_whole(value: object, where: str, low: int, high: int) -> None:
-    """A whole number from `low` to `high`, both included."""
+    """Checks for a whole number from `low` to `high`, inclusive."""
     if isinstance(value, bool) or not isinstance(value, int):
         refuse(where, "a whole number", value)
     if not low <= value <= high:
@@ -77,20 +77,20 @@ def check_image_size(value: Any, where: str) -> None:
 
 
 def check_file(value: object, where: str, files: Container[str]) -> None:
-    """The name of a file that is there.
+    """Checks for the name of an existing file.
 
     Args:
         value: The name.
-        where: What messages call it.
-        files: All that are there, by name.
+        where: Name of the value in error messages.
+        files: The existing files, by name.
     """
     check_text(value, where)
     if value not in files:
-        refuse(where, "the name of a file of the bundle", value)
+        refuse(where, "the name of a file in the bundle", value)
 
 
 def refuse(where: str, expected: str, value: object) -> NoReturn:
-    """Raises InputError: what was expected, and the beginning of what was received."""
+    """Raises InputError with what was expected and the start of what was received."""
     shown = re.sub(r"\s+", " ", repr(value)[: MAX_SHOWN + 1])
     if len(shown) > MAX_SHOWN:
         shown = shown[: MAX_SHOWN - 3] + "..."

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, hashed, and the natural order of their names."""
+"""Files: written completely or not at all, hashes, and natural order of names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PathLike = str | os.PathLike[str]
 
 @contextmanager
 def atomic_path(path: PathLike) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; renames it to `path` on success."""
+    """Yields a temporary path next to `path`; renames it to `path` on success."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.partial")
@@ -71,13 +71,13 @@ def natural_key(text: str) -> list[tuple[int, str]]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what a killed `replace_folder` or its caller left beside a folder."""
+    """Removes what a killed `replace_folder` or its caller left next to a folder."""
     for name in (f".{folder.name}.old", f".{folder.name}.partial"):
         shutil.rmtree(folder.with_name(name), ignore_errors=True)
 
 
 def replace_folder(new: PathLike, old: PathLike) -> None:
-    """Puts the folder `new` in the place of `old`, which is then deleted.
+    """Moves the folder `new` to the place of `old`, which is then deleted.
 
     A kill between the two renames leaves the old one as `.<name>.old`; the
     command that called this makes `new` again from its source when run again.

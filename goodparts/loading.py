@@ -1,12 +1,12 @@
 """The first seconds of a command, in which it imports what it needs.
 
-A command reads its flags before it imports anything heavy; the imports then stand in
+A command parses its options before it imports anything heavy; the imports are in
 
     with loading():
         from ... import ...
 
-A terminal shows that something happens, and Ctrl-C prints one line instead of a
-traceback: nothing has been begun then, so nothing is left half done.
+A terminal shows that the command is loading, and Ctrl-C prints one line instead of a
+traceback; at this point nothing has been started yet.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def loading() -> Iterator[None]:
 
 
 def end_at_ctrl_c() -> signal._HANDLER:
-    """Ctrl-C now ends the process in one line; returns the handler of before."""
+    """Makes Ctrl-C end the process with one line; returns the previous handler."""
     # no exception: libraries may catch it while they are imported
     before = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, _end)

@@ -1,4 +1,4 @@
-"""What machine this is: its processor, and what this process takes of it."""
+"""The machine: its processor, and the memory and file handles of this process."""
 
 import os
 import platform
@@ -10,14 +10,14 @@ MOST_HANDLES = 4096  # more slow down what looks at each of them
 
 
 def num_cpus() -> int:
-    """Processors this process may use; fewer than there are in a container."""
+    """Number of processors that this process may use; in a container often fewer."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def peak_memory_mb() -> int:
-    """The most memory this process has held, in MB."""
+    """The peak memory of this process, in MB."""
     if sys.platform == "linux":  # getrusage counts the parent's memory there too
         lines = Path("/proc/self/status").read_text().splitlines()
         peak = next(line for line in lines if line.startswith("VmHWM"))
@@ -27,10 +27,10 @@ def peak_memory_mb() -> int:
 
 
 def raise_handle_limit() -> int:
-    """Lets this process open as many files as it may, 4,096 at most.
+    """Raises the limit of open files of this process as far as allowed, to 4,096.
 
     Returns:
-        How many that are.
+        The new limit.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
@@ -42,7 +42,7 @@ def raise_handle_limit() -> int:
 
 
 def is_alive(process_id: int) -> bool:
-    """Whether a process of this machine runs."""
+    """Whether a process of this machine is running."""
     try:
         os.kill(process_id, 0)  # signal 0 only asks
     except ProcessLookupError:

@@ -1,8 +1,8 @@
-"""Values that may hold passwords, kept off the command line.
+"""Values that may contain passwords, without putting them on the command line.
 
-Everybody on a machine can read the command lines of its processes, and shells keep
-them. So a flag that may hold a password takes `env:NAME`, the value of an environment
-variable, and `@file`, the one line of a file, beside the value itself.
+Everybody on a machine can read the command lines of its processes, and shells store
+them. An option that may contain a password therefore also accepts `env:NAME`, the value
+of an environment variable, and `@file`, the only line of a file.
 """
 
 import os
@@ -22,11 +22,11 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 def secret_text(given: str) -> str:
     """argparse type: the text that `env:NAME`, `@FILE` or the text itself stands for.
 
-    Prints a note where other users may read or change the file.
+    Prints a note if other users may read or change the file.
 
     Raises:
-        ArgumentTypeError: If the variable is not set, the file cannot be read, or
-            there is not one line in it. No error holds any of the value.
+        ArgumentTypeError: If the variable is not set, the file cannot be read, or it
+            does not have exactly one line. No error contains any of the value.
     """
     if given.startswith("env:"):
         text = os.environ.get(given[4:])

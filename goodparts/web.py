@@ -1,4 +1,4 @@
-"""A local web server: whom it answers, and what goes with every answer."""
+"""A local web server: which requests it answers, and its security headers."""
 
 import ipaddress
 import re
@@ -48,7 +48,7 @@ class Page(NamedTuple):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`."""
+    """Whether `host` can only be reached from this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -58,9 +58,9 @@ def is_loopback(host: str) -> bool:
 def is_own_name(name: str, *, host: str) -> bool:
     """Whether requests for `name` may be answered by a page that listens at `host`.
 
-    A site can let its own name lead to this machine (DNS rebinding); a browser then
-    takes what is read here for that site's. It cannot do so with an address, nor with
-    the names that only this machine has: those are answered, others are not.
+    A site can make its own name resolve to this machine (DNS rebinding); a browser then
+    treats this server as part of that site. This is not possible with an IP address or
+    with names that only this machine has, so only these are answered.
     """
     name, own = name.lower(), socket.gethostname().lower()
     if is_loopback(name) or is_loopback(host):
@@ -81,8 +81,8 @@ def only_own_names(app: ASGIApp, host: str) -> ASGIApp:
             await app(scope, receive, send)
             return
         answer = PlainTextResponse(
-            "This name of the machine is not known here. Open the page by its address, "
-            "or start it with this name as --host.",
+            "This host name is not accepted. Open the page by the IP address of the "
+            "machine, or start it with this name as --host.",
             400,
         )
         await answer(scope, receive, send)
@@ -97,7 +97,7 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
-            f"The page cannot be served at {host} port {port} ({reason}). "
-            "If the port is taken, give another by --port or stop the program that "
-            "uses it; --host must be an address of this machine."
+            f"The page cannot be served at {host} port {port} ({reason}). If the port "
+            "is in use, give another with --port or stop the program that uses it; "
+            "--host must be an address of this machine."
         ) from error

@@ -1,3 +1,3 @@
-"""A camera watched live: capture, verdict, alarm and where it is told."""
+"""Live inspection of a camera: capture, decision, alarm and notification."""
 
 PORT = 8080  # of the page of a camera

@@ -1,4 +1,4 @@
-"""The loop of a live inspection: frame, verdict, alarm, and all that is told of it."""
+"""The loop of a live inspection: frame, decision, alarm and notifications."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LOST = ("connecting", "reconnecting", "frozen", "still")  # states of the captur
 
 
 class Seen(NamedTuple):
-    """The newest frame and what was said of it; no verdict while inspection is off."""
+    """The newest frame and its verdict; no verdict while inspection is off."""
 
     frame: Frame
     verdict: Verdict | None
@@ -46,21 +46,22 @@ class Inspection:
     """Inspects frames until the source ends or `stop` is called.
 
     `run` is the one loop, in the caller's thread. `command` may be called from other
-    threads, and what `live.page.view.View` reads is replaced whole, never changed. A
-    frame is judged or refused, never guessed at: what cannot be fitted to the region,
-    and every break in the stream, starts the count of defective frames anew.
+    threads, and what `live.page.view.View` reads is replaced whole, never changed. Each
+    frame is either inspected or refused: a frame that does not fit the region, and
+    every interruption of the stream, restarts the count of defective frames.
 
     Args:
-        inspector: Says what is on a frame.
-        capture: Where frames come from, started.
-        folder: Where event log, thumbnails and clips are kept.
-        alarm: Turns verdicts into events.
+        inspector: The `Inspector` that decides on frames.
+        capture: The started capture that delivers the frames.
+        folder: Folder of the event log, thumbnails and clips.
+        alarm: The alarm that turns verdicts into events.
         roi, mask: For `make_region`; None for the whole frame.
-        outboxes: Those that every change is sent to.
-        stop_outboxes: Those that only alarms are sent to, before all else.
-        source: What is shown of the source, without a password.
-        keeps_shape: Whether frames of another shape than the first are refused, as of
-            a camera; images of a folder may be of any. With a region they always are.
+        outboxes: Outboxes to which every change is sent.
+        stop_outboxes: Outboxes to which only alarms are sent, first of all.
+        source: Name of the source to show, without a password.
+        keeps_shape: Whether frames with another shape than the first one are refused,
+            as for a camera; images of a folder may have any shape. With a region they
+            are always refused.
         ends: The loop ends when it is set.
         verdicts: The table that every frame is written into, or None.
     """
@@ -140,7 +141,7 @@ class Inspection:
         return self._ends.is_set()
 
     def wait(self) -> None:
-        """After `run`: goes on obeying commands until `stop` is called."""
+        """After `run`: keeps processing commands until `stop` is called."""
         while not self._ends.wait(NEXT_FRAME_S):
             self._obey()
 
@@ -192,14 +193,15 @@ class Inspection:
         return np.stack(self._frames)
 
     def _gap(self):
-        """What comes next does not follow what was judged so far."""
+        """Notes that the next frame does not directly follow the previous ones."""
         self.alarm.gap()
         self._frames.clear()
 
     def _pass_over(self, num_frames):
-        """Frames that could not be judged: of a few, the run of defects goes on.
+        """Frames that could not be inspected; a few of them do not end a series of
+        defects.
 
-        A camera that damages every fourth frame would otherwise never alarm.
+        Otherwise a camera that damages every fourth frame would never raise an alarm.
         """
         self._num_unjudged += num_frames
         self._frames.clear()
@@ -207,10 +209,10 @@ class Inspection:
             self._gap()
 
     def _refuse(self, frame, problem):
-        """A frame that does not fit is not judged.
+        """Refuses a frame that does not fit.
 
-        The first one ends the run, unless it is known what the region was drawn for:
-        then the camera may come back as it was.
+        If it is the first frame, the run ends, unless the frame size for which the
+        region was drawn is known: then the camera may return to its former format.
         """
         is_known = self.roi is not None and self.roi.frame_size is not None
         if self.keeps_shape and self._region is None and not is_known:
@@ -228,7 +230,7 @@ class Inspection:
             self.verdicts.add(name, frame.number, "refused", why=problem)
 
     def _note_no_frame(self, file):
-        """A file that gave no frame is told once, with the reason."""
+        """Reports a file that gave no frame once, with the reason."""
         kind = "file unreadable" if file.is_bad else "source"
         self.folder.log(kind, path=file.name, problem=file.problem)
         if self.verdicts and file.is_bad:
@@ -252,7 +254,7 @@ class Inspection:
             self._tell(change, frame.image, at)
 
     def _tell(self, change, image=None, at=None):
-        """Everything that is done about a change of the alarm; the line stops first."""
+        """Processes a change of the alarm; the production line is stopped first."""
         message = self._message(change)
         if change["event_kind"] == "alarm" and change["kind"] in STOPS:
             for outbox in self.stop_outboxes:
@@ -275,10 +277,11 @@ class Inspection:
         return message
 
     def _stop_again(self):
-        """Stops the line for alarms that an earlier run raised and did not stop it for.
+        """Runs the stop command for alarms of an earlier run for which it did not
+        succeed.
 
-        As long after the alarm as a stop command is tried: later it would stop good
-        parts.
+        Only as long after the alarm as a stop command is retried: later it would stop
+        good parts.
         """
         for event in self.folder.not_stopped() if self.stop_outboxes else ():
             about = {"event": event.pop("id"), "event_kind": event.pop("kind")}
@@ -290,10 +293,11 @@ class Inspection:
                     outbox.send(self._message(change))
 
     def _notice_capture(self):
-        """Writes down when the stream is lost or back; a loss joins no two runs.
+        """Logs when the stream is lost or restored; a loss separates two series of
+        defects.
 
-        Of a recording the state is some frames ahead of what is judged: its end is no
-        loss.
+        For a recording, the capture is some frames ahead of the inspection: its end is
+        not a loss.
         """
         status = self.capture.status()
         state, before = status["state"], self._breaks
@@ -311,7 +315,7 @@ class Inspection:
             self.folder.log("camera", state=state, error=error)
 
     def _obey(self):
-        """Carries out the commands that other threads have given."""
+        """Executes the commands that other threads have given."""
         while not self._commands.empty():
             do, event = self._commands.get()
             if do == "acknowledge":
@@ -332,11 +336,12 @@ class Inspection:
             self.scores[-1] = (last[0], *entry[1:])
 
     def command(self, do: str, event: str | None = None) -> None:
-        """Asks for "start", "stop" or "acknowledge", done within NEXT_FRAME_S.
+        """Requests "start", "stop" or "acknowledge", executed within NEXT_FRAME_S.
 
         Args:
             do: What.
-            event: Id of the event that is acknowledged, with all before it; what came
-                after it nobody has seen. None for the newest.
+            event: Id of the event that is acknowledged, with all earlier ones; later
+                events are not acknowledged, because the user may not have seen them.
+                None for the newest.
         """
         self._commands.put((do, event))

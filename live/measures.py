@@ -1,4 +1,4 @@
-"""What a live inspection counts and times, for the page and for Prometheus."""
+"""Counts and latencies of a live inspection, for the page and for Prometheus."""
 
 import time
 from collections import Counter, deque
@@ -18,7 +18,7 @@ LATENCIES_S = (0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.1, 0.2, 0.5, 1, 5)
 
 
 class Measures:
-    """Counts frames by decision; keeps the newest latencies, capture to verdict."""
+    """Counts frames by decision; keeps the newest latencies from capture to verdict."""
 
     def __init__(self):
         self._counts = Counter()
@@ -27,33 +27,53 @@ class Measures:
         self._registry = CollectorRegistry()
         self._frames = PrometheusCounter(
             "goodparts_frames",
-            "Frames by decision, or refused.",
+            "Number of frames by decision; refused frames were not inspected.",
             ["decision"],
             registry=self._registry,
         )
         self._latency = Histogram(
             "goodparts_latency_seconds",
-            "From capture to verdict.",
+            "Time from the capture of a frame to its decision, in seconds.",
             buckets=LATENCIES_S,
             registry=self._registry,
         )
         self._gauges = {
             name: Gauge(f"goodparts_{name}", text, labels, registry=self._registry)
             for name, text, labels in (
-                ("inspecting", "1 while frames are judged, 0 when switched off.", []),
-                ("alarm", "1 for the state of the alarm.", ["state"]),
-                ("capture_up", "1 while the source gives frames.", []),
-                ("capture_dropped", "Frames dropped for newer ones.", []),
-                ("capture_bad", "Frames that could not be decoded whole.", []),
-                ("capture_reconnects", "Times the source was opened again.", []),
-                ("output_waiting", "Events that wait to be sent.", ["output"]),
-                ("log_lines", "Lines of the event log.", []),
+                (
+                    "inspecting",
+                    "1 while frames are inspected, 0 when inspection is switched off.",
+                    [],
+                ),
+                (
+                    "alarm",
+                    "1 for the current state of the alarm, 0 for the others.",
+                    ["state"],
+                ),
+                ("capture_up", "1 while the source delivers frames.", []),
+                (
+                    "capture_dropped",
+                    "Number of frames that were dropped in favour of newer ones.",
+                    [],
+                ),
+                (
+                    "capture_bad",
+                    "Number of frames that could not be decoded completely.",
+                    [],
+                ),
+                ("capture_reconnects", "Number of times the source was reopened.", []),
+                (
+                    "output_waiting",
+                    "Number of events that wait to be sent.",
+                    ["output"],
+                ),
+                ("log_lines", "Number of lines in the event log.", []),
                 ("log_problem", "1 while the event log cannot be written.", []),
             )
         }
 
     def add(self, decision: str, latency_s: float | None = None) -> None:
-        """Takes note of a frame; without a latency it was not judged."""
+        """Counts a frame; without a latency it was not inspected."""
         self._counts[decision] += 1
         self._frames.labels(decision).inc()
         if latency_s is not None:
@@ -64,13 +84,13 @@ class Measures:
                 self._times.popleft()
 
     def counts(self) -> dict[str, int]:
-        """Frames judged in all and by decision, and those refused."""
+        """Number of inspected frames, in total and by decision, and of refused ones."""
         counts = {name: self._counts[name] for name in DECISIONS}
         refused = self._counts["refused"]
         return {"frames": sum(counts.values()), **counts, "refused": refused}
 
     def frames_per_s(self) -> float:
-        """Over the last RATE_OVER_S seconds; 0 when nothing comes any more."""
+        """Frames per second over the last RATE_OVER_S seconds; 0 if nothing arrives."""
         times = list(self._times)
         if len(times) < 2 or time.monotonic() - times[-1] > RATE_OVER_S:
             return 0.0
@@ -96,7 +116,7 @@ class Measures:
         *,
         is_on: bool,
     ) -> bytes:
-        """The text that Prometheus reads, as bytes."""
+        """The metrics in the Prometheus text format, as bytes."""
         gauges = self._gauges
         gauges["inspecting"].set(is_on)
         for name in ALARM_STATES:

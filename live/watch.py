@@ -1,4 +1,4 @@
-"""Watches a camera with a bundle: verdicts, alarms, and a page in the browser.
+"""Inspects a camera with a bundle: decisions, alarms, and a page in the browser.
 
     goodparts live bottle.goodparts --source rtsp://camera/stream --roi 262,109,75,204
     goodparts live bottle.goodparts --source recording.mp4       (or folder/, 0, http://)
@@ -70,7 +70,8 @@ def watch(
         host, port: Of the page; 0 for none. A recording has none unless a port is
             given, and then stays on it when it has ended.
         window: Whether to show a window; q in it ends.
-        trust: `deployment.trust.Trust`, what is asked of the bundle; None for nothing.
+        trust: `deployment.trust.Trust`, the required origin of the bundle; None for no
+            requirement.
         follow: Whether images that arrive in the folder `source` later are inspected
             too, until the process is asked to stop.
         csv: Table of verdicts; with `follow` verdicts.csv in `out` unless given, and
@@ -80,8 +81,8 @@ def watch(
         The counts of frames by decision.
 
     Raises:
-        InputError: If something is not as it has to be, before anything is inspected,
-            or if a recording could not be read or judged.
+        InputError: If an input is not valid, before anything is inspected, or if a
+            recording could not be read or inspected.
     """
     raise_handle_limit()
     cv2.setNumThreads(1)  # the threads of capture, network and clips share the cores
@@ -132,7 +133,7 @@ def watch(
         if port:
             stack.callback(_serve(inspection, host, port).stop)
         else:
-            _say(f"no page; --port {PORT} gives one")
+            _say(f"the page is off; --port {PORT} turns it on")
         shown = None
         if window:
             shown = Window(inspector.name, inspector.map_range)
@@ -142,7 +143,7 @@ def watch(
         stack.callback(capture.stop)
         inspection.run(shown.show if shown else None)
         if port and not ends.is_set():
-            _say("The recording has ended; the page stays until Ctrl-C.")
+            _say("The recording has ended; the page stays open until you press Ctrl-C.")
             inspection.wait()
         counts = inspection.measures.counts()
         counts["unreadable"] = capture.status()["num_bad"]
@@ -163,7 +164,9 @@ def _serve(inspection, host, port):
     page = serve(View(inspection), host=host, port=port)
     _say(f"page: {page.address}")
     if not is_loopback(host):
-        _say(f"Everybody who reaches {host} can see it and stop inspection.")
+        _say(
+            f"Everybody who can reach {host} can see the page and stop the inspection."
+        )
     return page
 
 
@@ -171,20 +174,22 @@ def _say_counts(counts, left_out, out):
     _say(", ".join(f"{count} {name}" for name, count in counts.items()))
     if left_out:
         counted = (f"{count} {kind}" for kind, count in left_out.items())
-        _say(f"files left out since they are no images: {', '.join(counted)}")
+        _say(f"files skipped because they are not images: {', '.join(counted)}")
     _say(str(out))
 
 
 def _check_judged(counts, refusal, out):
-    """Raises InputError where a recording was not judged to its end, or not at all."""
+    """Raises InputError if a recording was not inspected completely, or not at all."""
     if counts["refused"] and not counts["frames"]:
         raise InputError(
-            f"Every frame of the recording was refused, the first because: {refusal}"
+            "No frame of the recording could be inspected. Reason for the first one: "
+            f"{refusal}"
         )
     if counts["unreadable"]:
         raise InputError(
-            f"{counts['unreadable']} of the recording could not be read: see the line "
-            f"of kind 'source ended' in {out}/log.jsonl. The rest was judged."
+            f"{counts['unreadable']} frames of the recording could not be read: see "
+            f"the line of kind 'source ended' in {out}/log.jsonl. The others were "
+            "inspected."
         )
 
 
@@ -193,8 +198,8 @@ def _about_alarms(rule, false_rejects):
     often = f"{frames:,.0f}" if frames < 1e6 else "more than a million"
     return (
         f"alarm after {rule.text}: one false alarm in {often} good frames on average, "
-        f"if frames were independent and {false_rejects:.1%} of them rejected "
-        "(expected from validate)"
+        f"if frames are independent and {false_rejects:.1%} of them are rejected (the "
+        "expected rate from validate)"
     )
 
 
@@ -237,7 +242,7 @@ def _close_table(verdicts):
 
 
 def _say(text):
-    """Prints; a terminal that is gone or full does not end an inspection."""
+    """Prints; a terminal that was closed or is blocked does not end an inspection."""
     with contextlib.suppress(OSError, ValueError):
         print(text, flush=True)
 

@@ -1,7 +1,7 @@
 """ONNX networks on the CPU: OpenVINO or ONNX Runtime, each imported when it is used.
 
-OpenVINO is a tenth faster in 32-bit floats on an idle processor, and several times so
-in 8-bit integers; where it is not installed, ONNX Runtime does the work.
+OpenVINO is a tenth faster with 32-bit floats on an idle processor, and several times
+faster with 8-bit integers; if it is not installed, ONNX Runtime is used.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ def load_network(
     Args:
         content: Bytes of an ONNX file; one input `(batch, height, width, 3)`, one
             output `(batch, classes)`.
-        name: What messages call it.
+        name: Name of the network in error messages.
         engine: A key of ENGINES; the first that is installed if None.
 
     Returns:
@@ -49,11 +49,13 @@ def load_network(
 
 
 def engine_in_use() -> dict[str, str]:
-    """Name and version of the engine that runs where none is named."""
+    """Name and version of the default engine."""
     for name in ENGINES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             return {"name": name, "version": importlib.metadata.version(name)}
-    raise InputError(f"Nothing runs ONNX here: pip install {' or '.join(ENGINES)}.")
+    raise InputError(
+        f"No ONNX engine is installed: pip install {' or '.join(ENGINES)}."
+    )
 
 
 def _with_openvino(content, num_threads):
@@ -80,7 +82,8 @@ def _with_openvino(content, num_threads):
     def predict(image):
         if image.shape != given.shape[1:]:  # NumPy would stretch a smaller one
             raise ValueError(
-                f"the network takes images of {given.shape[1:]}, not {image.shape}"
+                f"the network expects images of the shape {given.shape[1:]}, not "
+                f"{image.shape}"
             )
         given[0] = image
         request.infer()

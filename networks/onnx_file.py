@@ -1,7 +1,7 @@
-"""What an ONNX file holds, read without the package onnx, which the runtime lacks.
+"""Checks ONNX files without the package onnx, which the runtime does not have.
 
-Only what is needed to refuse a file before an engine sees it: protobuf is a list of
-numbered fields, and those that are of no interest are passed over.
+It only parses what is needed to refuse a file before an engine loads it: protobuf is a
+list of numbered fields, and fields that are not needed are skipped.
 
 Reference:
     https://protobuf.dev/programming-guides/encoding and onnx/onnx.proto of ONNX.
@@ -38,21 +38,21 @@ def check_onnx(content: bytes, name: str) -> None:
 
     Args:
         content: Bytes of an ONNX file.
-        name: What messages call it.
+        name: Name of the file in error messages.
 
     Raises:
-        InputError: If it is no ONNX file or cut off, keeps weights in other files, has
-            branches, loops, functions or operators that are not ONNX's own, which no
-            exported network has, or weights that are NaN.
+        InputError: If it is not an ONNX file or is truncated, keeps weights in other
+            files, has branches, loops, functions or operators that are not part of
+            ONNX, which no exported network has, or weights that are NaN.
     """
     try:
         num_graphs = _check_message(memoryview(content), "model", name)
     except (ValueError, IndexError, TypeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{name} is damaged or no ONNX file ({error}).") from error
+        raise InputError(f"{name} is damaged or not an ONNX file ({error}).") from error
     if num_graphs != 1:
-        raise InputError(f"{name} is no ONNX file: it has no network.")
+        raise InputError(f"{name} is not an ONNX file: it contains no network.")
 
 
 def _check_message(data, kind, name):
@@ -63,8 +63,8 @@ def _check_message(data, kind, name):
             raise InputError(f"{name} {REFUSED[kind, number]}. Export the run again.")
         if kind == "node" and number == NODE_DOMAIN and value not in DOMAINS:
             raise InputError(
-                f"{name} has an operator of {str(value[:40], errors='replace')!r}, not "
-                "one of ONNX's own. Export the run again."
+                f"{name} has an operator of {str(value[:40], errors='replace')!r}, "
+                "which is not part of ONNX. Export the run again."
             )
         if number in INSIDE[kind]:
             num_inside += 1
@@ -106,7 +106,7 @@ def _fields(data):
 
 
 def _varint(data, place):
-    """A whole number of 7 bits a byte, the lowest first, and the place after it."""
+    """A whole number with 7 bits per byte, the lowest first, and the next position."""
     value = shift = 0
     while True:
         byte = data[place]

@@ -1,4 +1,4 @@
-"""`keras`, imported without the notices that TensorFlow prints before its log opens."""
+"""Imports `keras` without the messages that TensorFlow prints at its start."""
 
 import logging
 import os

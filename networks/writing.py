@@ -43,8 +43,8 @@ def load_keras(path: PathLike) -> keras.Model:
 def export_network(keras_file: PathLike, path: PathLike, keras_format: str) -> None:
     """Writes the network of a `.keras` file in a format of Keras' `Model.export`.
 
-    ONNX is what bundles hold; OpenVINO reads it too, and is several times faster on
-    some backbones than with what Keras exports for it.
+    Bundles contain ONNX; OpenVINO reads it too, and on some backbones it is several
+    times faster than with the OpenVINO export of Keras.
     """
     with working("loading the network"):
         network = load_keras(keras_file)
@@ -65,7 +65,7 @@ def _export(network, path, keras_format):
 
 @contextlib.contextmanager
 def _quiet():
-    """Leaves out what libraries say while they convert: nobody can act on it."""
+    """Suppresses the messages of libraries during conversion, which are of no use."""
     for name in ("tf2onnx", "onnxruntime", "absl", "tensorflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
@@ -74,7 +74,8 @@ def _quiet():
 
 
 def load_exported(path: PathLike, name: str) -> Network:
-    """A function from an image to probabilities, of what `export_network` wrote.
+    """Loads a network written by `export_network` as a function from image to
+    probabilities.
 
     Args:
         path: SavedModel folder or LiteRT file.
@@ -103,19 +104,22 @@ def load_exported(path: PathLike, name: str) -> Network:
 
 
 def quantise_network(onnx_file: PathLike, store: ImageSource, out: PathLike) -> None:
-    """Writes a network whose weights and activations are 8-bit integers.
+    """Writes a network with weights and activations quantised to 8-bit integers.
 
     Args:
         onnx_file: The network in 32-bit floats.
-        store: Train images at its size; the ranges of the activations
-            are those of CALIBRATION_IMAGES of them.
+        store: Train images at its size; the ranges of the activations are calibrated on
+            CALIBRATION_IMAGES of them.
         out: The file to write.
     """
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     if len(store) == 0:
-        raise InputError("int8 needs images of train to see the range of values; none.")
+        raise InputError(
+            "int8 needs images of train to calibrate the range of values, but there "
+            "are none."
+        )
     chosen = np.linspace(0, len(store) - 1, min(CALIBRATION_IMAGES, len(store)))
     prepared = Path(out).with_suffix(".prepared")
     with working("preparing the network"), _quiet():

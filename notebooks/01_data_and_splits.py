@@ -1,9 +1,10 @@
 # %% [markdown]
 # # 01 The data and its splits
 #
-# A test is worth as much as its images are new to the model. Pictures of one part,
-# or frames of one clip, that lie on both sides of a split make every method look good.
-# This notebook shows what a data set holds, and what a careless split would hide.
+# A test is only meaningful if its images are new to the model. If images of one part,
+# or frames of one clip, are in both train and test, every method looks better than it
+# is. This notebook shows what a data set contains, and what a careless split would
+# hide.
 
 # %% tags=["parameters"]
 import os
@@ -55,9 +56,9 @@ print(
 )
 
 # %% [markdown]
-# ## What is there?
-# Images are what a model sees. Groups, physical parts or clips, are what was really
-# drawn: ten pictures of one part say little more than one does.
+# ## What does the data set contain?
+# A model is trained on images, but the independent samples are groups: physical parts
+# or clips. Ten images of one part carry little more information than one.
 
 # %%
 counts = images.groupby(["label", "split"]).agg(
@@ -91,10 +92,10 @@ for name in classes:
 show(picture_rows(rows), "What do the classes look like?")
 
 # %% [markdown]
-# ## Random against grouped
-# The same images are split twice: as this data set is, and in the other way. Where it
-# is split by groups, the other way deals every image for itself; where every image was
-# for itself, near-duplicates are now kept together.
+# ## Random and grouped splits
+# The same images are split in two ways: as in this data set, and in the opposite way.
+# If the data set is split by groups, the other split assigns every image individually;
+# if it is split by individual images, the other split keeps near-duplicates together.
 
 # %%
 fingerprints = [fingerprint(read(position)) for position in range(len(images))]
@@ -134,10 +135,10 @@ figure.legend(loc="outside lower right", ncols=3, frameon=False, fontsize=9)
 show(figure, "Do neighbours land on both sides of the split?")
 
 # %% [markdown]
-# ## What leaks?
-# Two signs of a leak: the group of a judged image is also in `train`; and an image of
-# `train` is its twin by the pixels alone. The second needs no knowledge of the parts,
-# and sees only what hardly changed between two pictures.
+# ## Which images leak?
+# There are two signs of leakage: the group of a `validate` or `test` image is also in
+# `train`, or `train` contains a near-duplicate of it. The second check needs no
+# knowledge of the parts, but only finds images that hardly differ.
 
 # %%
 group, twins = ways["grouped"]["group"], {}
@@ -166,10 +167,11 @@ if chosen:
     display(show(picture_rows(rows), "Which test images were shown in training?"))
 
 # %% [markdown]
-# ## What the leak is worth
-# A copy-cat understands nothing: it names the class of the train image with the most
-# similar pixels. The better it does, the more of the test can be passed by memory. The
-# interval is by groups: where every image is called a group it is too narrow as well.
+# ## How much does the leakage help?
+# The copy-cat in this test is a nearest-neighbour classifier: it predicts the class of
+# the train image with the most similar pixels. The more accurate it is, the more of the
+# test can be passed by memorising the training images. The confidence interval is
+# computed by groups. If every image counts as its own group, it is too narrow.
 
 # %%
 thumbnails = np.stack([each.thumbnail.ravel() for each in fingerprints]).astype(float)

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 02 Transfer learning and its curves
 #
-# A network that has seen a million photographs knows edges and textures already. Of a
-# few hundred parts it needs to learn only which of them matter. This notebook shows
-# how that training went, what it is worth beside one from scratch, and where the
-# network looks.
+# A network that was trained on a million photographs already recognises edges and
+# textures. From a few hundred parts it only has to learn which of them matter. This
+# notebook shows how the training went, how the result compares with training from
+# scratch, and which regions of the image the network uses.
 
 # %% tags=["parameters"]
 import os
@@ -48,18 +48,19 @@ for run, name in zip(runs, names, strict=True):
         print(f"{name}: {note}")
 
 # %% [markdown]
-# ## Does it learn, or learn by heart?
-# "Held out" are groups of `train` that the weights never saw; they choose the epoch
-# that is kept. Where the training loss goes on falling and the held-out one rises, the
-# network learns its images by heart. Here the best run on `validate`:
+# ## Does it generalise or overfit?
+# The held-out images are groups of `train` that are not used to fit the weights; they
+# determine which epoch is kept. If the training loss keeps falling while the held-out
+# loss rises, the network overfits: it memorises its training images. The plot shows the
+# best run on `validate`.
 
 # %%
 show(curves_plot(histories[0]), f"Does it learn, or learn by heart? {names[0]}")
 
 # %% [markdown]
-# ## How soon does each arrive?
-# An epoch is one pass over the training images. Where two runs share their first stage
-# the thin line lies on the thick one.
+# ## How fast does each run converge?
+# An epoch is one pass over the training images. If two runs share their first stage,
+# the thin line lies on top of the thick one.
 
 # %%
 figure, axes = new_figure(8.5, 4.5)
@@ -78,10 +79,11 @@ axes.legend(frameon=False, fontsize=9, loc="lower right")
 show(figure, "How soon does each training arrive?")
 
 # %% [markdown]
-# ## What is it worth on test?
-# Test parts were in no training. The line is the 95 % interval: a fresh draw of as many
-# parts would move the number about as far. The lines below take the same draws
-# for both runs, which is sharper than to compare two lines by eye.
+# ## How accurate is it on test?
+# The parts in `test` were not used for training. The line is the 95 % confidence
+# interval: with another sample of as many parts, the figure could change about as much.
+# The differences printed below are computed on the same resamples for both runs, which
+# is more precise than comparing two intervals by eye.
 
 # %%
 accuracies = [run.metrics["test"]["metrics"]["accuracy"] for run in runs]
@@ -97,7 +99,7 @@ for run, name in zip(runs[1:], names[1:], strict=True):
     print(f"{names[0]} against {name}: {points(difference)} of accuracy")
 
 # %% [markdown]
-# ## Which classes does the best one confuse?
+# ## Which classes does the best run confuse?
 
 # %%
 test = runs[0].metrics["test"]
@@ -105,9 +107,10 @@ figure = confusion_plot(test["confusion_matrix"], runs[0].config["classes"])
 show(figure, "Which classes are confused?")
 
 # %% [markdown]
-# ## Where does it look?
-# Grad-CAM of the class that was named: yellow is where the picture spoke for it.
-# Evidence that lies beside the part is a warning: the background may give it away.
+# ## Which regions does it use?
+# Grad-CAM for the predicted class: yellow regions support the prediction most. If they
+# are next to the part rather than on it, be careful: the background may reveal the
+# class.
 
 # %%
 predictor = load_predictor(runs[0].folder)

@@ -1,9 +1,10 @@
 # %% [markdown]
-# # 03 Visual words, seen on the image
+# # 03 Visual words on the image
 #
-# A bag of visual words cuts an image into small patches, names each by the most similar
-# of some two hundred typical patches, its word, and counts. An SVM tells the classes by
-# these counts alone. It needs no network, and every step of it can be looked at.
+# A bag of visual words divides an image into small patches, assigns each one to the
+# most similar of about two hundred typical patches, called words, and counts the words.
+# An SVM classifies the image by these counts alone. The method needs no neural network,
+# and each of its steps can be inspected.
 
 # %% tags=["parameters"]
 import os
@@ -41,10 +42,10 @@ for name in classes:
     found[name] = [find_words(bag, picture) for picture in pictures[name]]
 
 # %% [markdown]
-# ## Which words has a part?
-# Every place takes the colour of its word. Words that are alike have like colours: red,
-# green and blue are the three main directions in which words differ. Nobody told them
-# what glass, dirt or a table is.
+# ## Which words does a part contain?
+# Every patch is drawn in the colour of its word. Similar words have similar colours:
+# red, green and blue are the three principal components of the words. The words were
+# learnt without labels for glass, dirt or background.
 
 # %%
 centred = bag.vocabulary.words - bag.vocabulary.words.mean(axis=0)
@@ -73,9 +74,10 @@ for name in classes:
 show(picture_rows(rows), "Which words has a part?")
 
 # %% [markdown]
-# ## Which words tell the classes apart?
-# A column is a word, red where the class has more of it than the others, blue where it
-# has less. A class without a strong colour is one that the words hardly see.
+# ## Which words distinguish the classes?
+# Each column is a word: red if the class contains more of it than the other classes,
+# blue if it contains less. A class without a strong colour can hardly be recognised by
+# its words.
 
 # %%
 order = np.lexsort((-bag.evidence.max(axis=0), bag.evidence.argmax(axis=0)))
@@ -97,9 +99,9 @@ bar.set_label("more than others,\nin deviations", fontsize=9, color=INK)
 show(figure, "Which words tell the classes apart?")
 
 # %% [markdown]
-# ## What do the telling words look like?
-# Of each class the two words that speak most for it, where they were found in images of
-# `train`, each with as much again around it.
+# ## What do the distinctive words look like?
+# For each class, the two words that support it most are shown as they were found in
+# images of `train`, with a margin around each patch.
 
 # %%
 rows = {}
@@ -114,10 +116,11 @@ for name in classes:
 show(picture_rows(rows, side=0.9), "What do the telling words look like?")
 
 # %% [markdown]
-# ## Where are they on new parts?
-# The evidence of all words for the class that was named, laid over pictures of `test`
-# that were named rightly. Yellow on the defect: the words mean what they should. Yellow
-# beside it: they have learnt chance, and will not find the next one.
+# ## Where are these words on new parts?
+# The evidence of all words for the predicted class, drawn over images of `test` that
+# were classified correctly. Yellow on the defect means that the words represent the
+# defect. Yellow next to it means that they represent something accidental, and the next
+# defect may be missed.
 
 
 # %%

@@ -1,9 +1,10 @@
 # %% [markdown]
 # # 04 Which model, which ensemble?
 #
-# All runs of one data set beside each other, single models and ensembles of them. They
-# are ranked on `validate` and reported on `test`, each with its 95 % interval over
-# groups. Two that differ by no more than luck are called equal.
+# This notebook compares all runs of one data set, single models and ensembles of them.
+# They are ranked on `validate` and reported on `test`, with 95 % confidence intervals
+# by groups. If the difference between two runs may be due to chance, neither is called
+# better.
 
 # %% tags=["parameters"]
 import os
@@ -53,9 +54,10 @@ if "ensemble" not in kinds:
     print("There is no ensemble yet. Make some: pipenv run ensemble RUN RUN ...")
 
 # %% [markdown]
-# ## How often is each right?
-# Best on `validate` on top, whatever it did on `test`: who picks the best of a test has
-# picked its luck too. The hollow dot is the accuracy on `validate`.
+# ## How accurate is each run?
+# The runs are ordered by their result on `validate`, the best at the top, whatever
+# their result on `test`: whoever chooses the best run on the test set also chooses the
+# luckiest one. The hollow dot is the accuracy on `validate`.
 
 # %%
 before, accuracies = (
@@ -82,10 +84,11 @@ show(figure, "How often does each name the right class?")
 
 # %% [markdown]
 # ## Is the leader really better?
-# The leader and each rival are judged on the same draws of test groups, which takes out
-# the luck of the draw that they share. The intervals are wider the more rivals there
-# are, so that all of them hold together. Grey: no clear winner, the difference crosses
-# zero or rests on too few groups.
+# The leader and each other run are compared on the same resamples of the test groups,
+# which removes the random variation that they share. The more runs are compared, the
+# wider the intervals, so that all of them hold together. Grey means that there is no
+# clear winner: the interval contains zero, or the difference is based on too few
+# groups.
 
 # %%
 result = verdict(runs)
@@ -106,10 +109,11 @@ if rivals:
     display(show(figure, f"Is {result['name']} really ahead? Grey: may be luck"))
 
 # %% [markdown]
-# ## Do they fail together?
-# A column is a test image that at least one run got wrong; dark is wrong. Members that
-# fail on different parts have something to gain from each other. A column that is dark
-# from top to bottom is a part that no ensemble of these will mend: look at it.
+# ## Do they make the same mistakes?
+# Each column is a test image that at least one run classified wrongly; dark means
+# wrong. Combining members helps if they fail on different parts. A column that is dark
+# from top to bottom is a part that no ensemble of these members will classify
+# correctly: look at it.
 
 # %%
 answers = [decisions(run).sort_values("sample_id") for run in runs]
@@ -139,9 +143,9 @@ if len(order):
     display(show(figure, "On which parts does each fail, and do they fail together?"))
 
 # %% [markdown]
-# ## Who finds which class?
-# The average hides the class that matters. Shown are the single models and the best
-# ensemble on `validate`.
+# ## Which run recognises which class?
+# An average can hide the class that matters. The plot shows the single models and the
+# ensemble that is best on `validate`.
 
 # %%
 singles = [line for line, kind in enumerate(kinds) if kind == "single model"]
@@ -154,7 +158,7 @@ show(figure, "Who finds which class?")
 
 # %% [markdown]
 # ## What does accuracy cost?
-# An ensemble needs all its members, in training and at the line.
+# An ensemble needs all its members, in training and in production.
 
 # %%
 figure, axes = new_figure(9, 4.5)

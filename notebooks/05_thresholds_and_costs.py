@@ -1,9 +1,10 @@
 # %% [markdown]
-# # 05 Where to draw the line, and what it costs
+# # 05 Choosing thresholds, and what they cost
 #
-# A model gives scores; a line between accept and reject makes decisions of them. Every
-# line misses some defects and rejects some good parts. This notebook shows both, what
-# they cost at your prices, and how sure that is with the parts there are.
+# A model returns scores; a threshold between accept and reject turns them into
+# decisions. Every threshold misses some defects and rejects some good parts. This
+# notebook shows both rates, what they cost at your prices, and how certain these
+# figures are with the available parts.
 
 # %% tags=["parameters"]
 import os
@@ -62,8 +63,8 @@ for split, rows in (("validate", validate), ("test", test)):
 
 # %% [markdown]
 # ## What do the scores look like?
-# The line is chosen on `validate`. The further the two heaps lie apart, the less it
-# matters where it is.
+# The threshold is chosen on `validate`. The better the two distributions are separated,
+# the less its exact position matters.
 
 # %%
 figure = score_histogram(
@@ -72,10 +73,10 @@ figure = score_histogram(
 show(figure, "Do the scores part good from bad? (validate)")
 
 # %% [markdown]
-# ## What slips through on either side?
-# Move the line to the right and fewer good parts are rejected, but more defects pass.
-# The bands are 95 % intervals over groups. Where nothing went wrong they still say what
-# could have: of 20 faultless parts nobody can promise 1 %.
+# ## How many errors of each kind does a threshold make?
+# With a higher threshold, fewer good parts are rejected, but more defects are accepted.
+# The bands are 95 % confidence intervals by groups. Even where no error occurred, they
+# show which rate is possible: 20 parts without an error cannot guarantee a rate of 1 %.
 
 
 # %%
@@ -143,10 +144,11 @@ legend_above(figure, axes)
 show(figure, "What slips through on either side of the line?")
 
 # %% [markdown]
-# ## What does a line cost?
-# The data hold more defects than production does, so the rates are weighed by the share
-# of defects that is expected there. The band has both rates at the ends of their
-# intervals: it is what the parts of `validate` cannot rule out.
+# ## What does a threshold cost?
+# The data contain a larger fraction of defects than production does, so the rates are
+# weighted by the fraction of defects that is expected in production. For the band, both
+# rates are set to the ends of their intervals: it shows the range of costs that the
+# parts in `validate` cannot rule out.
 
 
 # %%
@@ -189,8 +191,8 @@ show(
 )
 
 # %% [markdown]
-# ## Does it hold on new parts?
-# Both lines were chosen on `validate`. Here is what each does on `test`.
+# ## Do the thresholds perform as expected on new parts?
+# Both thresholds were chosen on `validate`. The table shows their results on `test`.
 
 # %%
 lines = {"as deployed": run.threshold, "cheapest on validate": cheapest}
@@ -215,8 +217,8 @@ display(pd.DataFrame(rows).T)
 
 # %% [markdown]
 # ## Would another model be cheaper?
-# Every line of the best run, and of the best single models, at once: the nearer to the
-# lower left corner, the better. The mark is the line as deployed.
+# The curves show all thresholds of the best run and of the best single models: the
+# closer to the lower left corner, the better. The marker is the deployed threshold.
 
 # %%
 singles = [rival for rival in runs[1:] if "members" not in rival.config]
@@ -225,10 +227,10 @@ figure = miss_against_false_reject_plot(some, display_names(some))
 show(figure, "Would another model do?")
 
 # %% [markdown]
-# ## How many parts does a promise need?
-# The lowest miss rate that can be promised with 95 % confidence when none, one or two
-# of the defective parts were missed, by the exact binomial bound. Parts count, not
-# pictures.
+# ## How many parts does a guarantee need?
+# The plot shows the lowest miss rate that can be guaranteed with 95 % confidence if
+# none, one or two of the defective parts were missed, by the exact binomial bound. It
+# counts parts, not images.
 
 # %%
 is_defective = validate["label"] != dataset.normal_class
@@ -252,11 +254,11 @@ axes.legend(frameon=False, fontsize=9)
 show(figure, "How many defective parts does a promise need?")
 
 # %% [markdown]
-# ## What does a promise cost in work by hand?
-# With two lines, a part between them is inspected by hand. The lower line keeps the
-# promise on missed defects; the upper one the strongest on good parts that `validate`
-# carries. Here is what happened to the parts of `test`, and what 1,000 parts from
-# production would cost.
+# ## How much inspection by hand does a guarantee cost?
+# With two thresholds, a part whose score is between them is inspected by hand. The
+# lower threshold keeps the guarantee for missed defects; the upper one keeps the
+# strongest guarantee for good parts that `validate` supports. The plot shows what
+# happened to the parts in `test`, and what 1,000 parts from production would cost.
 
 # %%
 most = max(0, allowed_errors(num_defective, 0.4, 0.95))

@@ -24,14 +24,14 @@ def row_batches(
     image_size: tuple[int, int] | None,
     num_frames: int = 1,
 ) -> Iterator[tuple[range, np.ndarray]]:
-    """Yields `(positions, images)` until every row was there, in order.
+    """Yields `(positions, images)` for all rows, in order.
 
     Args:
-        folder: Of the data set.
+        folder: Folder of the data set.
         rows: Manifest table.
-        image_size: `(height, width)` to resize to; None for images as they are.
-        num_frames: Frames in a clip; the clip of a row ends with it, and has frames of
-            its own split alone.
+        image_size: `(height, width)` to resize to; None for the original size.
+        num_frames: Frames in a clip; the clip of a row ends with it, and contains only
+            frames of its own split.
 
     Yields:
         Positions of rows, and their uint8 RGB images `(batch, height, width, 3)`, or

@@ -1,4 +1,4 @@
-"""Images of cameras with 10, 12 or 14 bits, whose files have 16."""
+"""Images of cameras with 10, 12 or 14 bits, which are stored in 16-bit files."""
 
 import io
 
@@ -21,7 +21,7 @@ def depth_of(value: int) -> int:
 def depth_of_image(values: np.ndarray) -> int:
     """The bit depth of an image, hot pixels aside.
 
-    A few values that need HOT_BITS more than all others are faults of the sensor.
+    A few values that need HOT_BITS more bits than all others are sensor defects.
 
     Args:
         values: Integers of any shape, see `deep_values`.
@@ -34,7 +34,7 @@ def depth_of_image(values: np.ndarray) -> int:
 
 
 def is_too_deep(values: np.ndarray, bit_depth: int) -> bool:
-    """Whether more values than those of a few hot pixels need a larger bit depth."""
+    """Whether more values than a few hot pixels exceed the bit depth."""
     allowed = max(MIN_HOT, int(HOT_SHARE * values.size))
     return int((values >> bit_depth > 0).sum()) > allowed
 
@@ -47,7 +47,7 @@ def is_deep(image: Image.Image) -> bool:
 
 
 def deep_values(content: bytes) -> np.ndarray | None:
-    """The values of an image file of more than 8 bits as they stand; None for others.
+    """The raw values of an image file with more than 8 bits; None for others.
 
     Args:
         content: Bytes of the file.
@@ -66,12 +66,12 @@ def deep_values(content: bytes) -> np.ndarray | None:
         else:
             values = _deep_colours(image, content)
     if values.min(initial=0) < 0 or values.max(initial=0) > 0xFFFF:
-        raise ValueError("values outside of 0 to 65535")
+        raise ValueError("values outside 0 to 65535")
     return values
 
 
 def _has_deep_colours(image):
-    """Whether it has 16 bits a channel, of which Pillow gives the upper 8 alone."""
+    """Whether it has 16 bits per channel, of which Pillow only returns the upper 8."""
     if image.mode.startswith("I"):
         return False
     if image.format == "TIFF":
@@ -83,9 +83,14 @@ def _has_deep_colours(image):
 
 def _deep_colours(image, content):
     if image.getexif().get(0x0112, 1) != 1:
-        raise ValueError("16 bits a colour, turned by EXIF; turn it and save it again")
+        raise ValueError(
+            "images with 16 bits per colour and an EXIF rotation are not supported; "
+            "rotate the image and save it again"
+        )
     values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype != np.uint16:
-        raise ValueError("16 bits a colour in a form that is not read")
+        raise ValueError(
+            "images with 16 bits per colour are not supported in this file format"
+        )
     values = values.astype(np.int64)
     return values if values.ndim == 2 else values[:, :, 2::-1]

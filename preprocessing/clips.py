@@ -1,4 +1,4 @@
-"""Clips: which images are frames of one recording, and the last frames before each."""
+"""Clips: images that are frames of one recording, and the last frames before each."""
 
 import re
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ SEPARATORS = "_-. "
 
 
 def name_clips(sources: Iterable[str]) -> pd.DataFrame:
-    """Tells from the names of files which clip they are frames of.
+    """Determines from the file names which clips the images are frames of.
 
     The last number of a file's stem is that of the frame, and the rest of its path
     names the clip. A file without a number is a still image, and so are files of one

@@ -3,9 +3,9 @@
     goodparts boxes                      every data set under dataset/
     goodparts boxes dataset/screw        this one
 
-Writes a Pascal VOC file <split>/boxes/<class>/<stem>.xml for each image that has a
-mask or annotated instances, and all boxes and outlines to instances.json (COCO).
-Where there is a mask, the mask counts. A thousand masks take about ten seconds.
+Writes a Pascal VOC file <split>/boxes/<class>/<stem>.xml for each image that has a mask
+or annotated instances, and all boxes and outlines to instances.json (COCO). If there is
+a mask, the boxes come from the mask. A thousand masks take about ten seconds.
 """
 
 if __name__ == "__main__":
@@ -54,7 +54,7 @@ def find_datasets(folders: Iterable[PathLike]) -> list[Path]:
 def create_boxes(folder: PathLike) -> int:
     """Writes the VOC files and instances.json of a data set, and prints a line.
 
-    Twice gives the same files; those of images that are gone are removed.
+    Running it twice gives the same files; files of deleted images are removed.
 
     Returns:
         The number of boxes.
@@ -84,7 +84,7 @@ def create_boxes(folder: PathLike) -> int:
         f"{folder}/instances.json"
     )
     if not written:
-        result = "no boxes to draw, as no image has a mask or a marked defect"
+        result = "no boxes, because no image has a mask or an annotated defect"
     print(f"{dataset.name}: {result}")
     return num_boxes
 
@@ -101,7 +101,7 @@ def _agreeing(instances, mask, label):
 
 
 def box_path(image_path: PathLike) -> Path:
-    """Where the VOC file of an image lies: `<split>/boxes/<class>/<stem>.xml`."""
+    """The path of the VOC file of an image: `<split>/boxes/<class>/<stem>.xml`."""
     path = Path(image_path)
     return path.parents[2] / "boxes" / path.parent.name / f"{path.stem}.xml"
 

@@ -2,9 +2,9 @@
 
     python3 preprocessing/create_folders.py FOLDER   (= goodparts folders FOLDER)
 
-Finds the layout by itself. Without a folder: every folder under dataset/raw/, and
-if there is none, the embedded data set, which it renders. Seconds per thousand
-images. Running it again changes nothing; a killed run is begun again.
+The layout is recognised. Without a folder, every folder under dataset/raw/ is used; if
+there is none, the embedded data set is rendered and used. It takes seconds per thousand
+images. Running it again changes nothing; after a kill, it starts again.
 """
 
 if __name__ == "__main__":
@@ -64,10 +64,10 @@ def create_folders(
     Args:
         source: Folder of images, in one of the known layouts.
         out: Folder of all data sets.
-        name: Of the data set; the source folder's name if None.
-        layout: One of LAYOUTS; found by itself if None.
+        name: Name of the data set; the source folder's name if None.
+        layout: One of LAYOUTS; recognised if None.
         normal_class: The class of good parts; found by its name if None.
-        classes_only: Whether no class is that of good parts.
+        classes_only: Whether there is no class of good parts.
         link: Whether to hard-link the images rather than copy them.
         **rule: How to split, the attributes of `SplitRule`.
 
@@ -75,7 +75,7 @@ def create_folders(
         The `Dataset`, and whether it was made anew.
 
     Raises:
-        InputError: If there is nothing to make a data set of; the text says why.
+        InputError: If no data set can be made; the text says why.
     """
     rule = {**rule, "shares": _as_shares(rule.get("shares", SHARES))}
     source, rule = Path(source), SplitRule(**rule)
@@ -91,7 +91,7 @@ def create_folders(
         normal_class = _choose_normal(
             source, found, table, rejected, normal_class, classes_only
         )
-        with working("finding pictures of one part"):
+        with working("finding images of the same part"):
             table, kept, info = _split(
                 source, found, images, table, rejected, normal_class, rule
             )
@@ -103,7 +103,7 @@ def create_folders(
 
 
 def _choose_normal(source, found, table, rejected, normal_class, classes_only):
-    """The class of good parts; None for classes only."""
+    """Determines the class of good parts; None if there is none."""
     classes = sorted(set(table["label"]))
     if not classes_only:
         if len(classes) == 1:
@@ -112,11 +112,11 @@ def _choose_normal(source, found, table, rejected, normal_class, classes_only):
         refuse_twins(source, classes, normal_class)
         return normal_class
     if normal_class is not None:
-        raise InputError("Give --normal-class or --classes-only, not both.")
+        raise InputError("Give either --normal-class or --classes-only, not both.")
     if len(classes) == 1:
         raise InputError(
-            f"{source} has one class only, {classes[0]!r}: with --classes-only there "
-            "must be two or more."
+            f"{source} has only one class, {classes[0]!r}; --classes-only needs at "
+            "least two."
         )
     return None
 
@@ -162,8 +162,8 @@ def check_name(flag: str, name: str) -> None:
     """Raises InputError unless the name can be that of a folder."""
     if not name or name.startswith(".") or set(name) & set("/\\\0"):
         raise InputError(
-            f"{flag} must be the name of a folder: not empty, without a slash and "
-            f"without a dot in front. Received: {name!r}."
+            f"{flag} must be the name of a folder: not empty, without slashes and "
+            f"without a leading dot. Received: {name!r}."
         )
 
 
@@ -172,8 +172,8 @@ def _note_on_pooling(table, rule):
     if rule.protocol == "official" or len(tops) < 2:
         return []
     return [
-        f"the folders {' and '.join(tops)} of the source are pooled and split anew; "
-        "--protocol official keeps its test"
+        f"the images in the folders {' and '.join(tops)} of the source are pooled and "
+        "split anew; --protocol official keeps its test set"
     ]
 
 
@@ -192,6 +192,7 @@ def _read_images(source, layout, normal_class):
     if not images:
         first = rejected[0]
         raise InputError(
-            f"No image of {source} can be used. First: {first.path}: {first.reason}."
+            f"No image of {source} can be used. The first is {first.path}: "
+            f"{first.reason}."
         )
     return found, images, rejected, bit_depth

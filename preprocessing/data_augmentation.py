@@ -4,14 +4,14 @@
     goodparts augment dataset/screw --balance
     goodparts augment dataset/bottles --rotation 3 --flips none --brightness 0.8 1.2
 
-The last one suits a fixed camera and parts that always lie the same way: a large turn
-would move what tells the classes out of the picture.
+The last example is for a fixed camera and parts that always have the same pose: a large
+rotation would move the features that distinguish the classes out of the image.
 
-Copies are flipped, turned, and made brighter or darker; masks and instances move with
-them. Only train gets copies, of every class alike, so that the traces of
-augmentation do not tell the label. Another recipe replaces the copies of the one
-before. A run that was stopped goes on where it was. 3000 copies of 512x512 pixels
-take about a minute.
+Copies are flipped, rotated, and made brighter or darker; masks and instances move with
+them. Only train gets copies, of every class alike, so that traces of augmentation do
+not reveal the label. Running it with other options replaces the copies. A run that was
+interrupted continues where it stopped. 3000 copies of 512x512 pixels take about a
+minute.
 """
 
 if __name__ == "__main__":
@@ -69,8 +69,8 @@ def augment_dataset(
 ) -> int:
     """Writes the copies and their manifest rows, and prints a line.
 
-    The copies depend on the originals and these arguments only; originals,
-    `validate` and `test` are left as they are.
+    The copies depend on the originals and these arguments only; originals, `validate`
+    and `test` are not changed.
 
     Args:
         folder: `dataset/<name>`.
@@ -116,14 +116,14 @@ def augment_dataset(
 
 
 def _remove_partials(folder):
-    """Takes away the half-written files of a killed run."""
+    """Removes the incomplete files of a killed run."""
     for pattern in (".*.partial", "train/*/*/.*.partial"):
         for path in folder.glob(pattern):
             path.unlink()
 
 
 def _is_done(dataset, copies, recipe):
-    """Whether a run with this recipe came to its end and its files are still whole."""
+    """Whether a run with this recipe was completed and its files are unchanged."""
     written = dataset.manifest[is_copy(dataset.manifest)]
     columns = [name for name in copies.columns if name != "sha256"]
     if (
@@ -146,10 +146,10 @@ def _exist(folder, copy):
 
 
 def _clear(dataset, originals, copies, recipe):
-    """Takes away other copies, keeping what a stopped run of this recipe has written.
+    """Removes other copies, but keeps those of an interrupted run with this recipe.
 
-    The marker is written after other copies are deleted: what lies beside a marker
-    is of its recipe, and whole.
+    The marker is written after other copies are deleted: files next to a marker belong
+    to its recipe and are complete.
     """
     folder = dataset.folder
     write_dataset(folder, originals, _info_without_recipe(dataset))

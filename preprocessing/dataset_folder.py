@@ -1,4 +1,4 @@
-"""Puts a data set in its place, whole, unless just this one stands there already."""
+"""Writes the folder of a data set completely, unless it is already up to date."""
 
 import hashlib
 import json
@@ -44,9 +44,9 @@ def put_dataset(
 
     Args:
         folder: `dataset/<name>`.
-        table: Of `place_files`, split and with paths.
-        images: Of each row.
-        rejected: What is left out, and remarks.
+        table: Table from `place_files`, split and with paths.
+        images: Images of each row.
+        rejected: Files that are left out, and remarks.
         info: Content of dataset.json.
         link: Whether to hard-link the images rather than copy them.
 
@@ -54,7 +54,7 @@ def put_dataset(
         The data set, and whether it was made anew.
 
     Raises:
-        InputError: If the folder is no data set, or made from another source.
+        InputError: If the folder is not a data set, or was made from another source.
     """
     rejected = sorted(set(rejected))
     info = {**info, "truth_sha256": _truth_hash(table, images, rejected)}
@@ -75,7 +75,7 @@ def put_dataset(
 
 
 def _truth_hash(table, images, rejected):
-    """Hash of what the source says of defects: masks, instances, what is left out."""
+    """Hash of the labels in the source: masks, instances, and files left out."""
     truth = [
         [sample_id, image.mask_sha256, image.instances]
         for sample_id, image in zip(table["sample_id"], images, strict=True)
@@ -89,8 +89,8 @@ def _check_owner(folder, info):
         before = read_json(folder / "dataset.json")
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
-            f"{folder} is there already and is no data set of Goodparts. "
-            "Give another --name."
+            f"{folder} already exists and is not a data set of Goodparts. Give "
+            "another --name."
         ) from None
     except ValueError:
         return
@@ -103,7 +103,7 @@ def _check_owner(folder, info):
 
 
 def _find_same(folder, table, info):
-    """The data set in the folder if it is whole and the one wanted, else None."""
+    """The data set in the folder if it is complete and the requested one, else None."""
     try:
         before = read_dataset(folder, check_files=True)
     except InputError:
@@ -125,7 +125,7 @@ def _find_same(folder, table, info):
 
 
 def _masks_hash(folder, table):
-    """Hash of the mask files as they lie there; None when one is missing."""
+    """Hash of the mask files in the folder; None if one is missing."""
     try:
         hashes = [
             [path, file_hash(folder / path)]

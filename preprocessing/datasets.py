@@ -1,4 +1,4 @@
-"""Images from a data set to batches: decoded once, kept in memory when they fit."""
+"""Image loading: images are decoded once and kept in memory if they fit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ImageStore:
     """The images of some manifest rows at one size, by position.
 
     Args:
-        paths: Of the image files.
+        paths: Paths of the image files.
         image_size: `(height, width)`, pixels.
         memory_budget_mb: Up to this size all are decoded now and kept; beyond it,
             each is decoded when asked for. None for `memory_budget()`.
@@ -93,8 +93,8 @@ class ImageStore:
         """Yields all images in order, in batches made ahead of time.
 
         Args:
-            batch_size: 64 images of 224 pixels if None, fewer where they are larger:
-                what a network makes of them has to fit into memory.
+            batch_size: 64 images of 224 pixels if None, fewer if they are larger,
+                because the activations of the network have to fit into memory.
         """
         if batch_size is None:
             batch_size = prediction_batch(self.image_size)
@@ -117,7 +117,7 @@ def prediction_batch(image_size: tuple[int, int]) -> int:
 def memory_budget() -> float:
     """MB for decoded images: half of what is free, at most MEMORY_BUDGET_MB.
 
-    Where the system does not say what is free, a quarter of what is built in.
+    If the system does not report the free memory, a quarter of the total.
     """
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
@@ -139,16 +139,16 @@ def training_batches(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields `(images, targets)` batches without end of the given epochs, for `fit`.
 
-    Batches are made in threads ahead of the training step. What a batch holds
-    depends on the seed and its place alone, not on timing.
+    Batches are prepared in threads ahead of the training step. The content of a batch
+    depends only on the seed and its position, not on timing.
 
     Args:
-        store: Of the images.
+        store: Store of the images.
         targets: Array whose first axis matches the store.
         epochs: Each has batches of positions in the store; see `shuffled`.
         augment: Function of an image and a seed that returns an image of the same
             shape; None for none.
-        seed: Of the augmentation.
+        seed: Seed of the augmentation.
     """
     random = np.random.default_rng(seed)
 

@@ -1,4 +1,4 @@
-"""All files below a folder, those behind links to folders too."""
+"""All files below a folder, including those behind links to folders."""
 
 import os
 import stat
@@ -12,8 +12,8 @@ _SYSTEM = ("thumbs.db", "desktop.ini")
 def walk(folder: PathLike) -> Iterator[str]:
     """Yields the files below a folder as POSIX paths relative to it.
 
-    Links to folders are followed, but for those to a folder above. Left out are hidden
-    files, those of the system, and what is no regular file, see `special_files`.
+    Links to folders are followed, except to parent folders. Hidden files, system files
+    and special files, see `special_files`, are left out.
     """
     return (name for name, is_special in _walk(folder) if not is_special)
 

@@ -4,9 +4,10 @@ r"""Turns recordings into images, so that a recording becomes a data set.
     goodparts frames recordings/ --out frames --roi 220,0,150,400@640x480
 
 Writes frames/line/line_000042.png and so on, without loss; the number is that of the
-frame in its video. Frames that hardly differ from the last one kept are left out. A
-minute of 640x360 takes some seconds. A video is written whole or not at all: run a
-stopped command again, what is complete is not made again.
+frame in its video. Frames that hardly differ from the last frame that was kept are left
+out. A minute of 640x360 takes some seconds. The images of a video are written
+completely or not at all: after an interruption, run the command again; complete videos
+are not processed again.
 
 Sort the images into folders by class and run goodparts folders. Their names keep the
 order in time for --grouping chronological, and --grouping pattern
@@ -61,13 +62,13 @@ def extract_frames(
 ) -> Counts:
     """Writes the images of one video to `<out>/<its name>` and prints a line.
 
-    A folder that this made before with the same arguments is left as it is.
+    A folder that was made before with the same arguments is not changed.
 
     Args:
-        video: Any file that FFmpeg reads. Turned as its metadata says.
+        video: Any file that FFmpeg reads; rotated according to its metadata.
         out: Folder of all videos' folders.
-        rate: Images per second, chosen by time stamp; every frame if None, or where
-            the video has fewer.
+        rate: Images per second, chosen by time stamp; every frame if None, or if the
+            video has fewer.
         roi: `Roi`, or None for the whole frame; see `make_region`.
         mask: Path of an image, white on the part, or None.
         keep_duplicates: Whether near-duplicates are written too.
@@ -76,8 +77,8 @@ def extract_frames(
         `Counts`.
 
     Raises:
-        InputError: If the video is damaged, cut off or none, the region does not fit
-            it, or the folder is there with other images.
+        InputError: If the file is not a video, is damaged or truncated, the region does
+            not fit it, or the folder exists with other images.
     """
     video = Path(video)
     folder = Path(out) / video.stem
@@ -110,7 +111,7 @@ def extract_frames(
 
 
 def _counts_of_done(folder, recipe):
-    """The counts of a complete folder; None where there is no folder."""
+    """The counts of a complete folder; None if there is no folder."""
     if not os.path.lexists(folder):
         return None
     record = read_json(folder / RECORD) if (folder / RECORD).exists() else {}
@@ -118,9 +119,13 @@ def _counts_of_done(folder, recipe):
     if record == recipe:
         return Counts(**counts)
     differs = ", ".join(key for key in recipe if record.get(key) != recipe[key])
-    made = f"was made with another {differs}" if record else "is not of this command"
+    made = (
+        f"was made with a different {differs}"
+        if record
+        else "was not made by this command"
+    )
     raise InputError(
-        f"{folder} is there already and {made}. Remove it, or choose another --out."
+        f"{folder} already exists and {made}. Remove it, or choose another --out."
     )
 
 
@@ -153,7 +158,7 @@ def _write_images(video, folder, *, rate, roi, mask, keep):
 def is_near_duplicate(
     grey: np.ndarray, last: np.ndarray | None, seen: np.ndarray | None = None
 ) -> bool:
-    """Whether a picture hardly differs from the last one kept.
+    """Whether a picture hardly differs from the last one that was kept.
 
     Args:
         grey: uint8, `(height, width)`.
@@ -168,7 +173,7 @@ def is_near_duplicate(
 
 
 def _describe(folder, counts, *, rate, is_new):
-    due = "" if rate is None else f", {counts.num_due} taken at {rate:g} a second"
+    due = "" if rate is None else f", {counts.num_due} selected at {rate:g} per second"
     return (
         f"{folder}: {'' if is_new else 'up to date, '}{counts.num_read} frames read"
         f"{due}, {counts.num_duplicates} near-duplicates left out, "
@@ -190,16 +195,16 @@ def find_videos(paths: Iterable[PathLike]) -> list[Path]:
         found = _videos_of(path) if path.is_dir() else [path]
         if not found:
             suffixes = " ".join(sorted(VIDEO_SUFFIXES))
-            raise InputError(f"{path} has no videos ({suffixes}). Check the path.")
+            raise InputError(f"{path} contains no videos ({suffixes}). Check the path.")
         videos += found
     by_stem = {}
     for video in videos:
         other = by_stem.setdefault(video.stem, video)
         if other is not video:
             raise InputError(
-                f"{other} and {video} would both be written to a folder "
-                f"{video.stem!r}. Rename one, or give them one by one, each with its "
-                "own --out."
+                f"{other} and {video} would both be written to the folder "
+                f"{video.stem!r}. Rename one of them, or process them one at a time, "
+                "each with its own --out."
             )
     return videos
 

@@ -1,4 +1,4 @@
-"""The one image reader: every picture enters the program here, as uint8 RGB."""
+"""The image reader: all images are read here, as uint8 RGB."""
 
 import io
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ def image_threads() -> ThreadPoolExecutor:
 
 
 def is_image(path: PathLike) -> bool:
-    """Whether the name is an image's; hidden files are none."""
+    """Whether a file is an image by its name; hidden files are not."""
     path = Path(path)
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
@@ -38,18 +38,18 @@ def is_image(path: PathLike) -> bool:
 def read_image(path: PathLike, bit_depth: int | None = None) -> np.ndarray:
     """Reads any image file as uint8 RGB of shape `(height, width, 3)`.
 
-    Turns the image as its EXIF orientation says. Grey, palette, CMYK and images
-    with alpha become RGB (alpha is dropped). Of several frames the first is read.
+    Applies the EXIF orientation. Grey, palette, CMYK and images with alpha become RGB
+    (alpha is dropped). Of several frames the first is read.
 
     Args:
-        path: Of the file.
-        bit_depth: How many bits the camera gave of an image whose file has more than
-            8; the upper 8 of them are kept, and values of a few hot pixels above are
-            clipped. Other images need none.
+        path: Path of the file.
+        bit_depth: Bit depth of the camera, for image files with more than 8 bits; the
+            upper 8 bits are kept, and values of a few hot pixels above it are clipped.
+            Not needed for other images.
 
     Raises:
-        InputError: If the file is missing, empty, truncated or no image, or has more
-            than 8 bits and no bit depth is given. The text names the file.
+        InputError: If the file is missing, empty, truncated or not an image, or has
+            more than 8 bits and no bit depth is given. The text names the file.
     """
     return decode_image(_read_bytes(path), path, bit_depth)
 
@@ -69,14 +69,15 @@ def decode_image(
         raise _unreadable(name, error) from error
     if bit_depth is None:
         raise InputError(
-            f"{name} has more than 8 bits, and how many its camera gives is not known. "
-            "Convert it to 8 bits as the training images were, or give --bit-depth "
-            "where there is one (dataset.json of the training images has it)."
+            f"{name} has more than 8 bits, and the bit depth of its camera is not "
+            "known. Convert it to 8 bits as the training images were, or give "
+            "--bit-depth if the command has this option (the value is in "
+            "dataset.json of the training images)."
         )
     if is_too_deep(values, bit_depth):
         raise InputError(
-            f"{name} has values up to {values.max()}, which are more than {bit_depth} "
-            "bits. Is it of another camera than the others?"
+            f"{name} has values up to {values.max()}, which is more than {bit_depth} "
+            "bits allow. Is it from another camera than the others?"
         )
     return _as_rgb(np.minimum(values, (1 << bit_depth) - 1) >> (bit_depth - 8))
 
@@ -87,7 +88,8 @@ def read_mask(path: PathLike) -> np.ndarray:
     See `mask_pixels.py` for what the values of a file mean.
 
     Raises:
-        InputError: If it cannot be read, or is a photograph by its many colours.
+        InputError: If it cannot be read, or has so many colours that it must be a
+            photograph.
     """
     return read_mask_values(path)[0]
 
@@ -106,8 +108,8 @@ def read_mask_values(path: PathLike) -> tuple[np.ndarray, np.ndarray | None]:
         return mark_defects(found, file_format)
     except ValueError as error:
         raise InputError(
-            f"{path}: {error}. If it is a part of its own, give it a name of its own; "
-            "an image and its mask share one."
+            f"{path}: {error}. If it shows a separate part, rename it: an image and "
+            "its mask have the same name."
         ) from error
 
 
@@ -156,7 +158,8 @@ def image_frame(path: PathLike) -> tuple[tuple[int, int], int]:
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resizes to `(height, width)`: by area when shrinking, else bilinear.
 
-    The one resizing of training and inference, so that both see the same pixels.
+    Training and inference both resize with this function, so that they get the same
+    pixels.
     """
     height, width = size
     if image.shape[:2] == (height, width):
@@ -201,7 +204,9 @@ def _unreadable(name, error):
 
 def _read_bytes(path):
     if is_special(path):
-        raise InputError(f"{path} is a pipe, socket or device; give an image file.")
+        raise InputError(
+            f"{path} is a pipe, socket or device; an image file is expected."
+        )
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:
@@ -216,7 +221,7 @@ def _to_rgb(image):
     if image.mode.startswith("I"):  # more than 8 bits, scaled by Pillow to 16
         return _as_rgb(np.asarray(image).astype(np.uint32) >> 8)
     if image.mode == "F":
-        raise ValueError("floating-point image, 8 or 16 bit is expected")
+        raise ValueError("floating-point image; 8 or 16 bits are expected")
     return np.asarray(image.convert("RGB"))
 
 

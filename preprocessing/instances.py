@@ -1,4 +1,4 @@
-"""Single defects of an image: outline and box, from masks and in instances.json."""
+"""Defect instances of an image: outline and box, from masks and in instances.json."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ def mask_instances(mask: np.ndarray, label: str) -> list[Instance]:
 def instance_mask(instance: Instance, size: tuple[int, int]) -> np.ndarray:
     """The instance as a bool mask of `size` (height, width): its polygons, or its box.
 
-    Of an instance from `mask_instances` it is the very part, with its holes filled.
+    For an instance from `mask_instances` it is exactly that part, with its holes
+    filled.
     """
     if instance["polygons"]:
         return draw_instances([instance], size)
@@ -83,7 +84,8 @@ def read_truth_mask(
     if mask.shape != tuple(size):
         raise InputError(
             f"{Path(folder) / mask_path} is {mask.shape[1]}x{mask.shape[0]} pixels, "
-            f"its image {size[1]}x{size[0]}. Give a mask of the image's size."
+            f"but its image is {size[1]}x{size[0]}. Give a mask of the same size as "
+            "the image."
         )
     return mask
 
@@ -144,7 +146,7 @@ class Ids(NamedTuple):
 
 
 def read_ids(path: PathLike, rows: pd.DataFrame) -> Ids:
-    """The `Ids` of a data set's instances.json, so that results fit to it.
+    """The `Ids` of a data set's instances.json, so that results use the same ids.
 
     Args:
         path: `dataset/<name>/instances.json`; where it is missing the images are
@@ -165,8 +167,8 @@ def read_ids(path: PathLike, rows: pd.DataFrame) -> Ids:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is not as it was written ({error!r}). "
-            f"Make the data set again with {command_line('folders')}."
+            f"{path} was changed after it was written ({error!r}). Make the data set "
+            f"again with {command_line('folders')}."
         ) from error
 
 
@@ -195,8 +197,8 @@ def read_instances(path: PathLike) -> dict[str, list[Instance]]:
         return {each["sample_id"]: found[each["id"]] for each in coco["images"]}
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is not as it was written ({error!r}). "
-            f"Make the data set again with {command_line('folders')}."
+            f"{path} was changed after it was written ({error!r}). Make the data set "
+            f"again with {command_line('folders')}."
         ) from error
 
 
@@ -231,7 +233,7 @@ def clip_instances(
             box = [left, top, right - left, bottom - top]
             inside.append({**instance, "bbox": box})
         else:
-            problems.append(f"{instance['label']!r} lies outside of the image")
+            problems.append(f"{instance['label']!r} is outside the image")
     return inside, problems
 
 
@@ -249,7 +251,7 @@ def draw_instances(instances: Iterable[Instance], size: tuple[int, int]) -> np.n
     Boxes without polygons are not drawn: what in them is defective is not known.
 
     Args:
-        instances: Of the image.
+        instances: Instances of the image.
         size: `(height, width)` of the mask.
 
     Returns:
@@ -292,7 +294,7 @@ def decode_mask(encoded: Mapping[str, Any]) -> np.ndarray:
     counts = encoded["counts"]
     counts = _unpack_counts(counts) if isinstance(counts, str) else counts
     if sum(counts) != height * width or min(counts) < 0:
-        raise ValueError(f"its runs do not fill {height} x {width} pixels")
+        raise ValueError(f"its run lengths do not add up to {height} x {width} pixels")
     runs = np.arange(len(counts)) % 2 == 1
     return np.repeat(runs, counts).reshape(width, height).T
 

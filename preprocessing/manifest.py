@@ -1,4 +1,4 @@
-"""The manifest: one row per image, and everything that is known of a data set.
+"""The manifest: one row per image, and all information on a data set.
 
 `dataset/<name>/manifest.csv` has the columns below, paths relative to it.
 `dataset.json` beside it has the class list, the normal class, how the split was
@@ -56,12 +56,12 @@ class Dataset(NamedTuple):
 
     @property
     def classes(self) -> list[str]:
-        """Class names in alphabetical order, whatever that of dataset.json."""
+        """Class names in alphabetical order, whatever the order in dataset.json."""
         return sorted(self.info["classes"])
 
     @property
     def normal_class(self) -> str | None:
-        """The class of good parts; None where there are classes only."""
+        """The class of good parts; None if there is none."""
         return self.info["normal_class"]
 
     def rows(self, *splits: str) -> pd.DataFrame:
@@ -92,7 +92,7 @@ def original_of(manifest: pd.DataFrame) -> pd.Series:
 
 
 def find_normal_class(classes: Iterable[str], normal_class: str | None = None) -> str:
-    """The class of good parts: the one named, or the one whose name says it.
+    """The class of good parts: the given one, or the one with a usual name.
 
     Raises:
         InputError: If the name is not a class, or no class name is a usual one.
@@ -103,16 +103,16 @@ def find_normal_class(classes: Iterable[str], normal_class: str | None = None) -
             near = difflib.get_close_matches(normal_class, classes, 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise InputError(
-                f"--normal-class {normal_class!r} is none of the classes "
+                f"--normal-class {normal_class!r} is not one of the classes "
                 f"{', '.join(classes)}.{hint}"
             )
         return normal_class
     found = list(filter(is_normal_name, classes))
     if len(found) != 1:
         raise InputError(
-            f"Which of the classes {', '.join(classes)} is the good one? Say it with "
-            "--normal-class NAME, or --classes-only where none is: classes are then "
-            "told apart, and nothing is accepted or rejected."
+            f"Which of the classes {', '.join(classes)} contains the good parts? Give "
+            "it with --normal-class NAME. If none of them does, give --classes-only: "
+            "images are then classified, and nothing is accepted or rejected."
         )
     return found[0]
 
@@ -121,7 +121,7 @@ def check_classes(dataset: Dataset) -> None:
     """Raises InputError unless a classifier can learn every class from `train`."""
     if len(dataset.classes) == 1:
         raise InputError(
-            f"{dataset.folder} has good parts only ({dataset.normal_class!r}): a "
+            f"{dataset.folder} has only good parts ({dataset.normal_class!r}), but a "
             "classifier needs images of defective parts too. Train a one-class "
             "detector, or add folders of defective parts and run "
             f"{command_line('folders')} again."
@@ -129,8 +129,9 @@ def check_classes(dataset: Dataset) -> None:
     absent = set(dataset.classes) - set(dataset.rows("train")["label"])
     if absent:
         raise InputError(
-            f"train of {dataset.folder} has no {', '.join(sorted(absent))}: a "
-            "classifier cannot learn it. Split again without --protocol official."
+            f"The train split of {dataset.folder} has no images of "
+            f"{', '.join(sorted(absent))}, so a classifier cannot learn this class. "
+            "Split again without --protocol official."
         )
 
 
@@ -139,8 +140,8 @@ def write_dataset(
 ) -> None:
     """Writes manifest.csv, then dataset.json with the manifest's hash.
 
-    The dataset.json of before first gets the hash of the manifest to come: a reader
-    finds a pair that fits together also after a kill between the two.
+    The old dataset.json first gets the hash of the new manifest, so that a reader finds
+    a consistent pair even after a kill between the two steps.
     """
     table, about = Path(folder, "manifest.csv"), Path(folder, "dataset.json")
     new_hash = table_hash(manifest)
@@ -183,9 +184,9 @@ def read_dataset(folder: PathLike, *, check_files: bool = False) -> Dataset:
         info.get(NEXT),
     ):
         raise InputError(
-            f"{folder / 'manifest.csv'} was changed after it was made: its hash is not "
-            "the one in dataset.json. Undo the change, or make the data set again with "
-            f"{command_line('folders')}."
+            f"{folder / 'manifest.csv'} was changed after it was made: its hash "
+            "differs from the one in dataset.json. Undo the change, or make the data "
+            f"set again with {command_line('folders')}."
         )
     if check_files:
         _check_files(manifest, folder)
@@ -193,10 +194,10 @@ def read_dataset(folder: PathLike, *, check_files: bool = False) -> Dataset:
 
 
 def find_unchanged(config: Mapping[str, Any]) -> Dataset | None:
-    """The `Dataset` that a run was trained on as it was then; None where it is not.
+    """The `Dataset` on which a run was trained, if it is unchanged; else None.
 
     Args:
-        config: Of the run.
+        config: Configuration of the run.
     """
     try:
         dataset = read_dataset(config["dataset_folder"])
@@ -219,7 +220,8 @@ def _check_info(info, path):
     elif info["normal_class"] not in [None, *info["classes"]]:
         classes = ", ".join(map(str, info["classes"])) or "empty"
         reason = (
-            f"has the normal_class {info['normal_class']!r}, its classes: {classes}"
+            f"has the normal_class {info['normal_class']!r}, which is not one of its "
+            f"classes {classes}"
         )
     else:
         return
@@ -227,7 +229,7 @@ def _check_info(info, path):
 
 
 def table_hash(manifest: pd.DataFrame) -> str:
-    """Hash of manifest.csv as it is written: what a run was trained on."""
+    """Hash of manifest.csv, which identifies the data on which a run was trained."""
     text = manifest[list(COLUMNS)].to_csv(index=False, lineterminator="\n")
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -260,28 +262,28 @@ def check_manifest(
     refuse(
         ~manifest["label"].isin(classes),
         lambda row: (
-            f"label {row['label']!r} is none of the classes "
-            f"{', '.join(classes)} of dataset.json."
+            f"label {row['label']!r} is not one of the classes {', '.join(classes)} "
+            "in dataset.json."
         ),
     )
     for column in ("sample_id", "path"):
         refuse(
             manifest[column].duplicated() | (manifest[column] == ""),
             lambda row, column=column: (
-                f"{column} {row[column]!r} is empty or there already."
+                f"{column} {row[column]!r} is empty or occurs more than once."
             ),
         )
     for split in SPLITS:
         if split not in set(manifest["split"]):
             raise InputError(
-                f"{path} has no rows of {split}. Run {command_line('folders')} again."
+                f"{path} has no rows for {split}. Run {command_line('folders')} again."
             )
     first_split = manifest.groupby("group")["split"].transform("first")
     refuse(
         manifest["split"] != first_split,
         lambda row: (
-            f"group {row['group']!r} is in {row['split']} here and in "
-            "another split above; a group must lie in one split."
+            f"group {row['group']!r} is in {row['split']} here and in another split "
+            "above; a group must be in one split only."
         ),
     )
 

@@ -20,7 +20,7 @@ def mark_defects(
 
     Args:
         image: As Pillow opened it.
-        file_format: Of the file, as Pillow names it.
+        file_format: Format of the file, as Pillow names it.
 
     Returns:
         Bool mask `(height, width)`, and the classes of the pixels as integers, None

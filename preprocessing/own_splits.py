@@ -1,4 +1,4 @@
-"""Data sets that come split: `train`, `val` and `test`, with folders of classes."""
+"""Data sets with their own splits: `train`, `val` and `test`, with class folders."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _SPLIT_OF = {
 
 
 def is_split_with_classes(table: pd.DataFrame, normal_class: str | None) -> bool:
-    """Whether the source has its own splits, and defects in its train.
+    """Whether the source has its own splits, with defects in train.
 
     Args:
-        table: Of `place_files`.
+        table: Table from `place_files`.
         normal_class: The class of good parts.
     """
     if not {"train", "test"} <= set(table["official_split"]):
@@ -46,13 +46,13 @@ def keep_own_splits(
     seed: int,
     normal_class: str | None,
 ) -> None:
-    """Fills the columns split and group; without a `val`, a part of train validates.
+    """Fills the columns split and group; without a `val`, a part of train is used.
 
     Args:
-        table: Of `place_files`, changed in place.
-        fingerprints: Of each row.
-        shares: Of train, validate and test.
-        seed: Of the dealing.
+        table: Table from `place_files`, changed in place.
+        fingerprints: Fingerprints of each row.
+        shares: Shares of train, validate and test.
+        seed: Seed of the random assignment.
         normal_class: The class of good parts, which train and validate need.
     """
     splits = _tops(table)
@@ -83,8 +83,8 @@ def keep_own_splits(
         }
         if needed.get(name):
             raise InputError(
-                f"{name} of the source has no {', '.join(needed[name])}. Leave "
-                "--protocol official out, so that all images are split anew."
+                f"{name} of the source has no {', '.join(needed[name])}. Omit "
+                "--protocol official, so that all images are split anew."
             )
     table["split"], table["group"] = splits, groups
 

@@ -1,4 +1,4 @@
-"""Where in a frame the part is: a box, and a mask that blackens what is not the part.
+"""The region of a frame with the part: a box, and a mask that hides the rest.
 
 Given once for one resolution, a region fits every other of the same aspect ratio.
 """
@@ -32,7 +32,7 @@ class Roi(NamedTuple):
 
 
 class Region(NamedTuple):
-    """What is looked at in a frame. Regions are equal when they are the same object.
+    """The region of a frame that is inspected. Regions are compared by identity.
 
     Attributes:
         box: (x, y, width, height), pixels; None for the whole frame.
@@ -57,8 +57,9 @@ def parse_roi(text: str) -> Roi:
     numbers = [int(number) for number in found.groups() if number] if found else [0]
     if not found or 0 in numbers[2:]:
         raise argparse.ArgumentTypeError(
-            "must be x,y,width,height in whole pixels, such as 220,0,150,400, or with "
-            f"the size it was drawn for, 220,0,150,400@640x480. Received: {text!r}."
+            "must be x,y,width,height in whole pixels, such as 220,0,150,400, or "
+            "with the frame size for which it was drawn, such as "
+            f"220,0,150,400@640x480. Received: {text!r}."
         )
     x, y, width, height, *drawn_for = numbers
     frame_size = (drawn_for[1], drawn_for[0]) if drawn_for else None
@@ -93,7 +94,7 @@ def make_region(
 
 
 def cut(frame: np.ndarray, region: Region) -> np.ndarray:
-    """The part of a frame that is looked at, masked-out pixels black.
+    """Cuts out the region of a frame; masked-out pixels become black.
 
     Args:
         frame: uint8 RGB, `(height, width, 3)`.
@@ -126,10 +127,10 @@ def fit_region(region: Region, size: tuple[int, int]) -> Region:
     (height, width), (drawn_height, drawn_width) = size, region.frame_size
     if not _same_aspect(size, region.frame_size):
         raise InputError(
-            f"The frame is {width}x{height} pixels, the region was set for "
-            f"{drawn_width}x{drawn_height}: another shape, so it would cut out "
-            "something else. Restore the camera's picture, or give --roi and --mask "
-            "for this one."
+            f"The frame is {width}x{height} pixels, but the region was drawn for "
+            f"{drawn_width}x{drawn_height}. The aspect ratios differ, so the region "
+            "would cover something else. Restore the picture format of the camera, "
+            "or give --roi and --mask for this one."
         )
     box = region.box
     if box is not None:
@@ -153,10 +154,10 @@ def _check_inside(box, frame_size):
     (x, y, width, height), (frame_height, frame_width) = box, frame_size
     if x + width > frame_width or y + height > frame_height:
         raise InputError(
-            f"--roi {x},{y},{width},{height} reaches to x {x + width}, y {y + height}, "
-            f"but the frame is {frame_width}x{frame_height} pixels (width x height). "
-            "Give a box inside it, or the size that it was drawn for: "
-            f"{x},{y},{width},{height}@WIDTHxHEIGHT."
+            f"--roi {x},{y},{width},{height} reaches to x {x + width}, y "
+            f"{y + height}, but the frame is {frame_width}x{frame_height} pixels "
+            "(width x height). Give a box inside the frame, or add the frame size "
+            f"for which it was drawn: {x},{y},{width},{height}@WIDTHxHEIGHT."
         )
 
 
@@ -173,8 +174,8 @@ def _read_region_mask(path, box, frame_size):
         mask = _resize_mask(mask, (box[3], box[2]))
     if not mask.any():
         raise InputError(
-            f"The mask {path} is black on all of the region, so nothing would be "
-            "looked at. Paint the part white."
+            f"The mask {path} is black in the whole region, so nothing would be "
+            "inspected. Paint the part white."
         )
     return mask
 
@@ -189,7 +190,7 @@ def _check_lossless(path):
         return  # the image reader says what is wrong
     if kind not in LOSSLESS:
         raise InputError(
-            f"The mask {path} is a {kind} image, which can blur the edge of a mask. "
+            f"The mask {path} is a {kind} image, which can blur the edges of a mask. "
             "Save it as PNG, BMP, TIFF or PGM."
         )
 
@@ -204,12 +205,13 @@ def _drawn_on(mask_size, path, *, box, frame_size):
     fits = exact[:1] or alike
     if len(fits) != 1:
         expected = " or ".join(
-            f"{width}x{height} of the {name}" for name, (height, width) in sizes.items()
+            f"{width}x{height} (size of the {name})"
+            for name, (height, width) in sizes.items()
         )
         raise InputError(
             f"The mask {path} is {mask_size[1]}x{mask_size[0]} pixels and "
-            f"{'could be of either' if fits else 'has another shape'}. "
-            f"Draw it at {expected}."
+            f"{'could be for either' if fits else 'has another aspect ratio'}. Draw "
+            f"it at {expected}."
         )
     return fits[0]
 

@@ -1,4 +1,4 @@
-"""Which pictures a video file shows, and their colours, as its players show them.
+"""The pictures and colours of a video file, as video players show them.
 
 Training and the live inspection both read through this, so that a file gives the same
 pictures to both. Frames before the beginning that an edit list sets, as in an MP4 that
@@ -43,7 +43,7 @@ def about_tracks(container: InputContainer) -> str | None:
         return None
     number = tracks.index(chosen) + 1
     return (
-        f"{len(tracks)} video tracks; number {number} is read "
+        f"{len(tracks)} video tracks; track {number} is read "
         f"({chosen.codec_context.name}, {chosen.width}x{chosen.height})."
     )
 
@@ -59,13 +59,13 @@ def read_frames(video: Path) -> Iterator[tuple[float, av.VideoFrame]]:
     """Yields the seconds since the first frame and the `av.VideoFrame`, for each.
 
     Raises:
-        InputError: If the file is no video, damaged, or ends too early.
+        InputError: If the file is not a video, is damaged, or ends too early.
     """
     try:
         with av.open(f"file:{video}") as container:
             stream = main_video(container)
             if stream is None:
-                raise InputError("it has no pictures. Give a video.")
+                raise InputError("it contains no pictures. Give a video.")
             if note := about_tracks(container):
                 print(f"{video}: {note}")
             stream.thread_type = "AUTO"
@@ -96,7 +96,7 @@ def _time(frame, number, stream):
 
 
 def _check_end(container, stream, first, end, video):
-    """Raises InputError where a file holds less than it says."""
+    """Raises InputError if a file contains less than it states."""
     if first is None:
         raise InputError(f"no frame of it can be read. {_mend(video)}")
     stated = 0.0
@@ -106,7 +106,7 @@ def _check_end(container, stream, first, end, video):
         stated = (container.duration or 0) / av.time_base
     if stated - end > MISSING_SECONDS:
         raise InputError(
-            f"it ends after {end:.1f} of {stated:.1f} seconds, so it was cut off. "
+            f"it ends after {end:.1f} of {stated:.1f} seconds, so it was truncated. "
             + _mend(video)
         )
 

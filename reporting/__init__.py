@@ -1,1 +1,1 @@
-"""Numbers and decisions as words and pictures: the report, the mistakes, the advice."""
+"""Reporting: the report, the mistakes and the recommendation for deployment."""

@@ -1,6 +1,6 @@
-"""What to deploy, by which line it decides, and how sure that is: one paragraph.
+"""The recommended run, its thresholds, and how certain the choice is.
 
-`compare`, `ensemble` and the report say it in the same words.
+`compare`, `ensemble` and the report use the same text.
 """
 
 from typing import Any
@@ -15,28 +15,31 @@ MAX_BALANCED_ERROR = 0.25  # mean of defects missed and good parts rejected
 
 
 def advice(result: dict[str, Any]) -> str:
-    """Names the run to deploy, its members, its lines, and what test saw of them.
+    """Recommends a run, with its members, its thresholds, and their results on test.
 
-    The run is the best on `validate`, the one that was chosen. Where that is an
-    ensemble and test cannot tell a single run from it, that is said.
+    The run is the best one on `validate`. If it is an ensemble and test does not show
+    that it is better than a single run, the text says so.
 
-    Where validate cannot rank the runs, or the best of them is wrong there or on test
-    for more than MAX_BALANCED_ERROR of the parts, both kinds weighing alike, none is
-    named, unless `decide` has drawn other lines.
+    If validate cannot rank the runs, or the mean of miss rate and false reject rate of
+    the best one is above MAX_BALANCED_ERROR there or on test, none is recommended,
+    unless `decide` has set other thresholds.
 
     Args:
         result: The `verdict` of the runs of one data set.
 
     Raises:
-        InputError: If a decision.json is damaged or of other predictions.
+        InputError: If a decision.json is damaged or was made from other predictions.
     """
     if not result["is_ranked"]:
-        return f"No run is advised. {result['text']}"
+        return f"No run is recommended for deployment. {result['text']}"
     run = result["leader"]
     for split in ("validate", "test"):
         if not _has_decision(run) and _is_too_weak(run, split):
             return _none_of_these(result["name"], run, split)
-    sentences = [f"To deploy: {result['name']}{_members(run)}.", _lines(run)]
+    sentences = [
+        f"Recommended for deployment: {result['name']}{_members(run)}.",
+        _lines(run),
+    ]
     sentences += _sureness(result)
     return " ".join(sentences)
 
@@ -59,8 +62,8 @@ def _none_of_these(name, run, split):
         f"None of these is good enough to deploy: at its threshold even {name}, the "
         f"best on validate, misses {known(values['miss_rate'])} of the defects of "
         f"{split} and rejects {known(values['false_reject_rate'])} of the good parts. "
-        "Add parts, defective ones most of all, train another model, or let a person "
-        "look at the doubtful parts "
+        "Add parts, defective ones in particular, train another model, or have "
+        "doubtful parts inspected by hand "
         f"({command_line('decide RUN --inspect-share 0.3')})."
     )
 
@@ -75,23 +78,27 @@ def _members(run):
 
 def _lines(run):
     if "score" not in run.outputs:
-        return "It names classes; as none is that of good parts, it decides nothing."
+        return (
+            "It predicts classes. There is no class of good parts, so it accepts and "
+            "rejects nothing."
+        )
     decision = read_decision(run)
     if not _has_decision(run):
         values = run.metrics["test"]["metrics"]
         return (
-            f"It rejects from a defect score of {run.threshold:.4g} on, chosen on "
-            f"validate: on test it misses {known(values['miss_rate'])} of the defects "
-            f"and rejects {known(values['false_reject_rate'])} of the good parts "
-            f"({command_line('decide')} draws lines with a promise)."
+            f"It rejects parts with a defect score of {run.threshold:.4g} or more. "
+            "This threshold was chosen on validate; on test it misses "
+            f"{known(values['miss_rate'])} of the defects and rejects "
+            f"{known(values['false_reject_rate'])} of the good parts "
+            f"({command_line('decide')} sets thresholds with guaranteed error rates)."
         )
     seen = read_json(run.folder / "decision.json")["test"]
     return (
-        f"It accepts below a defect score of {decision.accept_below:.4g} and rejects "
-        f"from {decision.reject_from:.4g} on, as decide drew the lines: on test it "
-        f"accepts {known(seen['missed'])} of the defective groups, rejects "
-        f"{known(seen['false_rejected'])} of the good ones, and sends "
-        f"{known(seen['inspected'])} of the images to inspection."
+        f"It accepts parts with a defect score below {decision.accept_below:.4g} and "
+        f"rejects parts with {decision.reject_from:.4g} or more. These thresholds "
+        f"were set by decide; on test it accepts {known(seen['missed'])} of the "
+        f"defective groups, rejects {known(seen['false_rejected'])} of the good ones, "
+        f"and sends {known(seen['inspected'])} of the images to inspection by hand."
     )
 
 
@@ -99,10 +106,10 @@ def _sureness(result):
     if not result["rivals"]:
         return []
     if result["is_clear"]:
-        return ["That it is the best of these is clear on test."]
+        return ["On test it is clearly the best of these runs."]
     tied = [rival["name"] for rival in result["rivals"] if rival["is_tied"]]
     if tied:
-        return [f"On validate {listed(tied)} did equally well."]
+        return [f"{listed(tied)} performed equally well on validate."]
     simpler = [
         rival["name"]
         for rival in result["rivals"]
@@ -110,7 +117,9 @@ def _sureness(result):
     ]
     if "members" in result["leader"].config and simpler:
         return [
-            f"Test does not show that it is better than {simpler[0]} alone, which is "
-            "simpler; it was on validate."
+            f"It was better than {simpler[0]} alone, which is simpler, on validate, "
+            "but test does not confirm this."
         ]
-    return ["Test does not show that it is the best of these; it was on validate."]
+    return [
+        "It was the best of these runs on validate, but test does not confirm this."
+    ]

@@ -1,4 +1,4 @@
-"""Runs put side by side in a folder: report.html and results.csv."""
+"""Compares runs in a folder with report.html and results.csv."""
 
 import datetime
 import itertools
@@ -37,21 +37,21 @@ def compare(runs: Sequence[Run], *, out: str | Path | None = None) -> Path:
 
 
 def refuse_existing(folder: Path) -> None:
-    """Raises InputError if the folder of a new report is there already."""
+    """Raises InputError if the folder of a new report already exists."""
     if folder.exists():
-        raise InputError(f"{folder} exists already. Give --out a new folder.")
+        raise InputError(f"{folder} already exists. Give a new folder with --out.")
 
 
 def read_runs(folders: Iterable[str | Path]) -> list[Run]:
-    """Opens run folders, each once; earlier reports among them (`runs/*`) are no runs.
+    """Opens run folders, each once; earlier reports among them (`runs/*`) are skipped.
 
     Raises:
-        InputError: If a folder is no run, or none is left.
+        InputError: If a folder is not a run, or none is left.
     """
     paths = {Path(folder).resolve(): Path(folder) for folder in folders}
     kept = [path for path in paths.values() if not (path / "report.html").is_file()]
     if not kept:
-        raise InputError("There is no run among these folders, only reports.")
+        raise InputError("These folders are reports; none of them is a run.")
     return [read_run(path) for path in kept]
 
 

@@ -1,7 +1,7 @@
-"""What an ensemble's ensemble.json says, in words and in rows of a table.
+"""The content of ensemble.json as sentences and as rows of a table.
 
-Written by `ensemble/contributions.py`: its combiners, its members, and what each of
-them brings.
+It is written by `ensemble/contributions.py`: the combiners, the members, and the
+contribution of each.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ KEYS = (
 
 
 def read_ensemble(run: Run) -> dict[str, Any] | None:
-    """The content of ensemble.json; None for a run that is no ensemble.
+    """The content of ensemble.json; None for a run that is not an ensemble.
 
     Raises:
         InputError: If it is damaged.
@@ -44,7 +44,8 @@ def read_ensemble(run: Run) -> dict[str, Any] | None:
         found = read_json(path)
     except ValueError as error:
         raise InputError(
-            f"{path} is no JSON: {reason(error)}. Run {command_line('ensemble')} again."
+            f"{path} is not valid JSON: {reason(error)}. Run "
+            f"{command_line('ensemble')} again."
         ) from error
     missing = [key for key in KEYS if key not in found]
     if missing:
@@ -61,13 +62,12 @@ def short_name(run_name: str) -> str:
 
 
 def ensemble_text(found: Mapping[str, Any]) -> str:
-    """What is worth knowing before an ensemble is deployed, as plain text."""
+    """The figures to know before an ensemble is deployed, as plain text."""
     width = max(len(row["combiner"]) for row in found["combiners"])
     title = METRICS[found["metric"]].title
     lines = [
-        f"combiners ({title} and log loss on validate out of fold; {title} on test;",
-        "* chosen: the simplest, from the top, within one standard error of the least",
-        "log loss):",
+        f"combiners ({title} and log loss on validate, out of fold; {title} on test;",
+        "* chosen: the simplest one within one standard error of the lowest log loss):",
     ]
     for row in found["combiners"]:
         mark = "*" if row["combiner"] == found["chosen"] else " "
@@ -76,7 +76,7 @@ def ensemble_text(found: Mapping[str, Any]) -> str:
             f"{value_and_range(row['validate'], unit='')[0]:>5}  "
             f"{row['validate_log_loss']:.3f}  {percent(row['test'], unit='')}"
         )
-    lines.append(f"members ({title} on test; what the ensemble gains by each):")
+    lines.append(f"members ({title} on test; what each adds to the ensemble):")
     names = [short_name(row["member"]) for row in found["members"]]
     width = max(map(len, names))
     for name, row in zip(names, found["members"], strict=True):
@@ -88,15 +88,16 @@ def ensemble_text(found: Mapping[str, Any]) -> str:
 
 
 def gain_text(gain: Mapping[str, Any] | None, num_rivals: int) -> str:
-    """A paired difference, and whether it may be chance.
+    """A paired difference, and whether it may be due to chance.
 
     Args:
-        gain: Of a member, of so many; None for the only classifier.
-        num_rivals: For so many the interval was widened.
+        gain: Gain of a member; None for the only classifier.
+        num_rivals: Number of comparisons for which the interval was widened.
     """
     if gain is None:
-        return "the only one of its kind"
-    return f"{points(gain)}{', may be chance' if _is_open(gain, num_rivals) else ''}"
+        return "the only classifier"
+    doubt = ", may be due to chance" if _is_open(gain, num_rivals) else ""
+    return points(gain) + doubt
 
 
 def _is_open(gain, num_rivals=1):
@@ -105,22 +106,22 @@ def _is_open(gain, num_rivals=1):
 
 
 def conclusions(found: Mapping[str, Any]) -> list[str]:
-    """Sentences: the ensemble against its best member, and what no combiner can."""
+    """Sentences: the ensemble compared with its best member, and the limit of
+    combining.
+    """
     names = [short_name(row["member"]) for row in found["members"]]
     best, gain = short_name(found["best_member"]), found["gain"]
     if gain is None:
-        return [
-            "Validate has no defective parts, so no member is known to be the best."
-        ]
+        return ["validate has no defective parts, so the best member is not known."]
     kind = "classifier" if None in [x["test"] for x in found["members"]] else "member"
     verdict = "is not clearly better than"
     if not _is_open(gain):
         verdict = f"is clearly {'better' if gain['low'] > 0 else 'worse'} than"
     return [
-        f"On test {found['chosen']} of {listed(names)} {verdict} the {kind} that is "
-        f"best on validate, {best}: {points(gain)} "
-        f"in {METRICS[found['metric']].title}, resting on "
-        f"{counted(gain['num_groups_apart'], 'group')} that tell them apart.",
-        f"At least one member is right on {percent(found['oracle'])} of test: no "
-        "choice between their answers can be right more often.",
+        f"On test, {found['chosen']} of {listed(names)} {verdict} the {kind} that is "
+        f"best on validate, {best}: {points(gain)} in "
+        f"{METRICS[found['metric']].title}, based on "
+        f"{counted(gain['num_groups_apart'], 'group')} for which they differ.",
+        f"At least one member is correct on {percent(found['oracle'])} of test: no "
+        "choice between their predictions can be correct more often.",
     ]

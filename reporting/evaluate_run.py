@@ -1,4 +1,4 @@
-"""Judges one run again from its predictions: metrics, plots and its mistakes."""
+"""Evaluates one run again from its predictions: metrics, plots and mistakes."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 BY_CLASS = (
-    "A mistake here is a wrong class, by the most probable one; predict accepts and "
-    "rejects by the threshold, so its errors are others: see defects missed and good "
-    "rejected."
+    "A mistake here is an image whose most probable class is wrong. predict accepts "
+    "and rejects by the threshold, so its errors differ: see miss rate and false "
+    "reject rate."
 )
 
 
@@ -35,10 +35,10 @@ def evaluate_run(
 ) -> dict[str, Any]:
     """Refreshes metrics.json, plots/, mistakes/ and examples/ of a run folder.
 
-    Metrics come from predictions.csv, the maps, the instances and the threshold that
-    were stored; nothing is fitted or chosen. `mistakes/` gets a copy of every wrong
-    test image, named `<true>__as__<answer>__<stem>`, and beside it what the run saw;
-    `examples/` what a run with maps or instances saw in some images of every class.
+    Metrics come from the stored predictions.csv, maps, instances and threshold; nothing
+    is fitted or chosen. `mistakes/` gets a copy of every wrong test image, named
+    `<true>__as__<answer>__<stem>`, with what the run found in it; `examples/` shows
+    what a run with maps or instances found in some images of every class.
 
     Args:
         run: The run.
@@ -80,7 +80,9 @@ def evaluate_run(
 
 
 def _keep_judged_by_truth(metrics, before):
-    """Keeps the figures of maps and instances, whose masks are gone or changed."""
+    """Keeps the figures of maps and instances if their masks no longer exist or
+    changed.
+    """
     for split, found in metrics.items():
         for name, value in before[split]["metrics"].items():
             if METRICS[name].output in ("map", "instances"):
@@ -88,7 +90,7 @@ def _keep_judged_by_truth(metrics, before):
 
 
 def mistake_pictures(run: Run) -> list[Path]:
-    """The paths of the images of test that a run got wrong, those that are there."""
+    """The paths of the existing test images on which a run is wrong."""
     dataset, _ = find_dataset(run)
     if dataset is None:
         return []
@@ -98,12 +100,12 @@ def mistake_pictures(run: Run) -> list[Path]:
 
 
 def evaluation_text(result: Mapping[str, Any]) -> str:
-    """What `evaluate_run` found as plain text, at most 100 columns wide."""
+    """The result of `evaluate_run` as plain text, at most 100 columns wide."""
     test = result["test"]
     lines = [
         result["name"],
         f"{counted(test['num_samples'], 'test image')} in "
-        f"{counted(test['num_groups'], 'group')}, with 95 % intervals:",
+        f"{counted(test['num_groups'], 'group')}, with 95 % confidence intervals:",
     ]
     for name, metric in METRICS.items():
         if name in test["metrics"]:
@@ -117,9 +119,11 @@ def evaluation_text(result: Mapping[str, Any]) -> str:
     mistakes = counted(result["num_mistakes"], "mistake")
     lines.append(f"{mistakes} on test, {result['num_copied']} copied to mistakes/")
     if result["num_explained"]:
-        lines[-1] += f", {result['num_explained']} with a picture of the evidence"
+        lines[-1] += f", {result['num_explained']} with an explanation picture"
     if result["num_examples"]:
-        lines.append(f"{result['num_examples']} pictures of what it saw in examples/")
+        lines.append(
+            f"{result['num_examples']} pictures of what the model found in examples/"
+        )
     if result["has_classes"] and result["threshold"] is not None:
         lines += textwrap.wrap(BY_CLASS, WIDTH)
     if result["note"]:
@@ -128,10 +132,10 @@ def evaluation_text(result: Mapping[str, Any]) -> str:
 
 
 def roc_lines(points: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The recall at each false reject rate, and where test is too small for it."""
-    lines = ["defects caught by the best threshold on test (not the chosen one), at"]
+    """The recall at each false reject rate, and for which rates test is too small."""
+    lines = ["defects caught at the threshold on test (not the chosen one) that gives"]
     for point in points:
-        rate = f"{100 * point['max_false_reject_rate']:g} % good rejected"
+        rate = f"{100 * point['max_false_reject_rate']:g} % false rejects"
         lines.append(f"  {rate:<24}{percent(point['recall'])}")
         if not point["is_measurable"]:
             lines.append(f"    {too_few_goods(point)}")
@@ -161,7 +165,7 @@ def _write_mistakes(run, table, overlays):
     num_copied = num_explained = 0
     partial = _new_partial(run, "mistakes")
     wrong = table[table["is_wrong"]]
-    for row in progress(wrong.itertuples(), "showing mistakes", len(wrong)):
+    for row in progress(wrong.itertuples(), "drawing the mistakes", len(wrong)):
         path = overlays and overlays.path(row.sample_id)
         if path is None:
             continue

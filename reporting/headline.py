@@ -1,4 +1,4 @@
-"""The first words of a report: which method, how good, and how sure that is."""
+"""The summary of a report: the best method, its quality, and how certain that is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def headline(
     dataset_name: str, leader: Run, result: dict[str, Any], *, leak: float = 0
 ) -> list[str]:
-    """Two or three sentences in the words of a quality engineer, terms in brackets.
+    """Two or three sentences in plain words, with the technical terms in brackets.
 
     Args:
         dataset_name: What to call the data set.
@@ -34,20 +34,20 @@ def headline(
     said = first(result["name"], dataset_name, leader, tested)
     if leak > 0:
         said += (
-            f" Beware: {share(leak)} % of the validate and test images have a "
-            "near-duplicate in train, so these numbers may be too good."
+            f" Caution: {share(leak)} % of the validate and test images have a "
+            "near-duplicate in train, so these figures may be too optimistic."
         )
     return [said, advice(result), result["text"]]
 
 
 def _by_class(name, dataset_name, leader, tested):
-    """Mean recall is what "of 100 images" means; macro-F1 has no such words."""
+    """ "of 100 images" is the mean recall; macro-F1 cannot be expressed in this way."""
     test = leader.metrics["test"]
     values = test["metrics"]
     present = [each for each in test["per_class"].values() if each["num_samples"]]
     return (
-        f"{name} names the class of {_of_100(values['balanced_accuracy'])} images of "
-        f"{dataset_name} right, averaged over {counted(len(present), 'class')}, "
+        f"{name} classifies {_of_100(values['balanced_accuracy'])} images of "
+        f"{dataset_name} correctly, averaged over {counted(len(present), 'class')}, "
         f"{tested} [balanced accuracy {percent(values['balanced_accuracy'])}, "
         f"macro-F1 {percent(values['macro_f1'])}]."
     )
@@ -60,12 +60,12 @@ def _by_score(name, dataset_name, leader, tested):
         return (
             f"{name} rejects {known(values['false_reject_rate'])} of the good parts "
             f"and misses {known(values['miss_rate'])} of the defects of "
-            f"{dataset_name}, {tested}; test has one kind of parts alone."
+            f"{dataset_name}, {tested}; test has only good or only defective parts."
         )
     return (
-        f"{name} gives the defect the higher score in {_of_100(auroc)} pairs of a "
-        f"defective and a good part of {dataset_name}, {tested} "
-        f"[AUROC {percent(auroc)}]."
+        f"{name} gives the defective part the higher score in {_of_100(auroc)} pairs "
+        f"of a defective and a good part of {dataset_name}, {tested} [AUROC "
+        f"{percent(auroc)}]."
     )
 
 

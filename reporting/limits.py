@@ -1,4 +1,4 @@
-"""What a report cannot conclude: sentences computed from the runs and their data."""
+"""What cannot be concluded from a report: sentences computed from runs and data."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evaluation.comparison.leaderboard import leading_metric
+from evaluation.metric_table import METRICS
 from evaluation.wording import counted, listed, percent, share
 from preprocessing.splitting.remarks import COVERS
 
@@ -25,7 +26,7 @@ def cannot_conclude(
 
     Args:
         runs: Runs of the data set, the leader first.
-        info: Content of dataset.json; empty where the folder is gone.
+        info: Content of dataset.json; empty if the folder no longer exists.
         result: The `verdict` of these runs.
     """
     leader = runs[0]
@@ -48,8 +49,8 @@ def _about_winner(runs, result):
     if len(runs) > 1 and unclear:
         names = listed([result["name"], *(rival["name"] for rival in unclear)])
         yield (
-            f"Which of {names} is the best: the test parts are too few, or the "
-            "methods too alike, to tell them apart."
+            f"Which of {names} is the best: there are too few test parts, or the "
+            "methods are too similar, to distinguish them."
         )
 
 
@@ -65,26 +66,29 @@ def _about_classes(leader):
     weakest = sorted(few, key=lambda name: few[name]["num_groups"])
     for name in weakest[:MAX_WEAK_CLASSES]:
         yield (
-            f"How well {name} is found: it rests on only "
-            f"{counted(few[name]['num_groups'], 'test group')}, and its recall is "
-            f"{percent(few[name]['recall'])}."
+            f"How well {name} is recognised: its recall, "
+            f"{percent(few[name]['recall'])}, is based on only "
+            f"{counted(few[name]['num_groups'], 'test group')}."
         )
     rest = weakest[MAX_WEAK_CLASSES:]
     if rest:
-        yield f"Likewise with fewer than {FEW_GROUPS} test groups each: {listed(rest)}."
+        yield (
+            f"The same holds for other classes with fewer than {FEW_GROUPS} test "
+            f"groups: {listed(rest)}."
+        )
     absent = [
         name for name, values in test["per_class"].items() if not values["num_groups"]
     ]
     if absent:
-        yield f"Anything about {listed(absent)}: test has no such part."
+        yield f"Anything about {listed(absent)}: test has no such parts."
 
 
 def _about_groups(leader):
     sizes = leader.split("test")["group"].value_counts()
     if len(sizes) > 1 and sizes.iloc[0] > LARGE_SHARE * sizes.sum():
         yield (
-            f"That the test images are independent: the largest group, "
-            f"{sizes.index[0]}, holds {sizes.iloc[0]} of the "
+            "That the test images are independent: the largest group, "
+            f"{sizes.index[0]}, contains {sizes.iloc[0]} of the "
             f"{counted(sizes.sum(), 'test image')}."
         )
 
@@ -93,36 +97,38 @@ def _about_split(info):
     leak = info.get("leak", 0)
     if leak > 0:
         yield (
-            f"That new parts will do as well: {share(leak)} % of the validate and test "
-            "images have a near-duplicate in train, so these numbers may be too good."
+            f"That the results will be as good on new parts: {share(leak)} % of the "
+            "validate and test images have a near-duplicate in train, so these "
+            "figures may be too optimistic."
         )
     elif "leak" in info:
         yield (
-            "That nothing leaks: no validate or test image has a copy in train. Looked "
-            f"for: {COVERS}."
+            "That there is no leakage of any other kind: no validate or test image "
+            f"has a copy in train, but this check only covers {COVERS}."
         )
     guess = info.get("neighbour_guess")
     if guess and guess["is_clear"]:
         yield (
-            "That parts are kept apart: a nearest neighbour in train names the class "
-            f"of {share(guess['judged'])} % of the judged images, of held-out groups "
-            f"of train {share(guess['held_out'])} %, so parts may lie on both sides."
+            "That no part is in more than one split: a nearest-neighbour search in "
+            f"train finds the class of {share(guess['judged'])} % of the validate and "
+            f"test images, but of only {share(guess['held_out'])} % in held-out "
+            "groups of train, so parts may be in more than one split."
         )
     grouping, protocol = info.get("grouping"), info.get("protocol")
     if protocol == "official":
         yield (
-            "That parts are kept apart: the split is the one its publisher made, not "
-            "one by part."
+            "That no part is in more than one split: this is the split of the "
+            "publisher, and it may not be by part."
         )
     elif grouping == "none":
         yield (
-            "That parts are kept apart: images were split one by one, so pictures of "
-            "one part may lie on both sides."
+            "That no part is in more than one split: the images were split "
+            "individually, so images of one part may be in several splits."
         )
     if grouping in IN_TIME:
         yield (
-            "What happens on another day, camera or light: the images of a class "
-            "follow each other in one recording."
+            "What happens on another day, with another camera or in other light: the "
+            "images of a class come from one recording."
         )
 
 
@@ -134,22 +140,21 @@ def _about_threshold(leader):
     num_groups = good["group"].nunique()
     if num_groups:
         yield (
-            "A rate of falsely rejected good parts below about "
-            f"{share(1 / num_groups)} %: the threshold "
-            f"({leader.threshold_record['rule']}) rests on "
+            f"Whether the false reject rate is below about {share(1 / num_groups)} %: "
+            f"the threshold ({leader.threshold_record['rule']}) is based on "
             f"{counted(num_groups, 'group')} of good parts."
         )
     if leader.metrics["test"]["metrics"]["miss_rate"]["value"] is None:
-        yield "How many defects are missed: test has no defective part."
+        yield "How many defects are missed: test has no defective parts."
     on_validate, on_test = (
         leader.metrics[split]["metrics"]["false_reject_rate"]
         for split in ("validate", "test")
     )
     if on_test["value"] is not None and on_test["low"] > (on_validate["value"] or 0):
         yield (
-            "That the threshold keeps its promise: it rejects "
-            f"{percent(on_test)} of the good parts of test, against "
-            f"{share(on_validate['value'] or 0)} % of those of validate."
+            "That the threshold has the intended false reject rate: it rejects "
+            f"{percent(on_test)} of the good parts in test, but "
+            f"{share(on_validate['value'] or 0)} % of those in validate."
         )
 
 
@@ -162,8 +167,9 @@ def _about_validate(leader):
         return
     if validate["low"] > test["high"]:
         yield (
-            f"That validate stands for what comes: the score there is "
-            f"{percent(validate)}, on test {percent(test)}."
+            "That validate is representative of new parts: the "
+            f"{METRICS[metric].title} is {percent(validate)} on validate and "
+            f"{percent(test)} on test."
         )
 
 
@@ -172,12 +178,12 @@ def _about_training(runs):
     models = [run.config["model"] for run in runs]
     if len(seeds) == 1 or len(set(models)) == len(models):
         yield (
-            "How much luck is in a training: each model was trained with one seed, and "
-            "another would give somewhat other numbers."
+            "How much the results depend on the seed: each model was trained with "
+            "one seed, and another seed would give somewhat different figures."
         )
     notes = {}
     for run in runs:
         for note in [*run.config.get("warnings", []), *run.config["notes"]]:
             notes.setdefault(note, set()).add(run.config["model"])
     for note, noted in notes.items():
-        yield f"Note of {listed(sorted(noted))}: {note.rstrip('.')}."
+        yield f"Note on {listed(sorted(noted))}: {note.rstrip('.')}."

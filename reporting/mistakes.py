@@ -1,4 +1,4 @@
-"""The images that a run got wrong, and samples of what there is, as pictures."""
+"""Galleries of the mistakes of a run, and of sample images."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def find_dataset(run: Run) -> tuple[Dataset | None, str]:
     """The data set a run was trained on.
 
     Returns:
-        `(dataset, note)`: None with a note where the folder is gone or unreadable,
-        otherwise a note only where the data set was changed since.
+        `(dataset, note)`: None with a note if the folder no longer exists or is
+        unreadable, otherwise a note only if the data set was changed since.
     """
     folder = run.config["dataset_folder"]
     try:
@@ -41,17 +41,18 @@ def find_dataset(run: Run) -> tuple[Dataset | None, str]:
     if table_hash(dataset.manifest) != run.config["manifest_sha256"]:
         return dataset, (
             f"The data set {run.config['dataset']} was changed after {run.name} was "
-            "trained on it: the tables and pictures of the data show it as it is now."
+            "trained on it. The tables and pictures of the data show its present "
+            "state."
         )
     return dataset, ""
 
 
 def decisions(run: Run) -> pd.DataFrame:
-    """The test predictions of a run with what it decided and how wrong that is.
+    """The test predictions of a run with its answers and how wrong they are.
 
-    A classifier is wrong when it names another class, by how much more probable it
-    held that one. A detector is wrong when it accepts a defect or rejects a good
-    part, by the distance of the score from the threshold.
+    A classifier is wrong if it predicts another class, by the difference of the two
+    probabilities. A detector is wrong when it accepts a defect or rejects a good part,
+    by the distance of the score from the threshold.
 
     Returns:
         The table with `answer` (a class, or "accepted" or "rejected"), `is_wrong`

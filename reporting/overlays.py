@@ -95,7 +95,7 @@ class Overlays:
         if not self.run.outputs & {"map", "instances"}:
             both = self.explain(np.stack([image] * 2), [row.predicted, row.label])
             image, scale = _fit(image)
-            captions = f"named: {row.predicted}", f"true: {row.label}"
+            captions = f"predicted: {row.predicted}", f"true: {row.label}"
             return [
                 (draw_overlay(image, heat=seen), caption)
                 for seen, caption in zip(both, captions, strict=True)

@@ -60,12 +60,12 @@ if TYPE_CHECKING:
 
 NUM_BEST = 3  # runs drawn together in one plot
 GROUPINGS = {
-    "near_duplicates": "pictures of one part kept together, as far as they are found",
-    "none": "every image for itself (random)",
-    "chronological": "earlier images train, later ones test",
-    "blocks": "blocks of following images kept together",
-    "pattern": "parts kept together, by the file name",
-    "official": "as its publisher split it",
+    "near_duplicates": "images of one part are kept together, as far as found",
+    "none": "every image individually (random)",
+    "chronological": "earlier images are in train, later ones in test",
+    "blocks": "blocks of consecutive images are kept together",
+    "pattern": "images of one part are kept together, by file name",
+    "official": "the split of the publisher",
 }
 
 

@@ -25,5 +25,5 @@ def training_note(run: Run, files: Sequence[Path]) -> str:
     verb = "is" if count == 1 else "are"
     return (
         f"{count} of {counted(len(files), 'image')} {verb} in the train split of "
-        f"{dataset.name}: the verdict there says nothing about new parts."
+        f"{dataset.name}: these results say nothing about new parts."
     )

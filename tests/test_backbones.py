@@ -79,7 +79,7 @@ def test_a_changed_file_of_known_hash_is_refused(tmp_path, monkeypatch):
     path = weights_file("resnet50")
     path.parent.mkdir()
     path.write_bytes(b"half a download")
-    with pytest.raises(InputError, match="md5 is .*, not 4d473c1d.*Remove it"):
+    with pytest.raises(InputError, match="md5 is .*, not 4d473c1d.*Delete it"):
         find_weights("resnet50")
 
 
@@ -88,13 +88,13 @@ def test_wrong_and_truncated_files_are_refused(tmp_path):
     build_backbone("mobilenetv2", weights="none", alpha=0.35).save_weights(whole)
     with pytest.raises(InputError, match="another alpha"):
         build_backbone("mobilenetv2", weights=str(whole))
-    with pytest.raises(InputError, match="of another network"):
+    with pytest.raises(InputError, match="belongs to another network"):
         build_backbone("resnet50", weights=str(whole))
     half = tmp_path / "half.weights.h5"
     half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     with pytest.raises(InputError, match="half.weights.h5 cannot be used"):
         build_backbone("mobilenetv2", weights=str(half), alpha=0.35)
-    with pytest.raises(InputError, match="neither imagenet, none nor a file"):
+    with pytest.raises(InputError, match="must be imagenet, none or a file"):
         build_backbone("mobilenetv2", weights="nowhere.h5")
 
 

@@ -52,7 +52,7 @@ def test_without_defects_in_validate_nothing_is_ranked(make_dataset, make_run):
     assert [run.config["model"] for run in ranked(runs)] == ["a", "b"]
     text = " ".join(leaderboard_text(runs).split())
     assert "intervals; not ranked, in alphabetical order" in text
-    assert advice(found).startswith("No run is advised.")
+    assert advice(found).startswith("No run is recommended for deployment.")
     # one alone is not compared: it is what there is
     assert verdict(runs[:1])["is_ranked"]
 
@@ -110,7 +110,7 @@ def test_the_order_of_rows_does_not_matter(dataset, make_run):
 
 def test_other_samples_are_refused(dataset, make_dataset, make_run):
     other = make_dataset(name="more", groups=9)
-    with pytest.raises(InputError, match="different samples.*is in one only"):
+    with pytest.raises(InputError, match="different samples.*is in only one"):
         paired_difference(make_run(dataset, "a"), make_run(other, "b"))
 
 
@@ -168,7 +168,7 @@ def test_a_leader_that_loses_on_test_is_said(dataset, make_run):
     leader = make_run(dataset, "a", wrong=images("scratch", TEST))
     loser = make_run(dataset, "b", wrong=images("good", VALIDATE[:2]))
     text = verdict([leader, loser])["text"]
-    assert "a is best on validate, yet on test clearly worse than b" in text
+    assert "a is best on validate, but clearly worse on test than b" in text
 
 
 def test_one_run_alone(dataset, make_run):
@@ -221,7 +221,7 @@ def test_compare_writes_both_files_or_none(dataset, make_run, tmp_path, monkeypa
     table = pd.read_csv(page.parent / "results.csv")
     expected = run.metrics["test"]["metrics"]["macro_f1"]["value"]
     assert table["macro_f1"][0] == pytest.approx(expected, rel=1e-15)
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="already exists"):
         compare([run], out=tmp_path / "out")
 
     def fail(runs, folder):
@@ -244,7 +244,7 @@ def test_earlier_reports_and_repeated_runs_are_left_out(dataset, make_run, tmp_p
     run = make_run(dataset, "a")
     report = compare([run], out=tmp_path / "report").parent
     assert len(read_runs([run.folder, report, f"{run.folder}/"])) == 1
-    with pytest.raises(InputError, match="only reports"):
+    with pytest.raises(InputError, match="These folders are reports"):
         read_runs([report])
 
 
@@ -274,7 +274,7 @@ def test_runs_that_answer_alike_are_called_the_same(dataset, make_run):
     runs = [make_run(dataset, name, wrong=["good/032"]) for name in ("bovw", "twin")]
     found = verdict(runs)
     assert [rival["outcome"] for rival in found["rivals"]] == ["same"]
-    assert "bovw and twin give the same answers on test" in found["text"]
-    assert "did equally well" in advice(found)
+    assert "bovw and twin make the same predictions on test" in found["text"]
+    assert "performed equally well" in advice(found)
     detectors = [make_run(dataset, name, detector=True) for name in ("a", "b")]
     assert verdict(detectors)["rivals"][0]["outcome"] == "same"

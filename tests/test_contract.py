@@ -368,7 +368,7 @@ def test_good_parts_alone_are_enough_for_a_detector(part_folder, tmp_path):
     good = shutil.copytree(part_folder / "good", tmp_path / "parts" / "good")
     dataset, _ = create_folders(good.parent, out=tmp_path / "dataset", grouping="none")
     for name in ("small_cnn", "bovw"):
-        with pytest.raises(InputError, match="has good parts only") as error:
+        with pytest.raises(InputError, match="has only good parts") as error:
             family(name).train(model=name, data=dataset.folder, runs=tmp_path / "runs")
         assert "\n" not in str(error.value)
     members = [
@@ -383,10 +383,10 @@ def test_good_parts_alone_are_enough_for_a_detector(part_folder, tmp_path):
     bound = 1 - 0.05 ** (1 / record["num_good_groups"])
     assert record["max_false_reject_rate"] == pytest.approx(bound)
     text = " ".join(evaluation_text(evaluate_run(run)).split())
-    assert "from good parts alone" in text and "of those to come" in text
+    assert "from good parts alone" in text and "of future groups" in text
     both = train_ensemble(members, runs=tmp_path / "runs")
     page = compare([read_run(x) for x in (*members, both)], out=tmp_path / "report")
-    assert "No run is advised" in page.read_text()
+    assert "No run is recommended for deployment" in page.read_text()
     export(both, tmp_path / "good.goodparts")
 
 

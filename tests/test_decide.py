@@ -95,9 +95,9 @@ def test_the_command_says_what_is_promised_and_how_to_ask_again(run):
     words = ["--max-miss", "0.3", "--max-false-reject", "0.3", "--confidence"]
     result = decide(run.folder, *words, "average")
     assert result.returncode == 0, result.stderr
-    assert "promised each on average over calibrations" in result.stdout
+    assert "guaranteed each on average over many calibrations" in result.stdout
     assert "at most 30 % of the groups of defective parts are accepted" in result.stdout
-    assert "few groups on validate: dent (3), good (4)" in result.stdout
+    assert "few groups in validate: dent (3), good (4)" in result.stdout
     record = read_json(run.folder / "decision.json")
     before = (run.folder / "decision.json").read_bytes()
     again = record["command"].removeprefix("goodparts decide ").split()
@@ -111,7 +111,8 @@ def test_a_promise_that_the_parts_cannot_carry_is_refused(run):
     assert len(result.stderr.splitlines()) == 1
     # 6 groups: 1 - 0.05 ** (1 / 6) = 0.3930 and 1 / 7 = 0.1429, rounded up
     assert (
-        "needs 299 groups of defective parts in validate (99 to hold" in result.stderr
+        "needs 299 groups of defective parts in validate (99 for a guarantee"
+        in result.stderr
     )
     assert "--max-miss 0.4 or --max-miss 0.15 --confidence average" in result.stderr
     assert not (run.folder / "decision.json").exists()
@@ -123,7 +124,7 @@ def test_without_a_wish_the_command_says_what_can_be_promised(run):
     result = decide(run.folder)
     assert result.returncode == 0
     assert "validate has 6 groups of defective parts" in result.stdout
-    assert "strongest with 95 % confidence: --max-miss 0.4" in result.stdout
+    assert "strongest guarantee with 95 % confidence: --max-miss 0.4" in result.stdout
     assert not (run.folder / "decision.json").exists()
     only_good = run.predictions[run.predictions["label"] == "good"]
     assert "has 0 groups of defective parts\nvalidate" in carried_text(
@@ -142,7 +143,7 @@ def test_costs(run, tmp_path):
     text = decision_text(record, run)
     # accepting all costs 0.1 * 9, rejecting all 0.9 * 1, inspecting all 9
     assert "always accept 0.900, always reject 0.900, always inspect 9.000" in text
-    assert "nothing is promised" in text
+    assert "no guarantee" in text
     costs.write_text(
         "class,accept,reject,inspect\ngood,9,9,0\ndent,9,9,0\nscratch,9,9,0\n"
     )
@@ -168,7 +169,7 @@ def test_the_inspected_share_is_kept(run):
 def test_a_detector_is_decided_by_its_scores(detector):
     record = decide_run(detector.folder, **PROMISE)
     assert record["least_probability"] is None
-    assert "unlike every class are not looked for" in decision_text(record, detector)
+    assert "unlike every class are not detected" in decision_text(record, detector)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +204,9 @@ def test_a_decision_of_other_predictions_is_not_used(run):
     assert read_decision(run) == Decision(threshold, threshold)
     record = decide_run(run.folder, **PROMISE)
     write_csv(run.folder / "predictions.csv", run.predictions.iloc[::-1])
-    with pytest.raises(InputError, match="other predictions.*goodparts decide"):
+    with pytest.raises(
+        InputError, match="made from predictions that differ.*goodparts decide"
+    ):
         read_decision(run)
     for content in ("{", "{}", "[]"):
         (run.folder / "decision.json").write_text(content)
@@ -214,9 +217,9 @@ def test_a_decision_of_other_predictions_is_not_used(run):
 
 def test_a_test_that_breaks_the_promise_is_noted(run):
     record = decide_run(run.folder, **PROMISE)
-    assert "breaks the promise" not in decision_text(record, run)
+    assert "does not hold" not in decision_text(record, run)
     record["test"]["missed"] = {"value": 0.6, "low": 0.4, "high": 0.8}
-    assert "test breaks the promise of 30 % for defective" in decision_text(record, run)
+    assert "on test the guarantee of 30 % for defective" in decision_text(record, run)
 
 
 def test_a_defect_that_nobody_taught_goes_to_inspection(tmp_path):

@@ -124,7 +124,7 @@ def test_what_is_no_run_is_one_line(command):
         [sys.executable, "-m", "goodparts", *command], capture_output=True, text=True
     )
     assert result.returncode == 2
-    assert result.stderr.startswith("error: no-run is no finished run folder")
+    assert result.stderr.startswith("error: no-run is not a finished run folder")
     assert len(result.stderr.splitlines()) == 1
 
 
@@ -199,13 +199,15 @@ def test_evaluate_goes_on_without_the_model(runs, monkeypatch, capsys):
 def test_mistakes_get_a_clear_line(runs, washers, tmp_path):
     members, combined = runs
     for path in ("none.goodparts", "bundle.json"):
-        with pytest.raises(InputError, match="is no bundle: there is no such folder"):
+        with pytest.raises(
+            InputError, match="is not a bundle: there is no such folder"
+        ):
             list(predict(tmp_path / path, [tmp_path]))
-    with pytest.raises(InputError, match="no finished run folder"):
+    with pytest.raises(InputError, match="not a finished run folder"):
         list(predict(tmp_path, [tmp_path]))
     with pytest.raises(InputError, match="There is no file"):
         list(predict(members[0], [tmp_path / "none.png"]))
-    with pytest.raises(InputError, match="No image in"):
+    with pytest.raises(InputError, match="There are no images in"):
         list(predict(members[0], [tmp_path]))
     with pytest.raises(InputError, match="at least two runs"):
         train_ensemble(members[:1], combiner="soft", runs=tmp_path)

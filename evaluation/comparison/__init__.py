@@ -1,1 +1,1 @@
-"""Runs side by side: ranking, paired differences, what each run cost."""
+"""Comparison of runs: ranking, paired differences, training time and memory."""

@@ -1,4 +1,4 @@
-"""Runs side by side: ranked on `validate`, reported on `test`."""
+"""The leaderboard: runs ranked on `validate` and reported on `test`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RANKED_BY = "ranked by"
 def leading_metric(runs: Sequence[Run]) -> str:
     """The metric that ranks runs of one data set: the first of RANKING all have.
 
-    Macro-F1 among classifiers, AUROC as soon as one run gives scores alone.
+    Macro-F1 for classifiers, AUROC if one of the runs only returns scores.
     """
     return next(
         name
@@ -34,7 +34,7 @@ def leading_metric(runs: Sequence[Run]) -> str:
 
 
 def can_rank(runs: Sequence[Run]) -> bool:
-    """Whether validate can rank: has good and defective parts, or two classes."""
+    """Whether validate can rank runs: it has both kinds of parts, or two classes."""
     if runs[0].config["normal_class"] is None:
         return runs[0].split("validate")["label"].nunique() > 1
     return has_both_kinds(runs[0].split("validate"), runs[0].config["normal_class"])
@@ -46,19 +46,19 @@ def ranking_value(run: Run, metric: str) -> dict[str, Any]:
 
 
 def value_of(run: Run, metric: str) -> float | None:
-    """The value of `ranking_value`; None where it has none."""
+    """The value of `ranking_value`; None if there is none."""
     return ranking_value(run, metric)["value"]
 
 
 def ranked_by(runs: Sequence[Run]) -> str:
-    """What ranks these runs, in words: `macro-F1 on validate`."""
+    """The ranking criterion as text: `macro-F1 on validate`."""
     if not can_rank(runs):
         return "not ranked, in alphabetical order"
     return f"{METRICS[leading_metric(runs)].title} on validate"
 
 
 def ranked(runs: Sequence[Run]) -> list[Run]:
-    """Best first by `validate`, never by `test`; by name where validate cannot rank."""
+    """Runs by their result on `validate`, best first; by name if it cannot rank."""
     if not can_rank(runs):
         return sorted(runs, key=lambda run: run.name)
     metric = leading_metric(runs)
@@ -76,7 +76,7 @@ def ranked(runs: Sequence[Run]) -> list[Run]:
 def compared_metrics(
     runs: Sequence[Run], outputs: Collection[str] = ("score", "classes")
 ) -> list[str]:
-    """The names of METRICS of some outputs that any of the runs has on test.
+    """Names of the METRICS for these outputs that any of the runs has on test.
 
     Without NOT_COMPARED.
     """
@@ -89,11 +89,11 @@ def compared_metrics(
 
 
 def by_dataset(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """Groups runs that were judged on the same test samples, each group ranked.
+    """Groups runs that were tested on the same samples, and ranks each group.
 
     Returns:
-        A dict from the data set's name to its runs. Data sets of one name whose
-        test samples differ are told apart by the start of their manifest's hash.
+        A dict from the data set's name to its runs. Data sets with the same name but
+        different test samples are distinguished by the start of their manifest hash.
     """
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
@@ -113,10 +113,10 @@ def leaderboard(runs: Iterable[Run]) -> pd.DataFrame:
     """One row per run, within each data set best on `validate` first.
 
     Returns:
-        A table with dataset, run, model, each of METRICS on test
-        with `_low` and `_high` of its 95 % interval, validate_macro_f1, validate_auroc,
-        wall_time_s, peak_memory_mb, num_test_samples and num_test_groups. Shares
-        are in `[0, 1]`; what a run has no meaning for is NaN.
+        A table with dataset, run, model, each of METRICS on test with `_low` and
+        `_high` of its 95 % interval, validate_macro_f1, validate_auroc, wall_time_s,
+        peak_memory_mb, num_test_samples and num_test_groups. Fractions are in `[0, 1]`;
+        metrics that do not apply to a run are NaN.
     """
     return pd.DataFrame(
         [
@@ -161,7 +161,7 @@ def _line(cells, widths):
 
 
 def _shortened(name, width):
-    """Cuts the middle out of a long name: its end tells runs apart."""
+    """Removes the middle of a long name; its end distinguishes runs."""
     if len(name) <= width:
         return name
     end = width // 2

@@ -1,4 +1,4 @@
-"""Which run to trust: chosen on `validate`, compared in pairs on `test`."""
+"""Which run is best: chosen on `validate`, compared in pairs on `test`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 MAX_IN_SENTENCE = 3
 NOT_RANKED = (
     "These runs cannot be ranked: validate has no defective parts, and test must not "
-    "choose. Add defective parts, and split again so that validate has some of them."
+    "be used for the choice. Add defective parts, and split again so that validate "
+    "has some of them."
 )
 
 
@@ -34,8 +35,8 @@ def paired_difference(
 ) -> dict[str, Any]:
     """How much higher a metric of `run_a` is on test, both on the same resamples.
 
-    Pairing removes what both share, the luck of which parts were drawn; two
-    intervals that overlap can hide a clear difference.
+    Pairing removes the sampling variation that both runs share; two overlapping
+    intervals can hide a clear difference.
 
     Args:
         run_a, run_b: Runs with the same test samples.
@@ -45,9 +46,9 @@ def paired_difference(
 
     Returns:
         `{"value", "low", "high", "num_groups_apart", "is_same"}`: the difference a - b
-        with its interval, None where it has no value, on how many test groups the two
-        answer differently (for AUROC: the groups of the rarer kind), and whether they
-        answer alike on every image.
+        with its interval, None where it has no value, on how many test groups the
+        predictions of the two differ (for AUROC: the groups of the rarer kind), and
+        whether they are equal on every image.
 
     Raises:
         InputError: If the test samples differ, or a run has no classes.
@@ -67,7 +68,7 @@ def paired_difference(
 
 
 def _groups_apart(judged_a, judged_b, metric):
-    """On how many groups the two differ; of rankings, the groups of the rarer kind."""
+    """Number of groups on which the two differ; for rankings, of the rarer kind."""
     if metric == "auroc":
         return min(judged_a.num_bad_groups, judged_a.num_good_groups)
     if METRICS[metric].output == "classes":
@@ -78,7 +79,7 @@ def _groups_apart(judged_a, judged_b, metric):
 
 
 def _is_same(judged_a, judged_b, metric):
-    """Whether the classes are the same, or of scores the order of the images."""
+    """Whether the predicted classes, or the order of images by score, are equal."""
     if METRICS[metric].output == "classes":
         return bool((judged_a.table["predicted"] == judged_b.table["predicted"]).all())
     orders = (np.unique(x.scores, return_inverse=True)[1] for x in (judged_a, judged_b))
@@ -86,23 +87,23 @@ def _is_same(judged_a, judged_b, metric):
 
 
 def groups_needed(num_rivals: int) -> int:
-    """Groups on which two runs must differ before that can be more than luck.
+    """Minimum number of differing groups for a significant difference of two runs.
 
-    Two methods that differ on 5 groups can do so all in one direction by luck
-    (2 * 0.5 ** 5 = 6 %); from 6 on that is rarer than 5 %. With more rivals it must
-    be rarer than 5 % / rivals.
+    Two methods that differ on 5 groups can differ in the same direction on all of them
+    by chance (2 * 0.5 ** 5 = 6 %); for 6 groups the probability is below 5 %. With
+    several rivals it must be below 5 % / rivals.
     """
     return 1 + math.ceil(math.log2(num_rivals / 0.05))
 
 
 def verdict(runs: Sequence[Run]) -> dict[str, Any]:
-    """Says which of the runs of one data set to trust, and how sure that is.
+    """Determines the best run of one data set, and how certain that is.
 
-    The leader is the best on `validate`. It is clearly better than another run when
-    the paired interval of the difference on test, widened for the number of rivals,
-    lies above 0 and the two differ on enough groups. The metric is that of
-    `leading_metric`. Where validate cannot rank, the first run by name stands in for
-    the leader and `is_ranked` is False.
+    The leader is the best run on `validate`. It is clearly better than another run if
+    the paired interval of the difference on test, widened for the number of rivals, is
+    above 0 and the two differ on enough groups. The metric is that of `leading_metric`.
+    If validate cannot rank the runs, the first one by name is used as leader and
+    `is_ranked` is False.
 
     Returns:
         A dict: `leader` (a run), `name`, `is_ranked`, `rivals` (each `run`, `name`,
@@ -150,15 +151,15 @@ def _verdict_text(name, rivals):
     sentences = []
     if groups["same"]:
         names = listed([name, *(rival["name"] for rival in groups["same"])])
-        sentences.append(f"{names} give the same answers on test.")
+        sentences.append(f"{names} make the same predictions on test.")
     if groups["open"]:
         names = listed([name, *(rival["name"] for rival in groups["open"])])
         against = ""
         if len(groups["open"]) <= MAX_IN_SENTENCE:
-            against = f", {name} against {_differences(groups['open'])},"
+            against = f", {name} compared with {_differences(groups['open'])},"
         sentences.append(
             f"No clear winner between {names}: the difference on test{against} may be "
-            "chance."
+            "due to chance."
         )
     if groups["better"]:
         sentences.append(
@@ -166,25 +167,25 @@ def _verdict_text(name, rivals):
         )
     if groups["worse"]:
         sentences.append(
-            f"{name} is best on validate, yet on test clearly worse than "
-            f"{_differences(groups['worse'])}: the two splits disagree, so more parts "
-            "are needed to choose."
+            f"{name} is best on validate, but clearly worse on test than "
+            f"{_differences(groups['worse'])}. The two splits disagree, so more parts "
+            "are needed for a choice."
         )
     return " ".join(sentences)
 
 
 def difference_text(rival: Mapping[str, Any]) -> str:
-    """By how much the leader is ahead of a rival on test, with what that rests on."""
+    """The lead over a rival on test, and the number of groups on which it is based."""
     difference = rival["difference"]
     text = f"{points(difference)} in {METRICS[rival['metric']].title}"
     if rival["is_thin"]:
         groups = counted(difference["num_groups_apart"], "group")
-        text += f", resting on only {groups}"
+        text += f", based on only {groups}"
     return text
 
 
 def _differences(rivals):
-    """Names with their numbers; of many, the names alone, as a table has the rest."""
+    """Names with their differences; for many runs only the names."""
     if len(rivals) > MAX_IN_SENTENCE:
         return listed(rival["name"] for rival in rivals)
     return listed(f"{rival['name']} ({difference_text(rival)})" for rival in rivals)
@@ -198,20 +199,20 @@ def _outcome(difference, metric):
 
 
 def _aligned_test(run_a, run_b, metric):
-    """The `Judged` of test of both runs, their rows in one order."""
+    """The `Judged` of both runs on test, with rows in the same order."""
     judged = []
     for run in (run_a, run_b):
         if METRICS[metric].output not in run.outputs:
             raise InputError(
                 f"{run.name} has no {METRICS[metric].title}: its outputs are "
-                f"{', '.join(sorted(run.outputs))}. Compare it by auroc."
+                f"{', '.join(sorted(run.outputs))}. Compare it by auroc instead."
             )
         judged.append(run.judged("test"))
     shared = ["sample_id", "label", "group"]
     table_a, table_b = (each.table[shared] for each in judged)
     if not table_a.equals(table_b):
         only = set(table_a["sample_id"]) ^ set(table_b["sample_id"])
-        example = f", for example {min(only)!r} is in one only" if only else ""
+        example = f", for example {min(only)!r} is in only one of them" if only else ""
         raise InputError(
             f"{run_a.name} and {run_b.name} were tested on different samples or "
             f"labels{example}. Compare runs of the same data set."

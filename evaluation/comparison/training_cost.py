@@ -1,4 +1,4 @@
-"""What a run cost to make; an ensemble's includes its members', which it needs."""
+"""Training time and memory of a run; those of an ensemble include its members."""
 
 from typing import Any
 
@@ -7,21 +7,21 @@ from goodparts.command import InputError
 
 
 def cost(run: Run) -> dict[str, Any]:
-    """Time and memory of a run with those of its members.
+    """Computes time and memory of a run, including its members.
 
     Returns:
-        A dict: `wall_time_s` (the sum), `peak_memory_mb` (the most of any) and
-        `note`, on what is in them; empty for a run without members.
+        A dict: `wall_time_s` (the sum), `peak_memory_mb` (the maximum) and `note`,
+        which says what is included; empty for a run without members.
     """
     own = [run.config["wall_time_s"], run.config["peak_memory_mb"]]
     if "members" not in run.config:
         return dict(wall_time_s=own[0], peak_memory_mb=own[1], note="")
     try:
         parts = [own, *_members(run).values()]
-        note = f"with its {len(run.config['members'])} members"
+        note = f"including its {len(run.config['members'])} members"
     except InputError:
         parts = [own]
-        note = "without its members, whose folders are gone"
+        note = "excluding its members, whose folders no longer exist"
     times, peaks = zip(*parts, strict=True)
     return dict(wall_time_s=sum(times), peak_memory_mb=max(peaks), note=note)
 

@@ -76,7 +76,7 @@ def leaderboard_plot(table: pd.DataFrame, names: Sequence[str]) -> Figure:
 def confusion_plot(
     confusion_matrix: npt.ArrayLike, classes: Sequence[str], *, title: str = ""
 ) -> Figure:
-    """Counts and share of the row; rows are true classes, columns the answers."""
+    """Counts and percentages of the row; rows are true, columns predicted classes."""
     counts = np.asarray(confusion_matrix)
     parts = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(parts, 1)
@@ -113,10 +113,10 @@ def confusion_plot(
 
 
 def per_class_recall_plot(runs: Sequence[Run], names: Sequence[str]) -> Figure:
-    """Recall of each class on test with its interval, for a few runs beside each other.
+    """Recall of each class on test with its interval, for a few runs.
 
     Args:
-        runs: Up to seven runs of one data set that name classes.
+        runs: Up to seven runs of one data set that predict classes.
         names: What to call them.
     """
     classes = runs[0].config["classes"]
@@ -147,14 +147,14 @@ def per_class_recall_plot(runs: Sequence[Run], names: Sequence[str]) -> Figure:
         [f"{name} ({counted(test[name]['num_groups'], 'group')})" for name in classes],
     )
     percent_axis(axes.xaxis)
-    axes.set_xlabel("recall on test with 95 % interval")
+    axes.set_xlabel("recall on test with 95 % confidence interval")
     if len(runs) > 1:
         legend_above(figure, axes)
     return figure
 
 
 def split_gap_plot(splits: pd.DataFrame) -> Figure:
-    """One line per model over the ways the same parts were split.
+    """One line per model across different splits of the same parts.
 
     Args:
         splits: Table with `split` (name of the way), `model`, `value`, `low`, `high`,
@@ -182,13 +182,13 @@ def split_gap_plot(splits: pd.DataFrame) -> Figure:
     axes.set_xticks(np.arange(len(ways)), [wrapped(way) for way in ways])
     axes.set_xlim(-0.5, len(ways) - 0.5)
     percent_axis(axes.yaxis)
-    axes.set_ylabel("on test, 95 % interval")
+    axes.set_ylabel("on test, 95 % confidence interval")
     legend_above(figure, axes)
     return figure
 
 
 def curves_plot(history: pd.DataFrame) -> Figure:
-    """The columns of history.csv over the epochs, `val_` beside its own kind.
+    """The columns of history.csv over the epochs, each with its `val_` counterpart.
 
     Args:
         history: Table with a row per epoch. Where its column `stage` changes, a line

@@ -1,8 +1,8 @@
-"""Names in any script: a font of the system, or else numbers with a key.
+"""Class names in any script: system fonts, or else numbers with a key.
 
-matplotlib draws a box for what its font lacks, such as Chinese. Fonts of the system
-that have it are used; where there is none, the letters become numbers in the plot, and
-`names_key` says what stands for what, for a text beside the plot.
+matplotlib draws boxes for characters that its font lacks, such as Chinese. System fonts
+that have them are used; if there is none, names are replaced by numbers in the plot,
+and `names_key` returns the key for a text next to the plot.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BOXES = "Last Resort"  # fonts of this name draw boxes
 
 
 def use_fonts(figure: Figure) -> None:
-    """Gives a figure fonts for all its letters, or numbers for those without a font.
+    """Sets fonts for all characters of a figure; names without a font become numbers.
 
     Done once for a figure, before it is drawn.
     """
@@ -42,7 +42,7 @@ def use_fonts(figure: Figure) -> None:
 
 
 def names_key(figure: Figure) -> str | None:
-    """What the numbers in a plot stand for, as text; None where it has none."""
+    """The meaning of the numbers in a plot as text; None if it has none."""
     key = getattr(figure, "names_key", {})
     return ", ".join(f"({number}) {name}" for name, number in key.items()) or None
 

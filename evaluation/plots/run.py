@@ -1,4 +1,4 @@
-"""The plots that lie in a run folder."""
+"""The plots of a run folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plots of a run's scores and probabilities: what a threshold does, and trust.
+"""Plots of scores and probabilities: thresholds, ROC curve and calibration.
 
 Each function returns a matplotlib `Figure`; no global state, no window.
 """
@@ -44,7 +44,7 @@ SMALL_RATE = 0.001  # below it the false reject axis is linear, above logarithmi
 def score_histogram(
     table: pd.DataFrame, *, normal_class: str, threshold: float
 ) -> Figure:
-    """Defect scores of good and of defective parts, with the line between them.
+    """Histogram of the defect scores of good and defective parts, with the threshold.
 
     Args:
         table: Predictions of one split.
@@ -75,16 +75,16 @@ def score_histogram(
             **TITLE,
         )
     lower.set_xlabel(
-        f"defect score (dashed: threshold {threshold:.4g}, reject from it)"
+        f"defect score (dashed: threshold {threshold:.4g}; rejected at or above it)"
     )
     return figure
 
 
 def miss_against_false_reject_plot(runs: Sequence[Run], names: Sequence[str]) -> Figure:
-    """Defects missed against good parts rejected, for every threshold on test.
+    """Miss rate against false reject rate, for every threshold on test.
 
-    The dot is the threshold chosen on validate. Both axes are drawn by square root
-    so that the small rates, which matter, have room.
+    The dot is the threshold chosen on validate. Both axes have a square root scale, so
+    that small rates, which matter most, are visible.
     """
     figure, axes = new_figure(4.4, 4.4)
     for index, (run, name) in enumerate(zip(runs, names, strict=True)):
@@ -134,11 +134,11 @@ def roc_plot(
     normal_class: str,
     threshold: float,
 ) -> Figure:
-    """Defects caught against good parts rejected, for every threshold on test.
+    """ROC curve: defects caught against good parts rejected, on test.
 
-    The axis of false rejects is logarithmic, as the small rates are the ones that a
-    line can afford. Where the rate is less than one good group, nothing is measured:
-    that part is grey, and the point there hollow.
+    The axis of false rejects is logarithmic, because only small rates are acceptable in
+    production. Rates below one good group cannot be measured: this range is grey, and
+    the points in it are hollow.
 
     Args:
         table: Predictions of one split.
@@ -180,7 +180,7 @@ def roc_plot(
             capsize=3,
             clip_on=False,
             zorder=4,
-            label=None if number else "best at a rate, 95 % interval",
+            label=None if number else "ROC curve, 95 % confidence interval",
         )
     rejected = scores >= threshold
     caught = _mean_or_nan(rejected[is_defect])
@@ -209,7 +209,7 @@ def roc_plot(
 
 
 def reliability_plot(table: pd.DataFrame, classes: Sequence[str]) -> Figure:
-    """Share of right answers against how sure they were; below, how many each.
+    """Accuracy against confidence; below, the number of predictions in each bin.
 
     Args:
         table: Predictions of one split.
@@ -237,14 +237,14 @@ def reliability_plot(table: pd.DataFrame, classes: Sequence[str]) -> Figure:
         elinewidth=1.5,
         clip_on=False,
         zorder=4,
-        label="right, 95 % by image",
+        label="accuracy, 95 % interval by image",
     )
     upper.set_ylim(0, 1)
-    upper.set_ylabel("answers that are right (test)")
+    upper.set_ylabel("accuracy (test)")
     gap = calibration_error(sureness, is_right, np.ones(len(table)))
     upper.set_title(f"expected calibration error {share(float(gap))} %", **TITLE)
     _count_bars(calm(lower), counts)
-    lower.set_xlabel("confidence: probability of the named class")
+    lower.set_xlabel("confidence: probability of the predicted class")
     for axis in (upper.xaxis, upper.yaxis, lower.xaxis):
         percent_axis(axis)
     legend_above(figure, upper)

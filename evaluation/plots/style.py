@@ -1,4 +1,4 @@
-"""How plots look and leave: one calm style that colour-blind eyes can read too."""
+"""The style of the plots, which is readable for colour-blind people, and saving."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ PIXELS_PER_INCH = 92
 
 
 def save_plot(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG, whole or not at all, and beside it the key of its names.
+    """Writes a figure as PNG, completely or not at all, with the key of its names.
 
-    There is a key, `<name>.txt`, where no font has all letters; see `glyphs`.
+    There is a key, `<name>.txt`, if no font has all characters; see `glyphs`.
     """
     write_bytes(path, _png(figure))
     key = names_key(figure)

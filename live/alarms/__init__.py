@@ -1,1 +1,1 @@
-"""From verdicts to events: alarm rules and the state of the alarm."""
+"""From decisions on frames to events: alarm rules and the state of the alarm."""

@@ -1,4 +1,4 @@
-"""From verdicts on frames to events: one alarm for a fault, not one per frame."""
+"""From decisions on frames to events: one alarm per fault, not one per frame."""
 
 from collections import Counter, deque
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ STORM, STORM_S = 10, 60.0  # so many alarms within so many seconds are a storm
 
 
 class Seen(NamedTuple):
-    """A frame as evidence."""
+    """A frame of an event."""
 
     number: int
     defect_score: float
@@ -20,7 +20,7 @@ class Seen(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What happened, from the first doubtful frame to its end; times are ISO 8601."""
+    """An event, from its first defective frame to its end; times are ISO 8601."""
 
     id: str  # "20261121T123456-0001": when it began, and its number in the log
     kind: str  # "alarm" or "attention"
@@ -37,22 +37,22 @@ class Event(NamedTuple):
 
 
 class Alarm:
-    """Turns verdicts on frames into alarms that stay until someone saw them.
+    """Turns decisions on frames into alarms that stay until they are acknowledged.
 
-    "reject" is a defective frame and "accept" a good one. "inspect" (a hand, an
-    unknown scene) is neither: it does not break a run of defects and does not
-    lengthen it. As many frames in a row that are not accepted as the rule has
-    frames, without an alarm, are worth a look: an event of kind "attention".
+    "reject" is a defective frame and "accept" a good one. "inspect" (a hand, an unknown
+    scene) is neither: it does not interrupt a series of defects and does not extend it.
+    If as many frames in a row as the rule has are not accepted, but no alarm is raised,
+    an event of the kind "attention" begins.
 
-    An event ends by the end of the rule: so many good frames in a row, or a test on
-    the share of them. An alarm stays until it is acknowledged, ended or not; a fault
-    that comes before that is an event of its own. Attention goes when it has ended,
-    and gives way to an alarm. After an acknowledgement the rule starts anew: a fault
-    that persists alarms again. One event goes on at a time.
+    An event ends according to the rule: after a number of good frames in a row, or by a
+    test on their fraction. An alarm stays until it is acknowledged, even if the event
+    has ended; a fault before that is a separate event. Attention disappears when it has
+    ended, and is replaced by an alarm. After an acknowledgement the rule starts again:
+    a fault that persists raises another alarm. Only one event is active at a time.
 
-    A storm is one event: after STORM alarms within STORM_S, or with MOST_OPEN not
-    acknowledged, a further one does not begin an event but counts in `num_alarms` of
-    the newest, which then ends when STORM_S have passed without.
+    A storm of alarms is one event: after STORM alarms within STORM_S, or with MOST_OPEN
+    that are not acknowledged, a further alarm does not begin an event but is counted in
+    `num_alarms` of the newest one, which then ends after STORM_S without alarms.
 
     `update`, `acknowledge` return changes: dicts with "kind" ("alarm", "attention",
     "storm", "again" for each further alarm of it, "ended" or "acknowledged"), "at",
@@ -87,16 +87,18 @@ class Alarm:
     def restore(
         self, events: Iterable[Event], at: datetime, *, num_events: int = 0
     ) -> list[dict[str, Any]]:
-        """Takes up what an earlier run left open; alarms stay until acknowledged.
+        """Restores the events that an earlier run left open; alarms stay until
+        acknowledged.
 
         Args:
             events: Those without an acknowledgement, the oldest first.
             at: datetime with a zone, of now.
-            num_events: The highest number in an id of an earlier run: a clock that is
-                set back gives no id twice.
+            num_events: The highest number in an id of an earlier run, so that ids stay
+                unique if the clock is set back.
 
         Returns:
-            Changes: those that had not ended have now, as nobody saw how.
+            Changes: events that had not ended are ended now, because their end was not
+                observed.
         """
         changes, self._num_events = [], num_events
         for event in events:
@@ -121,10 +123,10 @@ class Alarm:
         return self.event.kind if self.event else "clear"
 
     def gap(self) -> None:
-        """Starts counting anew, after frames that nobody judged; events stay open.
+        """Restarts the counting after frames that were not inspected; events stay open.
 
-        Call it when the stream was lost or a frame could not be judged, so that
-        two halves of a run are never taken for one.
+        Call it when the stream was lost or a frame could not be inspected, so that two
+        separate series are not counted as one.
         """
         self._state = self._end_state = 0
         self._defects.clear()
@@ -138,17 +140,17 @@ class Alarm:
         defect_score: float,
         predicted: str | None,
     ) -> list[dict[str, Any]]:
-        """Takes the verdict on the next frame.
+        """Processes the decision on the next frame.
 
         Args:
             frame_number: Number of the frame in this run, growing.
             at: datetime with a zone, when the frame was captured.
             decision: "accept", "reject" or "inspect".
             defect_score: Higher for more defective.
-            predicted: Class name, or None where the model names none.
+            predicted: Class name, or None if the model predicts none.
 
         Returns:
-            Changes, most often none.
+            Changes, usually none.
         """
         seen = Seen(frame_number, float(defect_score), predicted)
         changes = []
@@ -170,15 +172,16 @@ class Alarm:
     def acknowledge(
         self, at: datetime, event_id: str | None = None
     ) -> list[dict[str, Any]]:
-        """Closes an event, ended or not, and all before it; the rule starts anew.
+        """Closes an event, ended or not, and all earlier ones; the rule starts again.
 
         Args:
             at: datetime with a zone, of now.
-            event_id: Of an event that waits for it; None for the newest. Events that
-                came after it go on waiting: nobody has seen them.
+            event_id: ID of an event that waits for acknowledgement; None for the
+                newest. Later events keep waiting, because the user may not have seen
+                them.
 
         Returns:
-            Changes; none where no such event waits.
+            Changes; none if no such event is waiting.
         """
         waiting = [*self._ended, *filter(None, [self.event])]
         ids = [event.id for event in waiting]
@@ -199,7 +202,7 @@ class Alarm:
         return changes
 
     def _count(self, decision, seen):
-        """Moves the rule by a frame; True when it raises an alarm."""
+        """Advances the rule by a frame; True when it raises an alarm."""
         if decision == "accept":
             self._doubtful.clear()
             self._state = self.rule.after_good[self._state]
@@ -216,7 +219,7 @@ class Alarm:
         return False
 
     def _count_end(self, decision):
-        """Moves the end of the rule by a frame; True when the event is over."""
+        """Advances the end of the rule by a frame; True when the event is over."""
         good, other = self.rule.end_after_good, self.rule.end_after_other
         after = good if decision == "accept" else other
         self._end_state = after[self._end_state]
@@ -235,7 +238,7 @@ class Alarm:
         return abs((at - since).total_seconds())
 
     def _join_storm(self, at):
-        """Counts an alarm in the newest event, which goes on; told of once."""
+        """Counts an alarm in the newest event, which continues; reported once."""
         is_first = self.event.num_alarms == 1
         self._set(ended=None, num_alarms=self.event.num_alarms + 1)
         self._collect(self._defects)
@@ -244,7 +247,7 @@ class Alarm:
         return [self._change("storm" if is_first else "again", at)]
 
     def _go_on(self, at, decision, seen, raised, over):
-        """Goes on collecting for an event; ends it when it is over."""
+        """Updates the active event; ends it when it is over."""
         attention = self.event.kind == "attention"
         if decision == "reject" or (attention and decision != "accept"):
             self._collect([seen])

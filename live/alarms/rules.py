@@ -1,4 +1,4 @@
-"""When defective frames become an alarm, and how often that happens falsely.
+"""Alarm rules: when defective frames raise an alarm, and the rate of false alarms.
 
 `--alarm-after` takes one of three rules, read by `parse_rule`.
 """
@@ -22,10 +22,10 @@ RAISED = OVER = -1
 
 
 class Rule(NamedTuple):
-    """When frames become an alarm and when it is over, as two tables of states.
+    """When frames raise an alarm and when it is over, as two tables of states.
 
-    State 0 is the start of each. A good or another frame leads from each state to the
-    next; a defective frame may lead to RAISED, a good one to OVER.
+    Both start in state 0. Good and other frames lead from each state to the next; a
+    defective frame may lead to RAISED, a good one to OVER.
     """
 
     text: str  # as given, such as "3/7"
@@ -42,15 +42,16 @@ class Rule(NamedTuple):
         """Mean number of frames from the start to an alarm while all parts are good.
 
         Exact when each frame is rejected with the same probability, whatever its
-        neighbours. Frames of a camera are not so: one part is seen on several,
-        and a reflection lasts. False rejects then come in runs and false alarms
-        more often, so judge a rule on a recording of good production as well.
+        neighbours. Frames of a camera are not independent: one part is visible on
+        several frames, and a reflection lasts. False rejects then come in series, and
+        false alarms are more frequent, so test a rule on a recording of good production
+        as well.
 
         Args:
             false_rejects: Share of good frames that are rejected, 0 to 1.
 
         Returns:
-            Frames, 1 or more; infinite where no alarm can come.
+            Frames, 1 or more; infinite if no alarm is possible.
         """
         return mean_run_length(self.after_defect, self.after_good, false_rejects)
 
@@ -71,11 +72,12 @@ class Rule(NamedTuple):
 def mean_run_length(
     after_step: Sequence[int], after_other: Sequence[int], share: float
 ) -> float:
-    """Mean number of frames until a chain of states is at its end, -1.
+    """Mean number of frames until a Markov chain of states reaches its end, -1.
 
     Args:
-        after_step, after_other: Next state of each; only the first leads to the end.
-        share: Of frames that are steps, each whatever its neighbours are.
+        after_step, after_other: Next state of each state; only the first leads to the
+            end.
+        share: Fraction of the frames that are steps, independent of each other.
 
     Reference: Brook and Evans, An approach to the probability distribution of CUSUM
         run length, Biometrika 1972. The chain is cut where it returns to the start:
@@ -99,15 +101,16 @@ def parse_rule(text: str, false_rejects: float = FALSE_REJECTS) -> Rule:
     """argparse type: the rule that turns defective frames into an alarm.
 
     Args:
-        text: `5`, five defective frames one after another, of any class; `3/7`,
-            three of the last seven; `cusum:10000`, a sequential test with at
-            least 10,000 frames between false alarms on average; `cusum` is that.
-        false_rejects: Share of good frames that are rejected, as `validate`
-            showed it (where it showed none, the upper end of the interval); above
-            0 and below 0.3. Only cusum depends on it.
+        text: `5`, five defective frames one after another, of any class; `3/7`, three
+            of the last seven; `cusum:10000`, a sequential test with at least 10,000
+            frames between false alarms on average, which is also the meaning of
+            `cusum`.
+        false_rejects: False reject rate of good frames, from `validate` (the upper end
+            of the interval if none was rejected); above 0 and below 0.3. Only cusum
+            depends on it.
 
     Raises:
-        argparse.ArgumentTypeError: the text is no such rule.
+        argparse.ArgumentTypeError: the text is not a rule.
     """
     match = re.fullmatch(
         r"([0-9]{1,12})|([0-9]{1,12})/([0-9]{1,12})|cusum(?::([0-9]{1,12}))?", text
@@ -136,21 +139,22 @@ def _straight(text, frames):
 
 
 def _good_row(frames):
-    """The tables of an end after so many good frames in a row."""
+    """The tables for an end after this many good frames in a row."""
     return (*range(1, frames), OVER), (0,) * frames
 
 
 def _share(text, defects, frames):
-    """`3/7`; a state is where the defective ones are among the last frames."""
+    """`3/7`; a state is the pattern of defective frames among the last ones."""
     if not 1 <= defects <= frames <= LONGEST_RUN:
         raise argparse.ArgumentTypeError(
-            "must be k/n with k from 1 to n: an alarm when k of the last n frames are "
-            f"defective; n at most {LONGEST_RUN}. Received: {text!r}."
+            "must be k/n with k from 1 to n: an alarm is raised when k of the last n "
+            f"frames are defective, with n at most {LONGEST_RUN}. Received: {text!r}."
         )
     if sum(math.comb(frames - 1, ones) for ones in range(defects)) > MOST_STATES:
         raise argparse.ArgumentTypeError(
-            f"has too many patterns to say how often it alarms falsely. Received: "
-            f"{text!r}. Take smaller numbers of about the same share, or cusum."
+            "has too many patterns to compute how often it raises a false alarm. "
+            f"Received: {text!r}. Use smaller numbers with about the same ratio, or "
+            "cusum."
         )
     remembered = (1 << (frames - 1)) - 1
     states, after_good, after_defect = {0: 0}, [], []
@@ -174,23 +178,23 @@ def _cusum(text, frames_between, false_rejects):
     """Bernoulli CUSUM of "rejected"; a state is the sum of the evidence.
 
     The evidence is the log likelihood ratio of "half of the frames are rejected"
-    against `false_rejects`, in whole steps: a good frame takes STEPS away, a
-    defective one adds `gain`, rounded down. The threshold is the lowest that keeps
-    the promise. The event ends by the same test the other way round, with as many
-    frames on average before it ends falsely while half of them are rejected.
+    against `false_rejects`, in whole steps: a good frame takes STEPS away, a defective
+    one adds `gain`, rounded down. The threshold is the lowest that guarantees the mean
+    number of frames. The event ends by the reverse test, with the same mean number of
+    frames before a false end while half of the frames are rejected.
 
     Reference: Reynolds and Stoumbos, A CUSUM chart for monitoring a proportion
         when inspecting continuously, Journal of Quality Technology 1999.
     """
     if not 10 <= frames_between <= 10**9:
         raise argparse.ArgumentTypeError(
-            "must have from 10 to 1000000000 frames between false alarms. Received: "
+            "must have 10 to 1000000000 frames between false alarms. Received: "
             f"{text!r}."
         )
     if not 0 < false_rejects < 0.3:
         raise argparse.ArgumentTypeError(
-            "needs a share of falsely rejected frames above 0 and below 0.3. "
-            f"Received: {false_rejects}. Take a rule such as 3/7."
+            "needs a false reject rate above 0 and below 0.3. Received: "
+            f"{false_rejects}. Use a rule such as 3/7."
         )
     for_good = math.log((1 - false_rejects) / (1 - FAULT_REJECTS))
     for_defect = math.log(FAULT_REJECTS / false_rejects)
@@ -231,6 +235,6 @@ def _cusum(text, frames_between, false_rejects):
 
 
 def _rising(threshold, step, reached):
-    """The next of every sum below the threshold after a step up."""
+    """The next state of every sum below the threshold after a step up."""
     after = (value + step for value in range(threshold))
     return tuple(value if value < threshold else reached for value in after)

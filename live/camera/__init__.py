@@ -1,1 +1,1 @@
-"""From a camera, stream, film or folder to frames that can be trusted."""
+"""From a camera, stream, video file or folder to checked frames."""

@@ -1,4 +1,4 @@
-"""Addresses of cameras: checked, with passwords as people write them, and shown."""
+"""Camera addresses: checked, with unescaped passwords, and shown without secrets."""
 
 import re
 from urllib.parse import urlsplit
@@ -9,14 +9,14 @@ SCHEMES = ("rtsp", "rtsps", "http", "https")
 LOGIN = re.compile(r"(\w+://)(?:\S*@)?([^\s?]*)(\?\S*)?")
 PASSWORD = re.compile(r"(?i)((?:pass\w*?|pwd|psw|token|secret)=)[^\s&/;?]+")
 WRITTEN = {"#": "%23", "/": "%2F", "?": "%3F", " ": "%20"}  # in a user name or password
-HOW_TO_WRITE = "in a password, write # as %23, / as %2F and ? as %3F"
+HOW_TO_WRITE = "in a password, # must be written as %23, / as %2F and ? as %3F"
 
 
 def without_secrets(text: str) -> str:
-    """The text without what is or may be a password: for the screen and the log.
+    """Removes everything that is or may be a password, for the screen and the log.
 
-    Of a URL neither `user:password@` (up to the last @, whatever it holds) nor the
-    query is left; of any text no value of `password=`, `pwd=` and the like.
+    In a URL, `user:password@` (up to the last @) and the query are removed; in any
+    text, the values of `password=`, `pwd=` and similar keys.
     """
     text = LOGIN.sub(
         lambda found: found[1] + found[2] + ("?..." if found[3] else ""), text
@@ -25,20 +25,22 @@ def without_secrets(text: str) -> str:
 
 
 def shown_source(text: str) -> str:
-    """The name of a source without secrets: a blank in an address ends no password."""
+    """The name of a source without secrets; a password in an address may contain
+    spaces.
+    """
     return without_secrets(re.sub(r"\s", "%20", text) if "://" in text else text)
 
 
 def camera_url(text: str, expected: str) -> str:
-    """The address of a camera, as FFmpeg takes it.
+    """Converts the address of a camera to the form that FFmpeg accepts.
 
     Args:
-        text: The URL. The `#`, `/` and `?` of a password may stand as they are
-            where that leaves no doubt: `rtsp://admin:pa#ss@camera/line`.
-        expected: What to give instead, for the error.
+        text: The URL. The characters `#`, `/` and `?` of a password need no escape if
+            this is unambiguous: `rtsp://admin:pa#ss@camera/line`.
+        expected: What is accepted instead, for the error message.
 
     Raises:
-        InputError: If it is none, without telling its password.
+        InputError: If it is not an address; the text does not contain the password.
     """
     url = _with_login_written(text)
     try:
@@ -48,14 +50,14 @@ def camera_url(text: str, expected: str) -> str:
     except ValueError:
         is_whole = False
     if not is_whole:
-        hint = f" In it, {HOW_TO_WRITE}." if "@" in text else ""
+        hint = f" Note that {HOW_TO_WRITE}." if "@" in text else ""
         name = shown_source(text)
-        raise InputError(f"--source {name} is no camera address.{hint} {expected}")
+        raise InputError(f"--source {name} is not a camera address.{hint} {expected}")
     return url
 
 
 def _with_login_written(text):
-    """`#`, `/` and `?` before the last @ are encoded where they end no host."""
+    """Encodes `#`, `/` and `?` before the last @ if they do not end a host."""
     scheme, slashes, rest = text.partition("://")
     login, at, place = rest.rpartition("@")
     host = re.split(r"[/?#]", login)[0]  # by the rules of URLs

@@ -1,19 +1,19 @@
-"""Frames of a source, taken in a thread of its own.
+"""Captures the frames of a source in a separate thread.
 
-Of cameras and streams the newest frame counts: what was not taken in time is
-dropped and counted. They are connected to again for ever, with growing pauses, unless
-they never gave a picture and the reason is none that passes, as a wrong password. Of
-files and folders every frame is handed out, then `EndOfSource` is raised.
+For cameras and streams, the newest frame is returned: frames that are not taken in time
+are dropped and counted. Lost connections are retried indefinitely, with growing pauses,
+unless the camera never delivered a picture and the reason is permanent, such as a wrong
+password. For files and folders, every frame is returned, then `EndOfSource` is raised.
 
-When is a picture new? Decoded frames that are equal in every byte may be a stuck
-camera, or a scene that stands still behind an encoder that sends "no change" (a
-sensor has noise, but an encoder can remove it). Both look alike, so:
-the same picture is handed out for `frozen_after` seconds and then no more; the
-stream is restarted once (state "frozen"); if the picture still does not change, the
-state is "still" and the stream is left alone, until it does change.
+Decoded frames that are equal in every byte may come from a frozen camera, or from a
+static scene behind an encoder that sends "no change" (a sensor has noise, but an
+encoder can remove it). The two cannot be distinguished, so the same picture is returned
+for `frozen_after` seconds and then no longer; the stream is restarted once (state
+"frozen"); if the picture still does not change, the state is "still" and the stream is
+kept until the picture changes.
 
-A picture that waited unseen because decoding does not keep up is dropped; if that
-goes on, the stream is begun again at what is new.
+A picture that waited because decoding is too slow is dropped; if this continues, the
+stream is restarted to get current pictures.
 """
 
 import os
@@ -47,16 +47,16 @@ class EndOfSource(Exception):
 
 
 class Frame(NamedTuple):
-    """One whole frame.
+    """One complete frame.
 
     Attributes:
         image: uint8 RGB, contiguous, `(height, width, 3)` as the source had it: its
             size may change from frame to frame.
         number: From 0 over the whole run; frames that were dropped or damaged count.
-        captured_at: `time.monotonic()` when it had been received whole, or would
-            have been if it had not waited to be read.
+        captured_at: `time.monotonic()` when it was completely received, or would have
+            been if it had not waited to be read.
         media_time: Seconds in the file or stream, or None.
-        name: Of the image file, or None.
+        name: Name of the image file, or None.
     """
 
     image: np.ndarray
@@ -67,7 +67,7 @@ class Frame(NamedTuple):
 
 
 class NoFrame(NamedTuple):
-    """What came of a file instead of a frame."""
+    """The reason why a file gave no frame."""
 
     name: str
     problem: str
@@ -75,7 +75,7 @@ class NoFrame(NamedTuple):
 
 
 class Frozen(SourceLost):
-    """The source is there and gives nothing new."""
+    """The source is connected but delivers nothing new."""
 
 
 class Capture:
@@ -83,8 +83,8 @@ class Capture:
 
     Args:
         source: Text as `live.camera.sources.open_source` takes it, or the `Source`.
-        frozen_after: Seconds without a new picture after which a camera or stream
-            is started again.
+        frozen_after: Seconds without a new picture after which a camera or stream is
+            restarted.
 
     Example:
         with Capture("rtsp://camera/stream") as capture:
@@ -128,8 +128,8 @@ class Capture:
             Itself.
 
         Raises:
-            InputError: If a file, folder or address cannot be used. A camera that
-                does not answer is none: see `status()["last_error"]`.
+            InputError: If a file, folder or address cannot be used. A camera that does
+                not respond is not an error here: see `status()["last_error"]`.
         """
         if isinstance(self._given, Source):
             self._source = self._given
@@ -143,13 +143,13 @@ class Capture:
         return self
 
     def next(self, timeout: float | None = None) -> Frame | NoFrame | None:
-        """The next frame: of a camera the newest, of a file the one that follows.
+        """Returns the next frame: the newest of a camera, the following one of a file.
 
         Args:
-            timeout: Seconds to wait at most; None waits for ever.
+            timeout: Maximum time to wait in seconds; None waits indefinitely.
 
         Returns:
-            A `Frame`; `NoFrame` for a file that gives none; None if nothing came in
+            A `Frame`; `NoFrame` for a file that gives none; None if nothing arrived in
             time.
 
         Raises:
@@ -177,14 +177,14 @@ class Capture:
         return Frame(image, number, picture.captured_at, picture.media_time, name)
 
     def status(self) -> dict[str, Any]:
-        """How the capture goes, as JSON-able values.
+        """The state of the capture, as values for JSON.
 
         Returns:
-            A dict: `state` ("connecting", "running", "reconnecting", "frozen",
-            "still", "ended", "stopped"), `num_frames` (received whole), `num_dropped`
-            (of these never handed out), `num_bad` (damaged), `num_reconnects`,
-            `last_error` (text or None), `frames_per_s`, `size` ([height, width] or
-            None), `follows` (whether it waits for files, so that none may come).
+            A dict: `state` ("connecting", "running", "reconnecting", "frozen", "still",
+            "ended", "stopped"), `num_frames` (completely received), `num_dropped` (of
+            these never returned), `num_bad` (damaged), `num_reconnects`, `last_error`
+            (text or None), `frames_per_s`, `size` ([height, width] or None),
+            `follows` (whether it waits for files, so that none may come).
         """
         with self._changed:
             return {
@@ -242,7 +242,7 @@ class Capture:
                 return
 
     def _watch(self):
-        """Connects, takes pictures, and connects again after a loss; until stopped."""
+        """Connects, receives pictures, and reconnects after a loss, until stopped."""
         pause, fails = FIRST_PAUSE, Counter()
         while not self._stopping.is_set():
             self._num_whole = 0
@@ -265,7 +265,7 @@ class Capture:
                 self._num_reconnects += not self._stopping.is_set()
 
     def _give_up(self, lost, num_tries):
-        """Ends what never worked and never will."""
+        """Ends the capture if the source never worked and the reason is permanent."""
         if num_tries >= lost.tries:
             raise InputError(f"--source {self._source.name}: {lost}.")
 
@@ -287,7 +287,7 @@ class Capture:
                     self._count(received)
                 last_at = last_at or now  # connected
                 if now - last_at > self.frozen_after:  # a picture that comes now is old
-                    raise Frozen(f"no whole picture for {self.frozen_after:g} s")
+                    raise Frozen(f"no complete picture for {self.frozen_after:g} s")
                 if received.picture:
                     last_at = now
                     self._num_whole += 1
@@ -295,7 +295,7 @@ class Capture:
                         self._judge(received.picture, now - began)
 
     def _is_late(self, picture, now):
-        """Drops a picture that shows what was; ends a stream of nothing else."""
+        """Drops an outdated picture; restarts a stream that delivers nothing else."""
         age = now - picture.captured_at
         if age <= LATE:
             self._late_since = None
@@ -305,13 +305,14 @@ class Capture:
         self._late_since = self._late_since or now
         if now - self._late_since > LATE_FOR:
             raise SourceLost(
-                f"lags behind the camera by {age:.1f} s: this computer or the network "
-                "is too slow for it; set it to a smaller picture or fewer a second"
+                f"the picture is {age:.1f} s behind the camera, because this computer "
+                "or the network is too slow; set the camera to a lower resolution or "
+                "frame rate"
             )
         return True
 
     def _judge(self, picture, connected_for):
-        """Hands a picture on unless it has been the same for too long."""
+        """Passes a picture on unless it has been the same for too long."""
         at = picture.captured_at
         if self._last is None or not is_same_picture(self._last.pixels, picture.pixels):
             self._last = picture
@@ -358,7 +359,7 @@ class Capture:
         return bool(self._waiting) or is_over or self._fault is not None
 
     def _drop_stale(self):
-        """A camera's frame that nobody took for too long shows what was."""
+        """Drops a camera frame that was not taken in time and is outdated."""
         if self._source.is_live and self._waiting:
             age = time.monotonic() - self._waiting[0][1].captured_at
             if age > self.frozen_after:
@@ -366,7 +367,7 @@ class Capture:
                 self._num_dropped += 1
 
     def _rate(self):
-        """Frames a second of late; 0 where none came for two seconds."""
+        """The recent number of frames per second; 0 if none arrived for two seconds."""
         times = self._arrivals
         if len(times) < 2 or time.monotonic() - times[-1] > 2:
             return 0.0

@@ -1,6 +1,6 @@
-"""From a stream or video file that FFmpeg opened to pictures that are whole.
+"""Decodes complete pictures from a stream or video file opened with FFmpeg.
 
-Pictures that are damaged, or that build on a damaged or lost one, are left out and
+Pictures that are damaged, or that depend on a damaged or lost one, are left out and
 counted.
 """
 
@@ -25,7 +25,7 @@ STRICT = {"err_detect": "explode"}
 
 
 def hear_of_lost_packets() -> None:
-    """Makes FFmpeg's warnings messages that are read, and shown to nobody."""
+    """Captures the warnings of FFmpeg instead of printing them."""
     av.logging.set_level(av.logging.WARNING)
     av.logging.set_skip_repeated(False)
     logging.getLogger("libav").addHandler(logging.NullHandler())
@@ -35,18 +35,18 @@ def decode(
     container: av.container.InputContainer,
     messages: list[tuple[int, str, str]] | None = None,
 ) -> Iterator[Received]:
-    """Yields the whole pictures; after damage none until the next key frame.
+    """Yields the complete pictures; after damage none until the next key frame.
 
-    What an edit list of a file leaves out is decoded, since what is shown builds on
-    it, and not handed on.
+    Frames that an edit list of a file excludes are decoded, because later frames depend
+    on them, but not yielded.
 
     Args:
-        container: What was opened.
-        messages: FFmpeg's log of a live stream, as it grows; None for a file.
+        container: The opened container.
+        messages: The growing FFmpeg log of a live stream; None for a file.
     """
     stream = main_video(container)
     if stream is None:
-        raise SourceLost("the stream holds no video", tries=1)
+        raise SourceLost("the stream contains no video", tries=1)
     decoder = stream.codec_context
     decoder.options = STRICT
     decoder.thread_type = "NONE"  # frame threads delay, slice threads hide damage
@@ -68,9 +68,9 @@ def decode(
             messages.clear()
         if doubtful:
             doubtful -= 1
-            damage.begin(packet.pts, "a part of the stream was lost on the way")
+            damage.begin(packet.pts, "a part of the stream was lost in transmission")
         if numbers and packet.size and numbers.is_gap(bytes(packet)):
-            damage.begin(packet.pts, "a frame was lost on the way")
+            damage.begin(packet.pts, "a frame was lost in transmission")
         try:
             frames = decoder.decode(packet)
         except av.FFmpegError as error:
@@ -93,11 +93,11 @@ def decode(
 
 
 def reason(error: av.FFmpegError | OSError) -> str:
-    """The cause in plain words; never the address, which may hold a password."""
+    """The cause in plain words, without the address, which may contain a password."""
     if isinstance(error, av.error.ExitError):
-        return "no answer in time"
+        return "no response in time"
     if isinstance(error, av.error.InvalidDataError):
-        return "what came is no video"
+        return "the response is not a video"
     if error.errno == errno.EIO:
-        return "the connection broke off"
+        return "the connection was interrupted"
     return (error.strerror or type(error).__name__).lower()

@@ -1,15 +1,13 @@
-"""A folder that files arrive in: each image is handed on once, when it is whole.
+"""A folder in which files arrive: each image is passed on once, when it is complete.
 
-The folder is looked through every 0.2 s, and only where its time of change says that
-names have come or gone; every 5 s in any case, since network drives may not tell it.
-Looking takes at most a fifth of the time, so that large folders are looked through
-less often.
+The folder is checked every 0.2 s, and listed only if its modification time has changed;
+every 5 s it is listed in any case, because network drives may not update that time.
+Listing takes at most a fifth of the time, so that large folders are listed less often.
 
-A file is whole when its size and time stood still between two looks and it decodes.
-One that does not decode is waited for, and given up 30 s after its last change. A
-name counts once for what it holds: a file that comes back, or is replaced or
-overwritten, is handed on again if it was changed since. Of those that were handed on
-the newest 100 are watched for that.
+A file is complete when its size and modification time did not change between two checks
+and it can be decoded. A file that cannot be decoded is given up 30 s after its last
+change. A file that reappears, or is replaced or overwritten, is passed on again if it
+was changed since. The newest 100 files that were passed on are monitored for this.
 """
 
 import os
@@ -38,7 +36,7 @@ MANY_GONE = 100_000  # names that left the folder and are remembered
 
 
 class _Waiting(NamedTuple):
-    """A file that is not yet handed on."""
+    """A file that has not been passed on yet."""
 
     form: tuple[int, int] | None  # size and time of change, ns, at the last look
     since: float  # time.monotonic() of that form
@@ -50,13 +48,13 @@ class HotFolder:
     """Finds the images of a folder as they arrive.
 
     Args:
-        path: Of a folder that exists; its subfolders are not looked into.
-        known: When files of earlier runs were judged, in ns since 1970, by name: they
-            are left out unless they were changed later.
-        bit_depth: Of files of more than 8 bits, see `read_image`.
+        path: Path of a folder that exists; its subfolders are ignored.
+        known: When files were inspected in earlier runs, in ns since 1970, by name:
+            they are skipped unless they were changed later.
+        bit_depth: Bit depth of files of more than 8 bits, see `read_image`.
 
     Attributes:
-        left_out: How many files are no images, by suffix.
+        left_out: Number of files that are not images, by extension.
     """
 
     def __init__(
@@ -75,7 +73,9 @@ class HotFolder:
         self._looked_at, self._next_look = -LOOK_AGAIN_S, 0.0
 
     def receive(self) -> Iterator[Received]:
-        """Yields `Received` for ever; of several new files in order of their times."""
+        """Yields `Received` indefinitely; several new files in the order of their
+        times.
+        """
         while True:
             if time.monotonic() >= self._next_look:
                 began = time.thread_time()
@@ -89,7 +89,7 @@ class HotFolder:
             time.sleep(POLL_S)
 
     def _look(self):
-        """Takes up new names; yields a problem for what is no image."""
+        """Registers new names; yields a problem for files that are not images."""
         try:
             changed_ns = os.stat(self.path).st_mtime_ns
             is_due = time.monotonic() - self._looked_at >= LOOK_AGAIN_S
@@ -111,22 +111,22 @@ class HotFolder:
             if is_image(name):
                 self._waiting[name] = _Waiting(None, time.monotonic(), self._is_first)
             elif not name.startswith(".") and not (self.path / name).is_dir():
-                suffix = Path(name).suffix.lower() or "without a suffix"
+                suffix = Path(name).suffix.lower() or "without an extension"
                 self.left_out[suffix] += 1
                 if self.left_out[suffix] == 1:
-                    problem = f"files {suffix} are no images and are left out"
+                    problem = f"files {suffix} are not images and are skipped"
                     yield Received(problem=problem, name=str(self.path / name))
         self._is_first = False
 
     def _take_up_changed(self):
-        """Takes up the files that were changed after they had been handed on."""
+        """Registers the files that were changed after they had been passed on."""
         for name in list(islice(reversed(self._judged), NUM_WATCHED)):
             if name in self._present and name not in self._waiting:
                 if self._time_ns(name) > self._judged[name]:
                     self._waiting[name] = _Waiting(None, time.monotonic(), False)
 
     def _in_order(self, names):
-        """By time where they arrived since the last look, else as files are listed."""
+        """By time if they arrived since the last check, else in listing order."""
         if self._is_first:
             return sorted(names, key=natural_key)
         return sorted(names, key=lambda name: (self._time_ns(name), natural_key(name)))
@@ -138,7 +138,7 @@ class HotFolder:
             return 0
 
     def _forget(self, gone):
-        """Keeps the newest of the names that left, to know files that come back."""
+        """Keeps the newest removed names, to recognise files that reappear."""
         for name in gone & self._judged.keys():
             self._judged[name] = self._judged.pop(name)
         too_many = len(self._judged) - len(self._present) - MANY_GONE
@@ -147,13 +147,13 @@ class HotFolder:
                 del self._judged[name]
 
     def _judge(self, name):
-        """Hands a waiting file on when it is whole, or says why it never will be."""
+        """Passes on a waiting file when complete, or says why it never will be."""
         path, waiting, now = self.path / name, self._waiting[name], time.monotonic()
         try:
             found = os.stat(path)
         except OSError as error:
             is_gone = isinstance(error, FileNotFoundError)
-            problem = "moved or deleted before it was read" if is_gone else None
+            problem = "was moved or deleted before it was read" if is_gone else None
             yield self._give_up(name, problem or reason(error))
             return
         changed_ns, form = found.st_mtime_ns, (found.st_size, found.st_mtime_ns)

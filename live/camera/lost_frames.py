@@ -1,9 +1,9 @@
-"""What a stream itself tells of frames that are lost, damaged or late.
+"""Detects lost, damaged and late frames from the data of the stream itself.
 
-A decoder fills the gap of a lost frame with copies and goes on without a word: the
-pictures up to the next key frame are wrong. RTSP over TCP hides what a camera left
-out, so the frame numbers in the slice headers of H.264 are the only witness. Nor
-does anybody tell how long a frame waited to be read: only its time stamp does.
+A decoder fills the gap of a lost frame with copies and continues without a warning: the
+pictures up to the next key frame are wrong. RTSP over TCP hides frames that a camera
+skipped, so only the frame numbers in the slice headers of H.264 show the loss.
+Likewise, only the time stamp of a frame shows how long it waited to be read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DRIFT = 0.002  # seconds a second by which clocks may differ; 29.97 for 30 is 0.
 
 
 class Damage:
-    """Damage reaches every frame up to the next key frame, as does the beginning."""
+    """Damage affects every frame up to the next key frame, as does the start."""
 
     def __init__(self):
         self.is_open = True
@@ -33,7 +33,7 @@ class Damage:
         self.is_open, self.since, self.problem = True, since, problem
 
     def end(self) -> None:
-        """A key frame was decoded that is not shown."""
+        """Notes that a key frame was decoded that is not shown."""
         self.is_open = False
 
     def reaches(self, frame: av.VideoFrame) -> bool:
@@ -44,12 +44,12 @@ class Damage:
 
 
 class StreamClock:
-    """Tells since when a picture was there to be read, by its media time.
+    """Determines from the media time since when a picture was available.
 
-    What decoding does not keep up with waits unseen in the network: its arrival is
-    late, its media time is not. The least `arrival - media_time` is that of a picture
-    that did not wait; what a picture has more than it, it waited. The least rises
-    slowly, since the clocks of camera and computer are not the same.
+    If decoding is too slow, pictures wait in the network: they arrive late, but their
+    media time is correct. The minimum of `arrival - media_time` belongs to a picture
+    that did not wait; the difference to it is the waiting time. The minimum rises
+    slowly, because the clocks of camera and computer differ.
     """
 
     def __init__(self):
@@ -58,11 +58,12 @@ class StreamClock:
         self.waited = 0.0
 
     def captured_at(self, arrival: float, media_time: float | None) -> float:
-        """When the picture came or would have come, never after `arrival`.
+        """When the picture arrived or would have arrived, never after `arrival`.
 
         Args:
             arrival: `time.monotonic()` when it was read.
-            media_time: Seconds in the stream, or None: it waited as the last one did.
+            media_time: Seconds in the stream, or None: the waiting time of the last one
+                is used.
         """
         if media_time is None:
             return arrival - self.waited

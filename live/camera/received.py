@@ -1,4 +1,4 @@
-"""What a source gives: pictures, damage, and why there is nothing any more."""
+"""What a source delivers: pictures, damage, and the reason for its end."""
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
@@ -9,12 +9,13 @@ import numpy as np
 
 
 class SourceLost(Exception):
-    """A source gives nothing any more; its text says why, without secrets.
+    """A source delivers nothing any more; the text says why, without secrets.
 
     Args:
         text: Why.
-        tries: How many attempts in a row may end so before a source that never gave
-            a picture is given up; None for what may pass, as a camera that starts.
+        tries: How many consecutive attempts may fail in this way before a source that
+            never delivered a picture is given up; None for temporary reasons, such as a
+            camera that is starting.
     """
 
     def __init__(self, text: str, *, tries: int | None = None):
@@ -23,10 +24,10 @@ class SourceLost(Exception):
 
 
 class Picture(NamedTuple):
-    """One whole picture as it was received; `to_rgb(pixels)` makes an image of it.
+    """One complete picture as received; `to_rgb(pixels)` converts it to an image.
 
-    FFmpeg knows that a picture of an RTSP stream is whole when the next one begins:
-    one frame interval after its last byte.
+    FFmpeg only knows that a picture of an RTSP stream is complete when the next one
+    begins, one frame interval after its last byte.
     """
 
     pixels: av.VideoFrame | np.ndarray  # an array is RGB already
@@ -35,7 +36,7 @@ class Picture(NamedTuple):
 
 
 class Received(NamedTuple):
-    """What one packet brought: perhaps a picture, perhaps damage, perhaps nothing."""
+    """The content of one packet: a picture, damage, or nothing."""
 
     picture: Picture | None = None
     num_bad: int = 0
@@ -44,17 +45,18 @@ class Received(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A place that frames come from.
+    """A source of frames.
 
     Attributes:
-        name: The text it was opened by, without user, password and query.
-        is_live: True for cameras and streams (the newest frame counts, and they come
-            back after a loss), False for files and folders (every frame counts).
+        name: The text with which it was opened, without user, password and query.
+        is_live: True for cameras and streams (the newest frame is used, and lost
+            connections are retried), False for files and folders (every frame is used).
         ends: Whether it ends by itself, as a recording does.
         follows: Whether it waits for files: that none comes is no fault.
         receive: Connects and yields `Received`; raises `SourceLost` or `InputError`.
-        note: What the user should know of how it is read, or None.
-        left_out: Files that were left out since they are no images, by suffix.
+        note: What the user should know about how it is read, or None.
+        left_out: Number of files that were skipped because they are not images, by
+            extension.
     """
 
     name: str

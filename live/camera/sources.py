@@ -1,7 +1,7 @@
 """Where frames come from: an RTSP or HTTP camera, a device, a video file, a folder.
 
-A source gives what it received, one packet at a time, not yet as RGB: only the
-pictures that are handed on are converted.
+A source yields one packet at a time, not yet as RGB: only the pictures that are passed
+on are converted.
 """
 
 import os
@@ -41,21 +41,22 @@ def open_source(
     judged: Mapping[str, int] | None = None,
     bit_depth: int | None = None,
 ) -> Source:
-    """The source that `text` names.
+    """Opens the source given by `text`.
 
-    Files and folders are looked at now, cameras when frames are asked for.
+    Files and folders are checked now, cameras when frames are requested.
 
     Args:
         text: `rtsp://...`, `http://...`, `https://...`, a device number, a video
             file, an image or a folder of images (natural order of their names).
-        read_timeout: Seconds after which a read that blocks is given up.
-        follow: Whether images that arrive in the folder later are read too, for ever.
-        judged: When files of a folder were judged before, for `HotFolder`.
-        bit_depth: Of image files of more than 8 bits, see `read_image`.
+        read_timeout: Timeout in seconds for a blocked read.
+        follow: Whether images that arrive in the folder later are read too,
+            indefinitely.
+        judged: When files of a folder were inspected before, for `HotFolder`.
+        bit_depth: Bit depth of image files of more than 8 bits, see `read_image`.
 
     Raises:
-        InputError: If there is no such file, it holds no video, the folder no image,
-            or the scheme is unknown; or if what is no folder should be followed.
+        InputError: If there is no such file, it contains no video, the folder has no
+            images, the scheme is unknown, or `follow` is used without a folder.
     """
     hear_of_lost_packets()
     text = str(text)
@@ -80,16 +81,16 @@ def open_source(
 
 
 def parse_source(given: str) -> str:
-    """argparse type of `--source`: its text, or where that is written.
+    """argparse type of `--source`: its text, or a reference to it.
 
-    See `secret_text`; what a variable or file holds is shown in no error.
+    See `secret_text`; the content of a variable or file is not shown in errors.
     """
     text = secret_text(given)
     if text == given:
         return text  # `open_source` says what is wrong with it
     if not text.isdecimal() and not _is_address(text):
         if not Path(text).expanduser().exists():
-            raise ArgumentTypeError(f"{given} holds no source. {EXPECTED}")
+            raise ArgumentTypeError(f"{given} contains no source. {EXPECTED}")
     return text
 
 
@@ -103,9 +104,10 @@ def _is_address(text):
 def _hot_folder(text, name, judged, bit_depth):
     path = Path(text).expanduser()
     if not path.is_dir():
+        is_other = path.exists() or "://" in text
         raise InputError(
-            f"--follow needs a folder as its --source. Received: {name}, which is "
-            f"{'none' if path.exists() or '://' in text else 'not there'}."
+            f"--follow needs a folder as its --source. Received: {name}, which "
+            f"{'is not a folder' if is_other else 'does not exist'}."
         )
     return HotFolder(path, judged, bit_depth)
 
@@ -118,14 +120,14 @@ def _images_of(path, bit_depth):
     images = sorted(images, key=lambda image: natural_key(image.name))
     if not images:
         raise InputError(
-            f"The folder {path} has no images. Give the folder that holds them "
-            "(PNG, JPEG, BMP, TIFF, WebP), not one above it."
+            f"The folder {path} has no images. Give the folder that contains them "
+            "(PNG, JPEG, BMP, TIFF, WebP), not a parent folder."
         )
     return images
 
 
 def _check_video(path):
-    """What the user should know of how the file is read, or None."""
+    """What the user should know about how the file is read, or None."""
     if not path.is_file():
         raise InputError(f"There is no file or folder {path}. {EXPECTED}")
     try:
@@ -136,7 +138,7 @@ def _check_video(path):
             f"{path} cannot be read as a video ({reason(error)}). {EXPECTED}"
         ) from None
     if found is None:
-        raise InputError(f"{path} holds no video. {EXPECTED}")
+        raise InputError(f"{path} contains no video. {EXPECTED}")
     return note
 
 
@@ -157,7 +159,7 @@ def _read_device(number):
     try:
         if not device.isOpened():
             raise SourceLost(
-                f"there is no camera number {number}, or it is in use",
+                f"there is no camera with the number {number}, or it is in use",
                 tries=SOME_TRIES,
             )
         device.set(cv2.CAP_PROP_BUFFERSIZE, 1)
@@ -166,7 +168,7 @@ def _read_device(number):
             whole, pixels = device.read()
             at = time.monotonic()
             if not whole:
-                raise SourceLost("the camera gives no picture")
+                raise SourceLost("the camera delivers no picture")
             yield Received(Picture(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), at, None))
     finally:
         device.release()
@@ -184,7 +186,7 @@ def _read_video(path):
                     received = received._replace(problem=f"{path}: {received.problem}")
                 yield received
     except (av.FFmpegError, OSError) as error:
-        yield Received(num_bad=1, problem=f"{path} breaks off: {reason(error)}")
+        yield Received(num_bad=1, problem=f"{path} ends prematurely: {reason(error)}")
     else:
         if reached < seconds - MISSING_END:
             problem = f"{path} has no picture after {reached:.1f} of {seconds:.1f} s"
@@ -197,7 +199,7 @@ def _end(frame):
 
 
 def _seconds(container):
-    """When the video ends by what the file says of itself; 0 if it does not."""
+    """The duration of the video that is stated in the file; 0 if none is stated."""
     stream = main_video(container)
     if stream.duration:
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base)

@@ -1,4 +1,4 @@
-"""RTSP and HTTP cameras: read, and told from addresses that never work."""
+"""Reads RTSP and HTTP cameras, and recognises addresses that can never work."""
 
 import socket
 from collections.abc import Iterator
@@ -21,17 +21,17 @@ STREAM_OPTIONS = {
 JPEG_OPTIONS = STREAM_OPTIONS | {"probesize": "32", "analyzeduration": "1"}
 # Codecs in which a lost or damaged picture of a camera is recognised.
 LIVE_CODECS = ("h264", "hevc", "mjpeg")
-NO_VIDEO = "what came is no video"
+NO_VIDEO = "the response is not a video"
 SOME_TRIES = 3  # for what passes when a camera is just starting, else never
 # What never passes by itself. A wrong password is not tried again: cameras lock out.
 NEVER_WORKS = {
     av.error.HTTPUnauthorizedError: (
-        f"user or password is wrong (401 unauthorised); {HOW_TO_WRITE}",
+        f"the user name or the password is wrong (401 unauthorised); {HOW_TO_WRITE}",
         1,
     ),
-    av.error.HTTPForbiddenError: ("this user may not see it (403 forbidden)", 1),
+    av.error.HTTPForbiddenError: ("this user has no access (403 forbidden)", 1),
     av.error.HTTPNotFoundError: (
-        "there is no such path on the camera (404 not found); its manual has it",
+        "there is no such path on the camera (404 not found); see its manual",
         SOME_TRIES,
     ),
     av.error.HTTPBadRequestError: (
@@ -40,7 +40,7 @@ NEVER_WORKS = {
     ),
     av.error.InvalidDataError: (NO_VIDEO, SOME_TRIES),
     av.error.ProtocolNotFoundError: ("the protocol is not supported", 1),
-    av.error.ArgumentError: (f"the address cannot be used; {HOW_TO_WRITE}", 1),
+    av.error.ArgumentError: (f"the address is not valid; {HOW_TO_WRITE}", 1),
 }
 
 
@@ -49,10 +49,10 @@ def read_stream(url: str, timeout: tuple[float, float]) -> Iterator[Received]:
 
     Args:
         url: As `camera_url` gives it.
-        timeout: Seconds to connect, and to wait for what is read.
+        timeout: Timeout in seconds for connecting and for reading.
 
     Raises:
-        SourceLost: When it ends, with the reason.
+        SourceLost: When the stream ends, with the reason.
     """
     num_pictures = 0
     try:

@@ -1,7 +1,7 @@
 """Sends events to their targets, each target in a thread of its own.
 
-An event is a dict with an `id`, sent as JSON at least once: a receiver that was
-told and then lost the connection is told again, so let it tell repeats by the id.
+An event is a dict with an `id` and is sent as JSON at least once: after a lost
+connection it may be sent again, so the receiver should recognise repetitions by the id.
 """
 
 import json
@@ -31,15 +31,15 @@ class _Waiting(NamedTuple):
 class Outbox:
     """Sends events to one target in its own thread, in order, until they arrive.
 
-    After a failed attempt it waits 0.5 s, twice as long every time, and tries the
-    same event again. At most 1,000 events wait; beyond that the oldest of them is
-    dropped and counted: what happens now matters more to a receiver, and the event
-    log on disk has them all.
+    After a failed attempt it waits 0.5 s, then twice as long each time, and tries the
+    same event again. At most 1,000 events wait; above that the oldest one is dropped
+    and counted: current events matter more to a receiver, and the event log on disk
+    contains all of them.
 
     Args:
         target: Where events are sent.
-        told: Called in that thread with every event that has arrived or was given
-            up, and why it was given up (text, None where it arrived).
+        told: Called in that thread with every event that was delivered or given up, and
+            the reason why it was given up (None if it was delivered).
     """
 
     def __init__(self, target: Target, told: Told = lambda event, problem: None):
@@ -55,7 +55,7 @@ class Outbox:
         self._thread.start()
 
     def send(self, event: dict[str, Any]) -> None:
-        """Queues an event, a dict that JSON takes and that has an `id`; never waits."""
+        """Queues an event, a JSON-compatible dict with an `id`; never waits."""
         content = json.dumps(event, ensure_ascii=False).encode()
         with self._changed:
             if len(self._waiting) >= MAX_WAITING:
@@ -68,10 +68,10 @@ class Outbox:
             self._changed.notify()
 
     def status(self) -> dict[str, Any]:
-        """What the page shows.
+        """The status for the page.
 
-        `state` is "idle", "sending", "retrying", "failed" (the last event was given
-        up) or "stopped"; `last_error` stands until an event arrives again.
+        `state` is "idle", "sending", "retrying", "failed" (the last event was given up)
+        or "stopped"; `last_error` is kept until an event is delivered again.
         """
         with self._changed:
             num_waiting, error = len(self._waiting), self._last_error
@@ -90,13 +90,13 @@ class Outbox:
             }
 
     def begin_stop(self, ends: float) -> None:
-        """Tries to send what waits until `ends`, by `monotonic()`; returns at once."""
+        """Tries to send waiting events until `ends` (`monotonic()`); does not wait."""
         with self._changed:
             self._ends = ends
             self._changed.notify()
 
     def stop(self, wait_s: float = 5.0) -> int:
-        """Tries to send what waits for at most `wait_s`.
+        """Tries to send waiting events for at most `wait_s`.
 
         Returns:
             How many events were not sent.
@@ -127,10 +127,12 @@ class Outbox:
             return self._waiting[0]
 
     def _attempt(self, first):
-        """Whether the event is dealt with: it has arrived, or it is given up."""
+        """Whether the event is done: it was delivered or given up."""
         patience = self.target.patience_s
         if patience is not None and monotonic() > first.since + patience:
-            self._give_up(first, f"not done within {patience:g} s: {self._last_error}")
+            self._give_up(
+                first, f"not delivered within {patience:g} s: {self._last_error}"
+            )
             return True
         try:
             self.target.deliver(first.content)
@@ -142,7 +144,7 @@ class Outbox:
             self._last_error = reason(error)
             return False
         except Exception as error:  # a fault of ours must not end what comes after
-            log.exception("%s: a fault of the program", self.target.name)
+            log.exception("%s: internal error", self.target.name)
             self._give_up(first, f"{type(error).__name__}: {error}")
         else:
             self._remove_first("sent", None)
@@ -150,7 +152,7 @@ class Outbox:
 
     def _give_up(self, first, reason):
         event_id = first.event["id"]
-        log.error("%s: event %s is lost, %s", self.target.name, event_id, reason)
+        log.error("%s: event %s is lost: %s", self.target.name, event_id, reason)
         self._remove_first("failed", reason)
 
     def _remove_first(self, outcome, error):
@@ -171,7 +173,7 @@ class Outbox:
 
 
 def stop_all(outboxes: Sequence[Outbox], wait_s: float = 5.0) -> dict[str, int]:
-    """Stops several outboxes against one deadline.
+    """Stops several outboxes with one deadline.
 
     Returns:
         How many events were not sent, by the name of the target.

@@ -31,8 +31,8 @@ PORTS = {"mqtt": 1883, "mqtts": 8883}
 class Target(NamedTuple):
     """A receiver of events.
 
-    `deliver(content)` takes the JSON bytes and returns when they have arrived. It
-    raises OSError when another attempt may help, `Refused` when none will.
+    `deliver(content)` takes the JSON bytes and returns when they were delivered. It
+    raises OSError if another attempt may succeed, `Refused` if none will.
     """
 
     name: str  # to show: without passwords and tokens
@@ -42,24 +42,24 @@ class Target(NamedTuple):
 
 
 class Refused(Exception):
-    """The receiver does not want this event, and will not want it later."""
+    """The receiver refuses this event permanently."""
 
 
 def parse_output(given: str, *, authority: ssl.SSLContext | None = None) -> Target:
-    """argparse type of `--send`: a webhook or an MQTT topic, or where that is written.
+    """argparse type of `--send`: a webhook or an MQTT topic, or a reference to one.
 
     A webhook gets a POST with the event as JSON; any status of 2xx means that it
     arrived. An MQTT topic gets it with QoS 1; the broker's acknowledgement counts.
     Both are tried until they answer. A webhook that answers 3xx or 4xx (408 and 429
     aside) has refused the event.
 
-    Of `http://me:12/34@host/` a URL's rules make the host `me` and the port 12, and
-    the rest of the password would be shown as the path: an `@` is taken for the end
-    of a password only.
+    By the rules for URLs, `http://me:12/34@host/` has the host `me` and the port 12,
+    and the rest of the password would be shown as the path; so an `@` is only accepted
+    at the end of a password.
 
     Args:
         given: The address, or `env:NAME` or `@FILE` for it; see `secret_text`.
-        authority: What certificates of https:// and mqtts:// are held against, see
+        authority: Certificate authority for https:// and mqtts://, see
             `parse_authority`; None for the authorities of the system.
     """
     text = secret_text(given)
@@ -77,8 +77,8 @@ def parse_output(given: str, *, authority: ssl.SSLContext | None = None) -> Targ
         if parts.scheme in PORTS and topic and topic.isprintable() and not wrong:
             return _broker(parts, topic, authority)
     raise ArgumentTypeError(
-        f"must be {SEND_SYNTAX}; in a password / is written %2F, and @ anywhere else "
-        f"than before the host %40. Received: {_shown(given, text)!r}."
+        f"must be {SEND_SYNTAX}; in a password, write / as %2F, and write @ as %40 "
+        f"everywhere except before the host. Received: {_shown(given, text)!r}."
     )
 
 
@@ -90,10 +90,12 @@ def parse_authority(path: str | os.PathLike[str]) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=path)
     except ssl.SSLError:
-        fault = "is no certificate in PEM form"
+        fault = "is not a certificate in PEM format"
     except OSError as error:
         fault = f"cannot be read ({reason(error)})"
-    raise ArgumentTypeError(f"{path} {fault}. Give the file of a private authority.")
+    raise ArgumentTypeError(
+        f"{path} {fault}. Give the certificate file of a private certificate authority."
+    )
 
 
 def parse_stop_command(text: str) -> Target:
@@ -151,7 +153,7 @@ def _webhook(parts, authority):
         except urllib.error.URLError as error:
             raise OSError(_reason(error.reason)) from error
         except HTTPException as error:
-            raise OSError(f"no proper answer ({error!r})") from error
+            raise OSError(f"no valid response ({error!r})") from error
 
     path = re.sub(r"/[^/]{20,}", "/...", place.path)  # many services' tokens
     query = "..." if place.query else ""
@@ -193,8 +195,8 @@ def _reason(error):
     """Why a connection failed, in plain words."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
-            f"its certificate is not trusted ({error.verify_message}); --send-ca FILE "
-            "names a private authority"
+            f"its certificate is not trusted ({error.verify_message}); give a private "
+            "certificate authority with --send-ca FILE"
         )
     if isinstance(error, ssl.SSLError):
         return f"no TLS connection ({(error.reason or 'unknown cause').lower()})"
@@ -220,7 +222,7 @@ def _publish(client, topic, content):
 
 
 def _run(words, content):
-    """Runs a program in a group of its own, so that a late one ends with its kin."""
+    """Runs a program in its own process group, so that its children end with it."""
     with subprocess.Popen(
         words,
         stdin=subprocess.PIPE,
@@ -231,13 +233,13 @@ def _run(words, content):
             process.communicate(content, TIMEOUT_S)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            raise TimeoutError(f"not done within {TIMEOUT_S} s") from None
+            raise TimeoutError(f"not finished within {TIMEOUT_S} s") from None
     if process.returncode:
         raise OSError(f"exit status {process.returncode}")
 
 
 def _shown(given, text):
-    """A wrong address; nobody knows which part of it is a password, if there is one."""
+    """A wrong address without anything that may be a password."""
     if given != text:
         return given  # where it is written
     scheme, slashes, _ = text.partition("//")

@@ -1,1 +1,1 @@
-"""The page in the browser."""
+"""The browser page of a live inspection."""

@@ -18,7 +18,7 @@ async function refreshEvents() {
 }
 
 function eventTitle(event) {
-  const kinds = { alarm: "Alarm", attention: "By hand" };
+  const kinds = { alarm: "Alarm", attention: "Inspect by hand" };
   const kind = kinds[event.kind] ?? event.kind;
   return event.predicted ? `${kind}: ${event.predicted}` : kind;
 }
@@ -27,7 +27,7 @@ function eventFacts(event) {
   const frames = `${count(event.num_frames)} ${event.num_frames === 1 ? "frame" : "frames"}`;
   const storm = event.num_alarms > 1 ? `storm of ${count(event.num_alarms)} alarms · ` : "";
   const score = event.max_score == null ? "" : ` · score up to ${event.max_score.toFixed(2)}`;
-  return `${storm}${frames}${score}${event.ended ? "" : " · going on"}`;
+  return `${storm}${frames}${score}${event.ended ? "" : " · ongoing"}`;
 }
 
 function thumbnail(event) {
@@ -61,7 +61,7 @@ function eventItem(event) {
 function showEvents() {
   const shown = events.slice(0, MAX_EVENTS);
   byId("events").replaceChildren(...shown.map(eventItem));
-  const rest = events.length > MAX_EVENTS ? `, the newest ${MAX_EVENTS} shown` : "";
+  const rest = events.length > MAX_EVENTS ? `, the newest ${MAX_EVENTS} are shown` : "";
   setText("num-events", events.length ? `${count(events.length)}${rest}` : "");
   byId("no-events").hidden = events.length > 0;
   const open = byId("event").open && events.find((event) => event.id === shownEvent.id);
@@ -71,7 +71,7 @@ function showEvents() {
 function openEvent(event) {
   shownEvent = event;
   setText("event-title", eventTitle(event));
-  const note = event.clip ? "" : " · the clip is ready some seconds after the event";
+  const note = event.clip ? "" : " · the clip will be ready a few seconds after the event";
   setText("event-note", `${timeOfDay(event.began)} · ${eventFacts(event)}${note}`);
   const [clip, still] = [byId("clip"), byId("still")];
   clip.hidden = !event.clip;
@@ -87,7 +87,8 @@ function openEvent(event) {
 }
 
 byId("clip").addEventListener("error", () => {
-  if (byId("event").open) setText("event-note", "The clip cannot be played. Its file may be gone.");
+  const text = "The clip cannot be played. Its file may have been deleted.";
+  if (byId("event").open) setText("event-note", text);
 });
 byId("event").addEventListener("close", () => {
   byId("clip").pause();

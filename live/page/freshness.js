@@ -1,13 +1,13 @@
 "use strict";
-// What is true at this moment: how old the picture and the last answer are, and why
-// they must not be taken for current.
+// How old the picture and the last response are, and why they must not be taken for
+// current.
 
-const STALE_S = 2; // an older picture, or a longer silence of the server, is no live view
+const STALE_S = 2; // an older picture, or a longer silence of the server, is not a live view
 const CAMERA_TROUBLE = {
   connecting: "camera not connected yet",
   reconnecting: "camera not reachable, trying again",
-  frozen: "camera stands still, connecting again",
-  still: "camera sends the same picture again and again",
+  frozen: "camera frozen, reconnecting",
+  still: "camera keeps sending the same picture",
   stopped: "the inspection program is ending",
 };
 
@@ -33,7 +33,7 @@ function staleness() {
   if (!state) return ["Connecting", "Waiting for the inspection program."];
   const silence = now() - stateAt;
   if (isSilent()) {
-    const text = "No answer from the inspection program. Is it running? Is the network up?";
+    const text = "No response from the inspection program. Check that it runs and the network works.";
     return [`Connection lost ${sinceText(silence)}`, text];
   }
   const { capture } = state;
@@ -41,13 +41,13 @@ function staleness() {
     const bad = capture.num_bad;
     const text = bad
       ? `${count(bad)} of its frames could not be read: ${capture.last_error ?? ""}`
-      : "Every frame of it has been inspected.";
+      : "All of its frames have been inspected.";
     return ["The source has ended", text];
   }
   const age = frameAge();
   const known = state.verdict || !(capture.state in CAMERA_TROUBLE);
   if (age <= STALE_S && known) return null;
-  const waiting = capture.follows ? "waiting for the next file" : "no new frame comes";
+  const waiting = capture.follows ? "waiting for the next file" : "no new frames arrive";
   const cause = CAMERA_TROUBLE[capture.state] ?? waiting;
   const since = Number.isFinite(age) ? ` ${sinceText(age)}` : " yet";
   const error = capture.state === "running" ? null : capture.last_error;
@@ -59,7 +59,7 @@ function blindness(stale) {
   if (stale) return stale[0];
   if (!state.running) return "Inspection is stopped: parts pass unchecked";
   if (state.capture.state === "refused") {
-    return `Frames cannot be judged: ${state.capture.last_error}`;
+    return `Frames cannot be inspected: ${state.capture.last_error}`;
   }
-  return pictureVerdict ? null : "This picture has not been judged";
+  return pictureVerdict ? null : "This picture has not been inspected";
 }

@@ -4,7 +4,7 @@
 const TOLD_S = 15; // how long it is shown why an event cannot be acknowledged
 const isWall = new URLSearchParams(location.search).has("wall"); // state and picture alone
 const WORDS = { accept: "ACCEPT", reject: "REJECT", inspect: "INSPECT" };
-const CAMERA = { running: "connected", refused: "frames cannot be judged" };
+const CAMERA = { running: "connected", refused: "frames cannot be inspected" };
 
 let commandProblem = null;
 let wasSilent = false;
@@ -41,7 +41,7 @@ function showFreshness() {
   showNumbers();
 }
 
-// Under an alarm the newest verdict may be another than the one that raised it.
+// While an alarm is shown, the newest decision may differ from the one that raised it.
 function isLastPart(verdict) {
   const { alarm } = state;
   if (alarm.state === "clear") return false;
@@ -53,7 +53,7 @@ function showVerdict(verdict, blind) {
   const decision = WORDS[verdict?.decision] ? verdict.decision : "none";
   byId("verdict").className = decision;
   setShape("verdict", decision);
-  setText("verdict-word", WORDS[decision] ?? "NO VERDICT");
+  setText("verdict-word", WORDS[decision] ?? "NO DECISION");
   setText("verdict-of", verdict && isLastPart(verdict) ? "last part" : "");
   const cause = [verdict?.predicted, verdict?.reason].filter(Boolean).join(" · ");
   setText("verdict-text", blind ?? cause);
@@ -64,8 +64,8 @@ function showVerdict(verdict, blind) {
   byId("verdict-score").replaceChildren(...(score ? [score, name] : []));
 }
 
-// A latched alarm stays whatever happens; else "No alarm" is said only while parts
-// are looked at.
+// A latched alarm stays whatever happens; otherwise "No alarm" is shown only while parts
+// are inspected.
 function showAlarm(blind) {
   const { alarm } = state ?? {};
   const latched = Boolean(alarm) && alarm.state !== "clear";
@@ -85,12 +85,12 @@ function showAlarm(blind) {
     word = blind;
   } else if (blind) {
     [kind, word, text] = ["blind", "NOT INSPECTING", blind];
-    if (isWall && staleness()) text = ""; // it stands on the picture
+    if (isWall && staleness()) text = ""; // it is shown on the picture
   } else {
     [icon, word, text] = ["accept", "No alarm", ruleText(alarm.rule)];
     if (isWall) text = clearSince();
   }
-  // Nobody acknowledges behind a clip that was left open.
+  // An open clip must not hide a new alarm.
   if (kind !== "clear" && kind !== byId("alarm").className) byId("event").close();
   byId("alarm").className = kind;
   setShape("alarm", icon);
@@ -100,7 +100,7 @@ function showAlarm(blind) {
   document.title = `${word} · ${state?.bundle ?? "live inspection"}`;
 }
 
-// Of the wall view: when the newest event was over, as far as one is known.
+// Of the wall view: when the newest event ended, if one is known.
 function clearSince() {
   const over = events[0]?.acknowledged ?? events[0]?.ended;
   return over ? `since ${timeOfDay(over)}` : "";
@@ -112,7 +112,7 @@ function outputTrouble(output) {
   if (output.stops_line) {
     return `THE LINE WAS NOT STOPPED: ${output.name}: ${output.last_error}`;
   }
-  return `Messages to ${output.name} do not arrive${waiting}: ${output.last_error}`;
+  return `Messages to ${output.name} cannot be delivered${waiting}: ${output.last_error}`;
 }
 
 function outputFacts(output) {
@@ -133,7 +133,7 @@ function showTroubles() {
 
 function facts() {
   const { capture, rate, outputs, log } = state;
-  const isKnown = (number) => number != null && !staleness(); // a rate of before is none
+  const isKnown = (number) => number != null && !staleness(); // no old rates
   const frames = (number) => (isKnown(number) ? `${number.toFixed(1)} frames/s` : "–");
   const ms = (number) => (isKnown(number) ? `${number.toFixed(0)} ms` : "–");
   const camera = [
@@ -180,8 +180,8 @@ function showNumbers() {
 }
 
 // ---- commands --------------------------------------------------------------------
-// No key of its own acknowledges or stops: somebody leans on a tablet or scrolls by
-// the space bar, and an alarm is gone unseen. Tab and space reach every button.
+// No keyboard shortcut acknowledges or stops: somebody who leans on a tablet or scrolls
+// with the space bar would clear an alarm unseen. Tab and space reach every button.
 
 async function command(button, name, event) {
   button.disabled = true;
@@ -197,7 +197,7 @@ async function command(button, name, event) {
   } catch (error) {
     commandProblem = `"${name}" did not reach the inspection program (${error.message}).`;
   }
-  await refresh().catch(() => {}); // a lost server is shown by its silence
+  await refresh().catch(() => {}); // the page shows when the server does not respond
   if (state) showTroubles();
   button.disabled = false;
 }

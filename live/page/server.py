@@ -1,7 +1,7 @@
 """The browser page of a live inspection: a small web server in a thread.
 
-It shows what the watch offers and passes on three commands. It never inspects, and
-slow, hanging or many browsers never hold inspection up (`goodparts.bounded_http`).
+It shows what `watch` offers and passes on three commands. It does not inspect, and
+slow, hanging or many browsers never delay the inspection (`goodparts.bounded_http`).
 """
 
 from __future__ import annotations
@@ -46,24 +46,25 @@ LONGEST_COMMAND = 1000  # bytes
 
 
 def serve(watch: View, *, host: str = "127.0.0.1", port: int = 8080) -> Page:
-    """Serves the page of `watch` in a thread of its own.
+    """Serves the page of `watch` in a separate thread.
 
-    Only requests to this machine's own names are answered, see `is_own_name`. An
-    address that is no loopback one lets everybody who reaches it see the pictures and
-    start and stop inspection: warn the user (`is_loopback`).
+    Only requests to this machine's own names are answered, see `is_own_name`. With an
+    address that is not a loopback address, everybody who can reach it can see the
+    pictures and start and stop inspection: warn the user (`is_loopback`).
 
     Args:
         watch: Offers `state()`, `events()`, `picture()`, `command(do, event_id)`,
             which returns why it is refused or None, `media(kind, id)`, `metrics()`
             and `health()`; called from threads.
         host: Address to listen at.
-        port: 0 takes a free one.
+        port: Port; 0 chooses a free one.
 
     Returns:
         A `Page`, already listening.
 
     Raises:
-        InputError: If the address cannot be listened at, as when the port is taken.
+        InputError: If the server cannot listen at the address, for example if the port
+            is in use.
     """
     listener = listen(host, port)
     name = f"[{host}]" if ":" in host else host
@@ -135,7 +136,7 @@ def _newest_picture(request):
 
 
 async def _next_picture(request):
-    """The first picture with another number than `after`; 204 when none comes."""
+    """The first picture with another number than `after`; 204 if none arrives."""
     after = request.query_params.get("after")
     end = time.monotonic() + LONGEST_WAIT_S
     while True:
@@ -155,9 +156,9 @@ def _picture_response(picture):
 
 
 def _picture_headers(picture):
-    """The verdict on this very picture goes with it.
+    """Headers with the verdict on this picture.
 
-    `no-cache`: a browser may keep it, but asks each time whether it is current.
+    `no-cache`: a browser may store it, but asks each time whether it is current.
     """
     number = str(picture[0])
     return {
@@ -171,16 +172,16 @@ def _picture_headers(picture):
 async def _command(request):
     """Starts, stops or acknowledges; only for the page itself.
 
-    A page of another site cannot send the header X-Goodparts without asking
-    first, and that question is not answered. An acknowledgement names the `event`
-    that was on the page, so that it never closes one that nobody saw; of one that
-    does not wait for it, 409 and the reason come back.
+    A page of another site cannot send the header X-Goodparts without a preflight
+    request, which is not answered. An acknowledgement contains the `event` that was on
+    the page, so that it never closes one that nobody saw; if this event does not wait
+    for it, status 409 and the reason are returned.
     """
     if "x-goodparts" not in request.headers:
         raise HTTPException(403, "The header X-Goodparts is missing.")
     origin = request.headers.get("origin")
     if origin and origin.partition("://")[2] != request.headers["host"]:
-        raise HTTPException(403, "This command comes from another site's page.")
+        raise HTTPException(403, "This command was sent by a page of another site.")
     length = request.headers.get("content-length", "")
     if not length.isdecimal() or int(length) > LONGEST_COMMAND:
         raise HTTPException(413)

@@ -1,6 +1,6 @@
 "use strict";
 // The defect scores of the last seconds: dots, triangles and crosses on a time axis,
-// and the two lines between accept, inspect and reject.
+// and the two thresholds between accept, inspect and reject.
 
 const SPANS_S = [5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600];
 
@@ -38,7 +38,7 @@ function drawTimeline(canvas, scores, lines, end) {
       if (decision === drawn && ago <= span) drawMark(pen, decision, x(ago), y(score));
     }
   }
-  // Both names stand between the lines, where few dots are, if there is room.
+  // Both labels are placed between the thresholds, where there are few dots, if there is room.
   const between = accept === null || reject === null || y(accept) - y(reject) > 40;
   drawLine(pen, frame, accept, y(accept), `accept below ${short(accept)}`, between ? -15 : 3);
   drawLine(pen, frame, reject, y(reject), `reject from ${short(reject)}`, between ? 3 : -15);

@@ -1,4 +1,4 @@
-"""What other threads see of a live inspection: page, health check, Prometheus."""
+"""The state of a live inspection for other threads: page, health, Prometheus."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STALE_S = 10.0  # without a frame for so long, health is bad
 
 
 class View:
-    """Asks an `Inspection`, from any thread, and never inspects."""
+    """Reads the state of an `Inspection` from any thread; it does not inspect."""
 
     def __init__(self, inspection: Inspection):
         self.inspection = inspection
@@ -36,13 +36,13 @@ class View:
     def _why_it_does_not_wait(self, event_id):
         known = self.inspection.folder.event(event_id)
         if known is None:
-            return f"Event {event_id} is not known, or was closed long ago."
+            return f"Event {event_id} is unknown, or was closed long ago."
         if known["acknowledged"]:
-            return f"Event {event_id} is acknowledged already."
+            return f"Event {event_id} is already acknowledged."
         return f"Event {event_id} has ended by itself; it needs no acknowledgement."
 
     def state(self) -> dict[str, Any]:
-        """All that the page shows, as JSON knows it."""
+        """Everything that the page shows, for JSON."""
         watched, now = self.inspection, time.monotonic()
         alarm, capture = watched.alarm, watched.capture.status()
         event = alarm.event
@@ -132,7 +132,7 @@ class View:
         return is_fresh and watched.is_on and not (problem or watched.refusal), facts
 
     def metrics(self) -> bytes:
-        """What Prometheus reads."""
+        """The metrics for Prometheus."""
         watched = self.inspection
         return watched.measures.exposed(
             watched.capture.status(),
@@ -144,7 +144,7 @@ class View:
 
 
 def _verdict(seen):
-    """The verdict of a `Seen` as JSON knows it, or None."""
+    """The verdict of a `Seen` for JSON, or None."""
     if seen is None or seen.verdict is None:
         return None
     verdict = seen.verdict
@@ -164,7 +164,7 @@ def _age_s(seen):
 
 
 def _lines(decision: Decision | None) -> dict[str, float | None]:
-    """Where parts are accepted and rejected; None where a line has no place."""
+    """The accept and reject thresholds; None for an infinite one."""
     if decision is None:
         return {"accept_below": None, "reject_from": None}
     return {

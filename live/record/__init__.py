@@ -1,1 +1,1 @@
-"""What stays of an inspection: event log, pictures and clips."""
+"""The records of an inspection: event log, pictures and clips."""

@@ -1,9 +1,10 @@
-"""The chain of an event log: each line holds the hash of the one before.
+"""The hash chain of an event log: each line contains the hash of the previous one.
 
 A line ends with its "sha256": of the sha256 of the line before (none for the first)
-followed by the bytes of this line up to `, "sha256"`. A log is kept in several files.
-Every file but the first begins with a line of kind "continued", which names the file
-before it and its head, the sha256 of its last line: the chain goes on over files.
+followed by the bytes of this line up to `, "sha256"`. A log consists of several files.
+Every file except the first begins with a line of the kind "continued", which contains
+the name of the previous file and its head, the sha256 of its last line: the chain
+continues across files.
 """
 
 import hashlib
@@ -30,7 +31,7 @@ class First(NamedTuple):
 
 
 class CheckedFile(NamedTuple):
-    """A file of the log whose chain is whole."""
+    """A file of the log whose chain is intact."""
 
     first: First | None  # None without lines
     num_lines: int
@@ -58,10 +59,10 @@ def check_file(
 
     Args:
         path: The file.
-        see: Called with the bytes and the sha256 of every whole line.
+        see: Called with the bytes and the sha256 of every complete line.
 
     Raises:
-        InputError: a line is not what was written.
+        InputError: a line was changed.
         OSError: the file cannot be read.
     """
     first, last, num_lines, num_bytes, num_bytes_first = None, "", 0, 0, 0
@@ -79,10 +80,9 @@ def check_file(
             see(line, now)
     if damaged and not _is_half_written(damaged):
         raise InputError(
-            f"{path}: line {num_lines + 1} breaks the chain: it, or what stood "
-            "before it, was changed, removed or moved. Expected the log as it "
-            "was written. Move it to another name, as evidence; the next start "
-            "then begins a new one."
+            f"{path}: line {num_lines + 1} breaks the chain: this line, or a line "
+            "before it, was changed, removed or moved. Keep the file as evidence by "
+            "giving it another name; the next start then begins a new log."
         )
     if not num_lines:
         first, last, num_bytes_first = None, "", 0
@@ -90,7 +90,7 @@ def check_file(
 
 
 def _first(line):
-    """What the first line of a file says; whether it is whole shows in its seal."""
+    """The content of the first line of a file; its seal shows whether it is intact."""
     try:
         fields = json.loads(line)
         number, day = int(fields["number"]), str(fields["time"])[:10]
@@ -103,10 +103,10 @@ def _first(line):
 
 
 def _is_half_written(rest):
-    """True where a kill or a power cut explains the rest of a log.
+    """True if a kill or a power cut explains the rest of a log.
 
-    That is a last line without its end, or, as some file systems leave it, one
-    whose blocks never reached the disk and read as zeros.
+    This is a last line without its end, or, on some file systems, one whose blocks
+    never reached the disk and read as zeros.
     """
     lines = rest.split(b"\n")
     return len(lines) == 1 or (len(lines) == 2 and not lines[1] and b"\0" in rest)

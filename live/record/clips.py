@@ -1,4 +1,4 @@
-"""What an event looked like: a clip with the seconds around it, and a thumbnail."""
+"""Clips and thumbnails of events."""
 
 import contextlib
 import hashlib
@@ -35,7 +35,7 @@ MAX_THUMBNAILS = 5000  # some 20 kB each
 
 
 class _Picture(NamedTuple):
-    """A frame at rest; `size` is (height, width)."""
+    """A compressed frame; `size` is (height, width)."""
 
     captured_at: float
     size: tuple[int, int]
@@ -43,14 +43,14 @@ class _Picture(NamedTuple):
 
 
 class _Clip:
-    """A clip in the making; the one thread offers pictures, the other writes them."""
+    """A clip that is being recorded by one thread and written by another."""
 
     def __init__(self, event_id, starts, ends):
         self.event_id, self.starts, self.ends = event_id, starts, ends
         self.pictures = queue.SimpleQueue()  # of _Picture, then None
 
     def offer(self, picture):
-        """Leaves the picture out where a slow disk has let too many gather."""
+        """Offers a picture; it is left out if too many are waiting for a slow disk."""
         if self.pictures.qsize() * len(picture.jpeg) < MAX_BYTES:
             self.pictures.put(picture)
 
@@ -59,23 +59,21 @@ class ClipRecorder:
     """Keeps the last seconds of a camera and writes a clip of every event.
 
     A clip is `<folder>/<event id>.mp4` (H.264, plays in browsers) and has the true
-    times of its frames, so a gap in the stream is a still picture of that length.
-    It is there when it is complete, never in part. It ends `seconds_after` after
-    the last defective frame, 60 s after its first frame, when no frame comes for
-    `seconds_after`, when the next event starts, or when the frames change their
-    size or go back in time.
+    times of its frames, so a gap in the stream is a still picture of that length. The
+    file appears when it is complete. It ends `seconds_after` after the last defective
+    frame, 60 s after its first frame, when no frame comes for `seconds_after`, when the
+    next event starts, or when the frames change their size or go back in time.
 
     The newest `max_megabytes` of clips are kept: each new clip deletes the oldest
-    `.mp4` files of the folder beyond that, by the numbers of their events: a clock
-    may be set back. Nothing here waits for a disk or an
-    encoder in the caller's thread: frames are left out instead. What went wrong
-    last stands in `problem`, None when all is well.
+    `.mp4` files of the folder beyond that, by the numbers of their events: a clock may
+    be set back. Nothing here waits for a disk or an encoder in the caller's thread:
+    frames are left out instead. The last error is in `problem`, None if there is none.
 
     Args:
-        folder: Made when missing. What a killed run left unfinished is deleted.
+        folder: Created if missing. Unfinished files of a killed run are deleted.
         frames_per_s: At most this many frames of a second are kept.
         tell: Called in the writing thread with each clip that is complete: a dict of
-            `file` ("clips/<event id>.mp4"), `bytes` and `clip_sha256`.
+            `file` "clips/<event id>.mp4", `bytes` and `clip_sha256`.
     """
 
     def __init__(
@@ -121,7 +119,7 @@ class ClipRecorder:
         caption: str | None = None,
         defective: bool = False,
     ) -> None:
-        """Takes note of an inspected frame; returns at once.
+        """Records an inspected frame; returns at once.
 
         Args:
             image: uint8 RGB of shape `(height, width, 3)`. It is not copied, so do
@@ -201,8 +199,8 @@ class ClipRecorder:
             self._clips.put_nowait(clip)
         except queue.Full:
             self._problem = (
-                f"There is no clip of event {event_id}: {MAX_CLIPS_WAITING} clips "
-                "before it are not written yet."
+                f"There is no clip of event {event_id}: {MAX_CLIPS_WAITING} earlier "
+                "clips have not been written yet."
             )
             return
         for picture in self._pictures:
@@ -288,9 +286,9 @@ def write_thumbnail(path: Path, image: np.ndarray) -> str:
 
 
 def _be_nice():
-    """Inspection goes first; on Linux a priority belongs to a thread.
+    """Lowers the priority below that of the inspection; on Linux it is per thread.
 
-    A process may be nicer already, and only the privileged may take that back.
+    A process may already have a lower priority, and only privileged users may raise it.
     """
     if sys.platform == "linux":
         thread = threading.get_native_id()

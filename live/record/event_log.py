@@ -1,8 +1,9 @@
 """An append-only log of events: JSON lines, each chained to the one before by hash.
 
-`segments.verify` finds what was changed, added, removed or moved. Two things it cannot
-find, since no key is secret: a log cut off after a line, and one written anew from some
-line on. Both are found if the head, the sha256 of the last line, was noted elsewhere.
+`segments.verify` finds lines that were changed, added, removed or moved. It cannot find
+two kinds of tampering, because there is no secret key: a log that was truncated after a
+line, and one that was rewritten from some line on. Both are found if the head, the
+sha256 of the last line, was noted in another place.
 """
 
 import contextlib
@@ -30,28 +31,28 @@ TRIED_AGAIN_S = 60.0  # after a file could not be begun
 class EventLog:
     """Writes events to a log that survives a kill, a power cut and a full disk.
 
-    Every line is on the disk before `append` returns. Where the disk does not
-    take it, it waits in memory, in order, and is tried again by the next `append`
-    or `flush`; until it is written `problem` says why. Threads may share a log.
+    Every line is on the disk before `append` returns. If it cannot be written, it waits
+    in memory, in order, and is tried again by the next `append` or `flush`; until then
+    `problem` contains the reason. Threads may share a log.
 
     A file that holds more than `most_bytes`, or was begun on another day (UTC), is
-    renamed to `<name>-<number of its first line>-<day>.jsonl`, and the log goes on in
-    a new one. That begins with a line of kind "continued": the name and the head of
-    the file before it, and what `carry` gives, so that it can be read alone.
+    renamed to `<name>-<number of its first line>-<day>.jsonl`, and the log continues in
+    a new file. This begins with a line of the kind "continued": the name and the head
+    of the previous file, and the fields of `carry`, so that it can be read by itself.
 
     Args:
-        path: The log; made where missing, continued where the chain of this file is
-            whole. A half-written last line is moved to `<name>.damaged-<n>` beside it,
-            and the log says so in a line of kind "damaged".
-        bundle_sha256: Written into every line: what decided.
-        carry: Returns the fields of "continued", besides `file` and `head`.
-        see: Called with the bytes of every line that is there at the start.
-        most_bytes: Of a file, its first line aside.
-        most_waiting: Lines kept in memory; events beyond are lost, and counted in
-            `problem` and in a line of kind "lost".
+        path: The log; created if missing, continued if the chain of this file is
+            intact. An incomplete last line is moved to `<name>.damaged-<n>` next to it,
+            which is logged in a line of the kind "damaged".
+        bundle_sha256: Hash of the bundle that decides; written into every line.
+        carry: Returns the fields of "continued" other than `file` and `head`.
+        see: Called with the bytes of every line that exists at the start.
+        most_bytes: Maximum size of a file in bytes, not counting its first line.
+        most_waiting: Maximum number of lines in memory; further events are lost, and
+            counted in `problem` and in a line of the kind "lost".
 
     Raises:
-        InputError: another process writes the log, or its chain is broken.
+        InputError: another process is writing the log, or its chain is broken.
         OSError: it cannot be opened.
     """
 
@@ -84,7 +85,7 @@ class EventLog:
             raise
 
     def _take_up(self, see):
-        """Reads what is there; where the newest file is missing, the one before it."""
+        """Reads the existing log; if the newest file is missing, the previous one."""
         self._next_path.unlink(missing_ok=True)
         checked = check_file(self.path, see)
         self._note_file(checked.first, checked.num_bytes, checked.num_bytes_first)
@@ -110,17 +111,16 @@ class EventLog:
         return len(self._waiting)
 
     def append(self, kind: str, **fields: Any) -> dict[str, Any] | None:
-        """Writes an event; a disk that fails does not raise.
+        """Writes an event; a failing disk does not raise.
 
         Args:
             kind: What happened, such as "alarm".
-            fields: What JSON can hold, by names other than number, time, bundle
-                and sha256; anything else is written as text.
+            fields: JSON values, by names other than number, time, bundle and sha256;
+                other values are written as text.
 
         Returns:
-            The line as a dict: number, time (ISO 8601, UTC, of this call), kind,
-            the fields, bundle, sha256. None where the event was lost, or the log is
-            closed.
+            The line as a dict: number, time (ISO 8601, UTC, of this call), kind, the
+            fields, bundle, sha256. None if the event was lost, or the log is closed.
         """
         with self._lock:
             if self._file is None:
@@ -138,7 +138,7 @@ class EventLog:
             return line
 
     def flush(self) -> bool:
-        """Tries to write what waits; True when nothing waits any more."""
+        """Tries to write waiting lines; True if none is left."""
         with self._lock:
             self._write_waiting()
             if not self._waiting and self.num_lost:
@@ -147,7 +147,7 @@ class EventLog:
             return not self._waiting
 
     def close(self) -> None:
-        """Tries to write what waits, and lets others have the log."""
+        """Tries to write waiting lines, and releases the log."""
         if self._file is not None:
             self.flush()
             with self._lock:
@@ -192,12 +192,14 @@ class EventLog:
             self.problem = None
 
     def _write_first(self):
-        """Brings the first waiting line to the disk, or raises OSError."""
+        """Writes the first waiting line to the disk, or raises OSError."""
         if self._half_written:
             self._cut_back()
         status = os.fstat(self._file)
         if status.st_size != self._num_bytes or not status.st_nlink:
-            raise OSError("deleted or changed by another program; start again")
+            raise OSError(
+                "it was deleted or changed by another program; restart the inspection"
+            )
         sealed = self._waiting[0]
         end = self._num_bytes + len(sealed)
         self._half_written = True
@@ -222,7 +224,7 @@ class EventLog:
         return self.path.with_name(f".{self.path.name}.next")
 
     def _go_on_in_another(self):
-        """Begins another file where it is time; one that fails does not raise."""
+        """Starts a new file if it is time; a failure does not raise."""
         if self._waiting or self._half_written or self._begun is None:
             return
         is_full = self._num_bytes - self._num_bytes_first > self._most_bytes
@@ -235,14 +237,16 @@ class EventLog:
         except (OSError, InputError) as error:
             self._tried_at = monotonic()
             reason = getattr(error, "strerror", None) or error
-            self.warning = f"{self.path} grows on, no other can be begun: {reason}"
+            self.warning = (
+                f"a new file cannot be started, so {self.path} keeps growing: {reason}"
+            )
 
     def _begin_another(self, aside):
-        """Renames the file to `aside` and goes on in a new one; raises OSError."""
+        """Renames the file to `aside` and continues in a new one; raises OSError."""
         if not os.path.samestat(os.fstat(self._file), os.stat(self.path)):
             raise OSError("it was deleted or replaced by another program")
         if aside.exists():
-            raise OSError(f"{aside.name} is there already")
+            raise OSError(f"{aside.name} already exists")
         about = {"file": aside.name, "head": self.head, **self._carry()}
         line, sealed = self._sealed("continued", about)
         self._next_path.unlink(missing_ok=True)

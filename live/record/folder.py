@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 
 class Folder:
-    """Writes down what happens, and remembers the newest events of earlier runs too.
+    """Records the inspection, and knows the newest events of earlier runs too.
 
-    Nothing here raises into the inspection: `log_state()["problem"]` says what could
+    Errors are not raised into the inspection: `log_state()["problem"]` says what could
     not be written.
 
     Args:
-        path: Made when missing; a log in it is continued.
-        bundle_sha256: Written into every line of the log.
-        tell: Called with every line of the log as a dict, such as to print it.
+        path: Created if missing; a log in it is continued.
+        bundle_sha256: Hash of the bundle; written into every line of the log.
+        tell: Called with every line of the log as a dict, for example to print it.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Folder:
         return self._known.not_stopped()
 
     def event(self, event_id: str) -> dict[str, Any] | None:
-        """What is known of an event, as a dict; None of an old or an unknown one."""
+        """An event as a dict; None for an old or unknown one."""
         return self._known.get(event_id)
 
     def log(self, kind: str, **fields: Any) -> dict[str, Any] | None:
@@ -83,16 +83,16 @@ class Folder:
         return line
 
     def _tell_problem(self):
-        """Tells when the log cannot be written, and when it can again; once each."""
+        """Reports when the log cannot be written, and when it can again; once each."""
         problem = self._log.problem
         if (problem is None) != (self._told_problem is None):
             time = datetime.now(UTC).isoformat()
-            said = problem or "written again, nothing is lost"
+            said = problem or "the log is written again, nothing was lost"
             self._tell({"time": time, "kind": "EVENT LOG", "state": said})
         self._told_problem = problem
 
     def change(self, change: dict[str, Any]) -> dict[str, Any] | None:
-        """Writes a change of the alarm and remembers it for the list of events."""
+        """Writes a change of the alarm and stores it for the list of events."""
         with self._changes:
             if stopped := (self.event(change["event"]) or {}).get("line_stopped"):
                 change = {"line_stopped": stopped, **change}
@@ -103,7 +103,7 @@ class Folder:
         """Writes that the stop command has ended, or why it was given up.
 
         Args:
-            event_id: Of the alarm that it was run for.
+            event_id: ID of the alarm that it was run for.
             problem: Text, or None where the line was stopped.
         """
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -119,10 +119,10 @@ class Folder:
                 self.log(**done, of=event_id)  # acknowledged long ago
 
     def flush(self) -> None:
-        """Writes what waits: lines for the disk, and what was said of new clips.
+        """Writes waiting lines, and those about new clips.
 
-        Clips are written in a thread that gives way to others; a line of the log is
-        not, so that no other line waits for it.
+        Clips are written in a thread with low priority, but lines of the log are not,
+        so that no other line waits for them.
         """
         while not self._clips_written.empty():
             self.log("clip", **self._clips_written.get())
@@ -152,7 +152,7 @@ class Folder:
         return events
 
     def media(self, kind: str, event_id: str) -> Path:
-        """Path of a thumbnail ("events") or clip ("clips") of an event."""
+        """Path of a thumbnail "events" or clip "clips" of an event."""
         return self.path / kind / f"{event_id}{'.jpg' if kind == 'events' else '.mp4'}"
 
     def log_state(self) -> dict[str, Any]:
@@ -167,7 +167,9 @@ class Folder:
         }
 
     def close(self) -> int:
-        """Ends open clips and writes what waits; returns what could not be written."""
+        """Ends open clips and writes waiting lines; returns how many could not be
+        written.
+        """
         self.clips.stop()
         self.flush()
         self._log.close()

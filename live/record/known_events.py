@@ -1,4 +1,4 @@
-"""The events that a log tells of: the newest, and those that wait for somebody."""
+"""The events in a log: the newest, and those that wait for acknowledgement."""
 
 import json
 import threading
@@ -26,10 +26,10 @@ def event_number(event_id: str) -> int:
 
 
 class KnownEvents:
-    """Follows the changes of events; threads may share it.
+    """Tracks the changes of events; threads may share it.
 
-    Every change tells all of its event, so of a long log only the last line of an
-    event is read, and only where the event is open or among the newest.
+    Every change contains the whole event, so in a long log only the last line of an
+    event is parsed, and only if the event is open or among the newest.
     """
 
     def __init__(self):
@@ -48,7 +48,7 @@ class KnownEvents:
             return self._num_events
 
     def see(self, line: bytes) -> None:
-        """Takes note of a line of the log, as bytes; call it before `add`."""
+        """Registers a line of the log, as bytes; call it before `add`."""
         if (at := line.find(ID)) >= 0:
             at += len(ID)
             self._unread[line[at : line.find(b'"', at)]] = line
@@ -61,7 +61,7 @@ class KnownEvents:
             self._num_events = max(self._num_events, fields.get("num_events", 0))
 
     def _forget_unread(self):
-        """Forgets all but the open and the newest; their number counts."""
+        """Forgets all but the open and the newest events; keeps their number."""
         lines = list(self._unread.items())
         numbers = [event_number(name.decode(errors="replace")) for name, _ in lines]
         self._num_events = max(self._num_events, *numbers)
@@ -70,14 +70,14 @@ class KnownEvents:
         self._most_unread = max(MOST_UNREAD, 2 * len(self._unread))
 
     def _read(self):
-        """Reads what `see` left; the lock is held."""
+        """Parses the lines that `see` collected; the lock is held."""
         lines, self._unread = self._unread.values(), {}
         for line in map(json.loads, lines):
             if "event" in line:
                 self.add(line)
 
     def add(self, change: Mapping[str, Any]) -> None:
-        """Takes note of a change, as `live.alarms.events.Alarm` returns them."""
+        """Registers a change, as returned by `live.alarms.events.Alarm`."""
         event_id = change["event"]
         with self._lock:
             self._read()
@@ -126,7 +126,7 @@ class KnownEvents:
             return [dict(event) for event in reversed(self._recent.values())]
 
     def carried(self) -> dict[str, Any]:
-        """What the next file of the log has to know, for `see`."""
+        """The fields that the next file of the log needs for `see`."""
         with self._lock:
             self._read()
             older = [self._open[x] for x in self._open if x not in self._recent]
@@ -135,7 +135,7 @@ class KnownEvents:
 
 
 def _looks_open(line):
-    """What `_is_open` says of the event of a line, as bytes."""
+    """The result of `_is_open` for the event of a line, given as bytes."""
     if b'"acknowledged": null' not in line:
         return False
     return b'"event_kind": "alarm"' in line or b'"ended": null' in line

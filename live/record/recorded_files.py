@@ -1,4 +1,4 @@
-"""The pictures and clips beside an event log, held against what the log says."""
+"""The pictures and clips next to an event log, checked against the log."""
 
 import json
 import os
@@ -11,7 +11,7 @@ SHOWN = 5  # names in a message
 
 
 class RecordedFiles:
-    """Collects from the lines of a log which files there were, with their sha256.
+    """Collects the recorded files and their sha256 from the lines of a log.
 
     Give `see` every line; then `check` the folder.
     """
@@ -21,7 +21,7 @@ class RecordedFiles:
         self._twice = []  # files that two lines name with different content
 
     def see(self, line: bytes, head: str) -> None:
-        """Takes note of a line; `line` is its bytes."""
+        """Registers a line; `line` is its bytes."""
         if b'"thumbnail_sha256": "' in line or b'"clip_sha256": "' in line:
             fields = json.loads(line)
             if "event" in fields and fields.get("thumbnail_sha256"):
@@ -34,19 +34,19 @@ class RecordedFiles:
             self._twice.append(name)
 
     def check(self, folder: str | os.PathLike[str]) -> str:
-        """What became of the files, as a sentence.
+        """Checks the files and returns the result as a sentence.
 
-        Those of the oldest events are deleted as new ones come; that is no mistake.
+        Files of the oldest events are deleted to make room, which is not an error.
 
         Raises:
-            InputError: If a file is not what the log says, or two lines of the log
-                say different things of it.
+            InputError: If a file differs from the log, or two lines of the log
+                contradict each other.
         """
         if self._twice:
             raise InputError(
-                f"{folder}: two lines of the log name {self._twice[0]} with different "
-                "content: the later one was added to hide a change. Keep both as "
-                "evidence."
+                f"{folder}: two lines of the log record {self._twice[0]} with "
+                "different content: the later line was added to hide a change. Keep "
+                "the log and the file as evidence."
             )
         there = {
             f"{kind}/{path.name}": path
@@ -66,8 +66,9 @@ class RecordedFiles:
         if changed:
             more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
             raise InputError(
-                f"{folder}: {len(changed)} files are not what the log says, they were "
-                f"changed: {', '.join(changed[:SHOWN])}{more}. Keep them as evidence."
+                f"{folder}: {len(changed)} files differ from what the log records, so "
+                f"they were changed: {', '.join(changed[:SHOWN])}{more}. Keep them as "
+                "evidence."
             )
         text = f"Pictures and clips: {num_same} as recorded, {num_deleted} deleted"
-        return f"{text}, {len(there)} that the log does not name."
+        return f"{text}, {len(there)} not recorded in the log."

@@ -1,4 +1,4 @@
-"""The files of an event log: the one that is written, and those that it continues."""
+"""The files of an event log: the current one and its predecessors."""
 
 import os
 import re
@@ -14,7 +14,7 @@ SEGMENT = re.compile(r"(.+)-([0-9]+)-[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class Checked(NamedTuple):
-    """A log whose chain is whole, over all of its files that are there."""
+    """A log whose chain is intact over all existing files."""
 
     num_lines: int
     head: str  # sha256 of the last line; "" without lines
@@ -25,7 +25,7 @@ class Checked(NamedTuple):
 
 
 def segment_path(path: Path, number: int, day: str) -> Path:
-    """Where the file `path` goes when it is complete.
+    """The path to which the file `path` is renamed when it is complete.
 
     Example:
         >>> segment_path(Path("live/log.jsonl"), 17, "2026-11-21").name
@@ -48,8 +48,9 @@ def segments(path: Path) -> dict[int, Path]:
             if number in found:
                 raise InputError(
                     f"{found[number].name} and {other.name} in {path.parent} begin "
-                    "with the same line: one of them is no file of this log. Move it "
-                    "elsewhere, as evidence."
+                    "with the same line number, so one of them does not belong to "
+                    "this log. Move that file to another folder and keep it as "
+                    "evidence."
                 )
             found[number] = other
     return dict(sorted(found.items()))
@@ -60,17 +61,17 @@ def verify(
     head: str | None = None,
     see: Callable[[bytes, str], None] = lambda line, head: None,
 ) -> Checked:
-    """Checks the chain of a log, which may be in use, back over all of its files.
+    """Checks the chain of a log, which may be in use, over all of its files.
 
     Args:
-        path: The folder of a log.jsonl, a log, or a complete file of one: then that
-            file and what it continues.
-        head: A head noted earlier, which must still be in the chain.
+        path: The folder of a log.jsonl, a log, or a complete file of one: then this
+            file and its predecessors are checked.
+        head: A head that was noted earlier, which must be in the chain.
         see: Called with the bytes and the sha256 of every line, the oldest first.
 
     Raises:
-        InputError: a line is not what was written, a file is not what the next one
-            continues, or `head` is not there.
+        InputError: a line was changed, a file does not match its successor, or `head`
+            is missing.
         OSError: a file cannot be read.
     """
     files = _files(Path(path))
@@ -86,8 +87,9 @@ def verify(
         checked = check_file(file, look)
         if checked.damaged and file != files[-1]:
             raise InputError(
-                f"{file}: line {checked.last_number + 1} is half-written, but the log "
-                "goes on in another file: it was cut. Look for it in a copy."
+                f"{file}: line {checked.last_number + 1} is incomplete, but the log "
+                "continues in another file, so this file was truncated. Restore it "
+                "from a copy."
             )
         if checked.first is None:
             continue
@@ -102,10 +104,14 @@ def verify(
     if missing and _files(Path(path)) != files:  # continued while it was read
         return verify(path, head, see)
     if not found:
-        where = f", or stood in {' or '.join(missing)}" if missing else ""
+        where = (
+            f", or the line is in {' or '.join(missing)}, which is missing"
+            if missing
+            else ""
+        )
         raise InputError(
-            f"{path}: none of its {num_lines} lines has the sha256 {head}: lines "
-            f"were cut off, or the log was written anew{where}. Look for it in a copy."
+            f"{path}: none of its {num_lines} lines has the sha256 {head}: lines were "
+            f"removed, or the log was rewritten{where}. Restore it from a copy."
         )
     last_head = before[1].head if before else ""
     return Checked(num_lines, last_head, checked.damaged, files, missing, untied)
@@ -125,20 +131,20 @@ def _files(path):
 
 
 def _follows(file, checked, before):
-    """Whether a file has all before it; `before` is the (path, CheckedFile) found."""
+    """Whether the predecessor of a file exists; `before` is its (path, CheckedFile)."""
     first = checked.first
     if first.previous is None and before is None:
         return True
     if first.previous is None:
         raise InputError(
-            f"{file} begins a log of its own, but {before[0].name} lies beside it. "
-            "Expected what continues it: move one of them to another folder."
+            f"{file} begins a new log, but {before[0].name} is in the same folder and "
+            "is not continued by it. Move one of them to another folder."
         )
     if before is None or before[0].name != first.previous:
         return False
     if (before[1].head, before[1].last_number) != (first.head, first.number - 1):
         raise InputError(
             f"{before[0]}: its last line is not the one that {file.name} continues: "
-            "lines were cut off or written anew. Look for it in a copy."
+            "lines were removed or rewritten. Restore it from a copy."
         )
     return True

@@ -1,4 +1,4 @@
-"""The table of verdicts: a line for every frame or file, written as it is judged."""
+"""The table of verdicts: one row per frame or file, written at once."""
 
 import csv
 import io
@@ -13,13 +13,13 @@ NS_PER_S = 1_000_000_000
 
 
 class Verdicts:
-    """Appends to a CSV file; every line is handed to the system at once.
+    """Appends to a CSV file; every row is written immediately.
 
-    Nothing here raises into the inspection: a line that cannot be written is counted,
-    and `problem` says why; the file never holds half a line.
+    Errors are not raised into the inspection: a row that cannot be written is counted,
+    and `problem` says why; the file never contains a partial row.
 
     Args:
-        path: Made with its header when missing.
+        path: Created with a header if missing.
 
     Raises:
         InputError: If the file cannot be written or is another table.
@@ -44,7 +44,7 @@ class Verdicts:
         elif found != header:
             self._file.close()
             raise InputError(
-                f"--csv {self.path} holds another table. Name another file."
+                f"--csv {self.path} contains a different table. Give another file."
             )
         size = self._file.seek(0, os.SEEK_END)
         self._file.seek(max(0, size - 1))
@@ -64,8 +64,8 @@ class Verdicts:
         """Writes the line of a frame.
 
         Args:
-            name: Of the image file, or of the source.
-            number: Of the frame, or None.
+            name: Name of the image file, or of the source.
+            number: Number of the frame, or None.
             decision: Also "refused" or "unreadable".
             why: The reason.
             score: Defect score, or None.
@@ -83,7 +83,7 @@ class Verdicts:
             self._file.truncate(end)
 
     def judged_in(self, folder: str | os.PathLike[str]) -> dict[str, int]:
-        """When the files of a folder were judged last, in ns since 1970, by name."""
+        """When the files of a folder were last inspected, in ns since 1970, by name."""
         folder = os.path.abspath(folder)
         found: dict[str, int] = {}
         is_inside: dict[str, bool] = {}  # by folder
@@ -102,7 +102,7 @@ class Verdicts:
 
 
 def _read(line):
-    """Path and time of a line; ("", None) of one that was cut off or edited."""
+    """Path and time of a row; ("", None) for one that is truncated or was edited."""
     try:
         (row,) = csv.reader([line], strict=True)
         path, *_, time = row

@@ -1,7 +1,8 @@
-"""Flips, turns and changes of light, the same on disk and in the training loop.
+"""Flips, rotations and brightness changes, the same on disk and in the training loop.
 
-The picture keeps its size, and what a turn uncovers is filled with the mirrored
-picture, in image and mask alike: a plain border would tell copies from originals.
+The image keeps its size, and the border that a rotation uncovers is filled by
+mirroring, in image and mask: with a plain border, copies could be distinguished from
+originals.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ _LOCAL = threading.local()
 
 
 class Augmentation(NamedTuple):
-    """What may happen to a picture; make it with `geometry_and_light`."""
+    """The range of random changes to an image; make it with `geometry_and_light`."""
 
     flips: tuple[str, ...]
     rotation: float
@@ -38,12 +39,12 @@ def geometry_and_light(
     rotation: float = 90.0,
     brightness: Sequence[float] = (0.5, 1.5),
 ) -> Augmentation:
-    """Checks and puts together what `augment` draws from.
+    """Checks the options and builds the `Augmentation`.
 
     Args:
         flips: Some of FLIPS; each is drawn equally often.
-        rotation: Greatest angle in degrees, 0 to 180; angles are drawn uniformly
-            from -rotation to +rotation, about the centre.
+        rotation: Largest angle in degrees, 0 to 180; angles are drawn uniformly from
+            -rotation to +rotation, about the centre.
         brightness: Lowest and highest factor, above 0 and up to 3; the RGB values
             are multiplied by a factor drawn uniformly between them, and clipped.
 
@@ -58,14 +59,14 @@ def geometry_and_light(
         )
     if not 0 <= rotation <= MAX_ROTATION:
         raise InputError(
-            f"--rotation must lie in 0 to {MAX_ROTATION:g} degrees. "
-            f"Received: {rotation:g}."
+            f"--rotation must be from 0 to {MAX_ROTATION:g} degrees. Received: "
+            f"{rotation:g}."
         )
     if len(brightness) != 2 or not 0 < brightness[0] <= brightness[1] <= MAX_BRIGHTNESS:
         raise InputError(
-            "--brightness must be a lowest and a highest factor, above 0 and up to "
-            f"{MAX_BRIGHTNESS:g}, such as 0.5 1.5. "
-            f"Received: {' '.join(map(str, brightness))}."
+            "--brightness must be the lowest and the highest factor, above 0 and at "
+            f"most {MAX_BRIGHTNESS:g}, such as 0.5 1.5. Received: "
+            f"{' '.join(map(str, brightness))}."
         )
     return Augmentation(
         tuple(flip for flip in FLIPS if flip in flips),
@@ -86,7 +87,7 @@ def augment(
         augmentation: From `geometry_and_light`.
         image: uint8 RGB `(height, width, 3)`.
         masks: Bool, `(height, width)`; may be none.
-        seed: Whole number that alone decides what happens.
+        seed: Whole number that determines the result.
 
     Returns:
         The new image and the list of new masks, of the same sizes and types.
@@ -104,14 +105,14 @@ def augment(
 def augment_visibly(
     augmentation: Augmentation, image: np.ndarray, masks: Sequence[np.ndarray], key: str
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """As `augment`, but draws again while the defects leave the picture.
+    """Like `augment`, but draws again while the defects are moved out of the image.
 
-    A copy without its defect would have the wrong label. After TRIES draws only the
-    light changes.
+    A copy without its defect would have the wrong label. After TRIES draws, only the
+    brightness is changed.
 
     Args:
         augmentation, image, masks: See `augment`.
-        key: Text that alone decides what happens.
+        key: Text that determines the result.
     """
     still = augmentation._replace(flips=("none",), rotation=0.0)
     for attempt in range(TRIES + 1):
@@ -129,7 +130,7 @@ def _num_pixels(masks):
 
 
 def _of_this_thread(augmentation):
-    """The transform of an augmentation; threads must not share its generators."""
+    """The transform of an augmentation for this thread, with its own generator."""
     transforms = _LOCAL.__dict__
     if augmentation not in transforms:
         transforms[augmentation] = _build(augmentation)

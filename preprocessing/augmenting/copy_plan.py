@@ -1,4 +1,4 @@
-"""Which augmented copies a data set gets: the rows of the manifest to come."""
+"""Plans the augmented copies of a data set: the future rows of the manifest."""
 
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,7 +13,7 @@ from preprocessing.manifest import copy_source
 def plan_copies(
     originals: pd.DataFrame, *, multiplier: int, balance: bool
 ) -> pd.DataFrame:
-    """The manifest rows of the copies, their `sha256` still empty."""
+    """The manifest rows of the copies, with `sha256` still empty."""
     train = originals[originals["split"] == "train"]
     counts = pd.Series(multiplier, train.index)
     if balance:
@@ -35,7 +35,9 @@ def spread_evenly(total: int, places: int) -> list[int]:
 
 
 def copy_row(original: Any, number: int) -> Any:
-    """The manifest row of a copy, no frame of a clip; JPEGs stay so, others are PNG."""
+    """The manifest row of a copy, not a frame of a clip; JPEG stays JPEG, others are
+    PNG.
+    """
     tail = f"__aug{number:03d}"
     path = PurePosixPath(original.path)
     suffix = path.suffix if path.suffix.lower() in (".jpg", ".jpeg") else ".png"
@@ -61,5 +63,6 @@ def check_plan(folder: PathLike, originals: pd.DataFrame, copies: pd.DataFrame) 
         if taken:
             raise InputError(
                 f"An image of {folder} already has the name of a copy: {min(taken)}. "
-                "Rename it, or leave augmented images out when making the data set."
+                "Rename it, or remove augmented images from the source before you "
+                "make the data set."
             )

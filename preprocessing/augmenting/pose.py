@@ -1,4 +1,4 @@
-"""Whether all parts lie alike under the camera, so that turning them would mislead."""
+"""Detects whether all parts have the same pose, so that rotations would mislead."""
 
 import numpy as np
 
@@ -13,11 +13,11 @@ CLEARLY = 0.25  # of correlation
 def has_fixed_pose(dataset: Dataset) -> bool:
     """Whether the train images agree far better with their mean than when mirrored.
 
-    Under a fixed camera the place of a thing can be what tells the classes apart;
-    then only small rotations and no flips should be used for augmentation.
+    Under a fixed camera, the position of a feature can distinguish the classes; then
+    only small rotations and no flips should be used for augmentation.
 
     Args:
-        dataset: Some of its originals in train are looked at.
+        dataset: Data set; some of its original train images are used.
     """
     rows = dataset.rows("train")
     paths = rows["path"][~is_copy(rows)]

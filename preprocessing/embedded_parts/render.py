@@ -178,8 +178,8 @@ def _rendered_with(folder):
         return read_json(folder / RECORD)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
-            f"{folder} exists and was not rendered by this program; it is left as it "
-            "is. Give a new folder, or remove that one."
+            f"{folder} already exists and was not rendered by this program, so it was "
+            "not changed. Give a new folder, or remove this one."
         )
     return None
 
@@ -251,7 +251,7 @@ def render_conveyor_clip(
     missing = set(fault_parts) - set(range(len(centres)))
     if missing:
         raise InputError(
-            f"fault_parts must be among 0 to {len(centres) - 1}, the parts that pass "
+            f"fault_parts must be from 0 to {len(centres) - 1}, the parts that pass "
             f"in {num_frames} frames. Received: {min(missing)}. Render more frames."
         )
     labels = dict.fromkeys(range(len(centres)), "good")

@@ -1,1 +1,1 @@
-"""From a user's folder to checked images with labels, masks and instances."""
+"""Import: from a user's folder to checked images with labels, masks and instances."""

@@ -1,4 +1,4 @@
-"""Images with annotation files, and their labels; what is in doubt is never good."""
+"""Images with annotation files, and their labels; doubtful images are never good."""
 
 import posixpath
 from collections import defaultdict
@@ -26,7 +26,7 @@ from preprocessing.normal_names import is_normal_name
 
 
 class _Annotated(NamedTuple):
-    """What all annotations of an image say together."""
+    """All annotations of an image combined."""
 
     source: str
     size: tuple[int, int] | None
@@ -42,11 +42,11 @@ class _Annotated(NamedTuple):
 def read_annotated(
     folder: Path, files: Sequence[str], layout: str, normal_class: str | None
 ) -> Found:
-    """Lists the images that annotation files speak of, and what is rejected.
+    """Lists the images with annotations, and the rejected files.
 
-    An image that no file speaks of is normal, unless that is in doubt: a file of its
-    name cannot be read, an annotation belongs to no image, it stands in no COCO file
-    while other images without a defect do, or it lies in a folder of defects.
+    An image without an annotation is normal, unless this is doubtful: a file with its
+    name cannot be read, an annotation belongs to no image, it is not in the COCO file
+    although other images without a defect are, or it is in a folder of defects.
 
     Args:
         folder: The source folder.
@@ -55,8 +55,8 @@ def read_annotated(
         normal_class: The class of good parts as it was given, or None.
 
     Raises:
-        InputError: If no annotation belongs to an image that is there, or a label lies
-            on all images and may be the part or a defect.
+        InputError: If no annotation belongs to an existing image, or a label is on all
+            images and may be the part or a defect.
     """
     normal_name = normal_class or "good"
     pictures, masks = split_masks([name for name in files if is_image(name)])
@@ -72,7 +72,7 @@ def read_annotated(
     if not matches.claims:
         first = f" First: {rejected[0].path}: {rejected[0].reason}." if rejected else ""
         raise InputError(
-            f"{folder} has no {layout} annotation of an image that is there.{first}"
+            f"{folder} has no {layout} annotation of an existing image.{first}"
         )
     annotated = {
         source: _join(folder, source, claims, layout)
@@ -108,7 +108,7 @@ def _masks_that_are_named(claims, masks):
 
 
 def _join(folder, source, claims, layout):
-    """The claims on an image as one, or the reason why they do not go together."""
+    """Combines the claims on an image, or returns the reason why they conflict."""
     annotations = [claim.annotation for claim in claims]
     instances, flags, problems, remarks = [], set(), [], []
     for each in annotations:
@@ -141,11 +141,14 @@ def _join(folder, source, claims, layout):
         if each.size and each.size != size:
             if orientation in SIDEWAYS and each.size == size[::-1]:
                 turned = turn_instances(instances, orientation, size)
-                text = "its boxes are of the raw pixels, turned as EXIF says"
+                text = (
+                    "its boxes refer to the stored pixels and were rotated according "
+                    "to EXIF"
+                )
                 remarks += [text] if instances else []
                 continue
             reject = reject or (
-                f"is {size[1]} x {size[0]} pixels, but was annotated at "
+                f"is {size[1]} x {size[0]} pixels, but its annotation is for "
                 f"{each.size[1]} x {each.size[0]}"
             )
         elif orientation > 1 and layout != "labelme" and instances:
@@ -166,25 +169,28 @@ def _join(folder, source, claims, layout):
 
 
 def _twice(claims, layout):
-    """A remark and a reason to reject an image that several entries speak of."""
+    """A remark on, or a reason to reject, an image with several entries."""
     files = sorted({claim.file for claim in claims})
-    where = " and ".join(files[:3]) if len(files) > 1 else f"{files[0]}, twice"
+    where = (
+        " and ".join(files[:3]) if len(files) > 1 else f"several entries of {files[0]}"
+    )
     contents = [
         (each.instances, each.flags, each.problems, each.denied)
         for each in (claim.annotation for claim in claims)
     ]
     if all(content == contents[0] for content in contents):
-        return f"the same is said of it in {where}", ""
+        return f"it has identical annotations in {where}", ""
     if layout == "coco" and len(files) == len(claims):
-        return f"what {where} mark is united", ""
-    return "", f"is spoken of in {where}, and not alike"
+        return f"its annotations in {where} were combined", ""
+    return "", f"has different annotations in {where}"
 
 
 def _outline(folder, annotated, normal_class, normal_name):
-    """The label that lies on all images, or None.
+    """The label that is on all images, or None.
 
     Raises:
-        InputError: If some images have this label alone, and nobody said what is good.
+        InputError: If some images have only this label, and the normal class was not
+            given.
     """
     usable = [each for each in annotated.values() if not each.reject]
     found = find_outline([(each.instances, each.size) for each in usable], normal_name)
@@ -196,16 +202,17 @@ def _outline(folder, annotated, normal_class, normal_name):
     )
     if alone:
         raise InputError(
-            f"{label!r} lies on every annotated image of {folder} (it covers "
-            f"{share:.0%} of them), on {alone} alone. If it is the outline of the "
-            f"part, add --normal-class {label}; if it is a defect, add --normal-class "
-            f"with the name of the good class, for example {normal_name}."
+            f"{label!r} is annotated on every annotated image of {folder} (it covers "
+            f"{share:.0%} of their area), and is the only annotation on {alone} of "
+            f"them. If it is the outline of the part, add --normal-class {label}; if "
+            "it is a defect, add --normal-class with the name of the good class, for "
+            f"example {normal_name}."
         )
     return label
 
 
 def _label(folder, source, annotated, doubts, normal_name, outline, counts):
-    """The labelled image, or None, and a list of what is to be said of it."""
+    """The labelled image, or None, and a list of remarks."""
     if annotated is None:
         doubt = doubts.of(source)
         if doubt:
@@ -227,7 +234,7 @@ def _label(folder, source, annotated, doubts, normal_name, outline, counts):
     if label == normal_name:
         reason = doubts.of(source)
     elif label and is_normal_name(source.split("/")[0]) and "/" in source:
-        reason = f"lies in the folder of good parts, but {label!r} is marked in it"
+        reason = f"is in the folder of good parts, but has the annotation {label!r}"
     if reason:
         return None, [*said, Rejected(source, reason)]
     counts["kinds"] += len(verdict.kinds) > 1
@@ -240,21 +247,21 @@ def _notes(counts, outline):
     notes = []
     if counts["unannotated"]:
         notes.append(
-            f"images that no annotation speaks of, taken for good: "
-            f"{counts['unannotated']}"
+            f"images without an annotation, used as good parts: {counts['unannotated']}"
         )
     if counts["kinds"]:
         notes.append(
-            f"images with several kinds of defect: {counts['kinds']}; the class is "
-            "that of the largest area"
+            f"images with several kinds of defect: {counts['kinds']}; each has the "
+            "class with the largest area"
         )
     if outline:
         alone = counts["outline"]
         notes.append(
-            f"{outline!r} lies on every annotated image and gives way to other defects"
+            f"{outline!r} is annotated on every annotated image; other defects take "
+            "precedence over it"
             + (
-                f"; images with it alone are of class {outline!r}: {alone}"
-                * bool(alone)
+                "; images with this annotation only, which have the class "
+                f"{outline!r}: {alone}" * bool(alone)
             )
         )
     return notes

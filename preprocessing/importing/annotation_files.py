@@ -1,8 +1,8 @@
-"""Instances from the annotation files of labelme and Pascal VOC; COCO's are beside.
+"""Reads annotation files of labelme and Pascal VOC; see coco_files.py for COCO.
 
-Every reader takes one file and returns a list of `Annotation`, one per image that
-the file speaks of: none when the file is of another kind. It raises ValueError when
-the file cannot be parsed; a single shape that cannot be used is only a problem.
+Every reader takes one file and returns a list of `Annotation`, one per image in the
+file; it is empty if the file has another format. It raises ValueError when the file
+cannot be parsed; a single shape that cannot be used is only a problem.
 """
 
 import base64
@@ -37,20 +37,20 @@ _TRUE, _FALSE = (True, 1, "true", "True"), (False, 0, None, "", "false", "False"
 
 
 class Annotation(NamedTuple):
-    """What a file says of one image.
+    """The annotation of one image in a file.
 
     Attributes:
         image: Name of the image file, as the annotation gives it.
-        size: `(height, width)` the image had when it was annotated, or None.
-        instances: Of the image.
+        size: `(height, width)` of the image when it was annotated, or None.
+        instances: Instances of the image.
         problems: One text per shape or flag that cannot be used: the image may have
             a defect that is not among the instances.
-        remarks: What else is to be said.
+        remarks: Further remarks.
         flags: The labels that the whole image is given.
-        conflict: Why it cannot be known which image or label is meant; or empty.
+        conflict: Why it is unknown which image or label is meant; or empty.
         names_no_image: Whether the file has shapes of an image it does not name.
         is_relative: Whether coordinates are shares of width and height.
-        denied: The labels that the whole image is said not to have.
+        denied: The labels that the whole image does not have.
     """
 
     image: str
@@ -102,7 +102,7 @@ def read_voc(path: Path) -> list[Annotation]:
     size = read_size(root.findtext("size/height"), root.findtext("size/width"))
     shapes = read_shapes(root.findall("object"), _voc_shape, "object")
     if len(list(root.iter("bndbox"))) > len(root.findall("object/bndbox")):
-        shapes.problems.append("a bndbox stands in no object")
+        shapes.problems.append("a bndbox is not inside an object")
     content = {
         each.tag: dict.fromkeys(e.tag for e in each) or each.text for each in root
     }
@@ -115,7 +115,7 @@ def _labelme_flags(flags):
     if flags in (None, {}, []):
         return (), (), []
     if not isinstance(flags, dict):
-        return (), (), ["its flags are not names with true or false"]
+        return (), (), ["its flags are not a mapping from names to true or false"]
     found, denied, problems = [], [], []
     for name, value in flags.items():
         try:
@@ -155,7 +155,9 @@ def _labelme_shape(shape):
             for angle in angles
         ]
         return outline_shape(shape["label"], [circle])
-    raise ValueError(f"a {kind} has no area; draw a polygon, rectangle or circle")
+    raise ValueError(
+        f"a shape of the type {kind} has no area; draw a polygon, rectangle or circle"
+    )
 
 
 def _labelme_mask(shape):
@@ -201,11 +203,11 @@ def is_labelme(content: object) -> bool:
 
 
 def read_json_file(path: Path) -> Any:
-    """The content of a JSON file; ValueError where it is none or has a key twice."""
+    """Reads a JSON file; raises ValueError if it is invalid or has a duplicate key."""
     try:
         return json.loads(path.read_bytes(), object_pairs_hook=_unique_keys)
     except RecursionError:
-        raise ValueError("it is nested too deep") from None
+        raise ValueError("it is nested too deeply") from None
 
 
 def _unique_keys(pairs):
@@ -213,7 +215,7 @@ def _unique_keys(pairs):
     if len(content) < len(pairs):
         for key, value in pairs:
             if value != content[key]:
-                raise ValueError(f"{key!r} is there twice, and not alike")
+                raise ValueError(f"{key!r} occurs twice with different values")
     return content
 
 
@@ -221,7 +223,7 @@ def read_xml_file(path: Path) -> ElementTree.Element:
     """The root of an XML file, its tags without namespaces and in lower case.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is not valid XML.
     """
     try:
         root = ElementTree.fromstring(path.read_bytes())

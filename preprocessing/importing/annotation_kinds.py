@@ -1,4 +1,4 @@
-"""Which kinds of annotation files a folder has."""
+"""Detects the formats of the annotation files in a folder."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -28,8 +28,8 @@ def readers(folder: Path, files: Sequence[str], layout: str) -> dict[str, Reader
         texts, names = find_yolo(folder, files)
         if texts and not names:
             raise InputError(
-                f"{folder} has YOLO labels ({texts[0]}), but no names of their "
-                "classes: add data.yaml, or classes.txt with a name in each line."
+                f"{folder} has YOLO labels ({texts[0]}), but no class names: add "
+                "data.yaml, or classes.txt with one name per line."
             )
         return {file: lambda file: read_yolo(folder, file, names) for file in texts}
     if layout == "csv":
@@ -57,6 +57,6 @@ def read_files(reader_of: Mapping[str, Reader]) -> Read:
 
 
 def kinds(folder: Path, files: Sequence[str]) -> list[str]:
-    """The layouts of which there are files, but for tables."""
+    """The annotation layouts for which there are files, except tables."""
     texts, names = find_yolo(folder, files)
     return [*annotation_layouts(folder, files), *["yolo"] * bool(texts and names)]

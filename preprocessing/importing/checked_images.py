@@ -1,4 +1,4 @@
-"""From the images found in a source to checked files in a data set folder."""
+"""Checks the images found in a source and writes them to a data set folder."""
 
 import hashlib
 import os
@@ -35,14 +35,14 @@ class CheckedImage(NamedTuple):
 
     Attributes:
         found: As it was found.
-        sha256: Of the image file that the data set gets.
+        sha256: Hash of the image file in the data set.
         mask_sha256: Of the mask files; empty without any.
         size: `(height, width)`, pixels.
-        fingerprint: What near-duplicates are found by.
-        bit_depth: Of the camera, where the file has more than 8 bits: the data set
-            gets the upper 8 as a PNG. None where it gets the file as it is.
+        fingerprint: Fingerprint for finding near-duplicates.
+        bit_depth: Bit depth of the camera, where the file has more than 8 bits: the
+            data set gets the upper 8 as a PNG. None where it gets the file as it is.
         pixels_sha256: Of the pixels, whatever the format of the file.
-        remarks: What is to be said of it, though it is used.
+        remarks: Remarks on the image, although it is used.
     """
 
     found: SourceImage
@@ -79,32 +79,32 @@ def find_bit_depth(found: Sequence[SourceImage]) -> int:
 def note_on_depths(
     images: Iterable[CheckedImage], normal_class: str | None
 ) -> list[str]:
-    """Says where files of good parts have other bit depths than those of defects."""
+    """A warning if the bit depths of good and defective parts differ."""
     depths = {True: set(), False: set()}
     for image in images:
         depths[image.found.label == normal_class].add(bool(image.bit_depth))
     if not depths[True] or not depths[False] or depths[True] == depths[False]:
         return []
     return [
-        "warning: good and defective parts have files of different bit depths, which "
-        "may tell them apart: take them with the same settings of the camera"
+        "warning: the files of good and defective parts have different bit depths, "
+        "from which a model could tell them apart: record both with the same camera "
+        "settings"
     ]
 
 
 def check_images(
     found: Sequence[SourceImage], bit_depth: int = 8
 ) -> tuple[list[CheckedImage], list[Rejected]]:
-    """Reads every image once; sets aside what cannot be used.
+    """Reads every image once and separates those that cannot be used.
 
-    An image that is there twice is kept once; when its copies have different
-    labels, none is kept.
+    Of identical images one is kept; if they have different labels, none is kept.
 
     Args:
         found: All images of the source.
-        bit_depth: Of the camera, see `find_bit_depth`.
+        bit_depth: Bit depth of the camera, see `find_bit_depth`.
 
     Returns:
-        What can be used, and what cannot with remarks on what can.
+        The usable images, and the rejected files with remarks on usable ones.
     """
     with image_threads() as pool:
         steps = pool.map(lambda image: _check(image, bit_depth), found)
@@ -174,7 +174,7 @@ def write_files(
     """Copies or hard-links the images and writes the masks as PNG.
 
     Returns:
-        The defect instances of each image: those annotated, else those of its mask.
+        The defect instances of each image: the annotated ones, else those of its mask.
     """
     rows = list(zip(table.to_dict("records"), images, strict=True))
     with image_threads() as pool:
@@ -228,17 +228,20 @@ def _check(found, bit_depth):
         mask_sha256, remarks = "", []
         if is_converted and values.max(initial=0) >> bit_depth:
             remarks.append(
-                f"has {(values >> bit_depth > 0).sum()} values above {bit_depth} bits, "
-                f"up to {values.max()}, which are clipped: hot pixels?"
+                f"has {(values >> bit_depth > 0).sum()} values above {bit_depth} "
+                f"bits, up to {values.max()}, which were clipped: are they hot pixels?"
             )
         if found.mask_paths:
             mask = read_masks(found.mask_paths, found.mask_ignore)[0]
             if mask.shape != image.shape[:2]:
                 sizes = [f"{w}x{h}" for h, w in (mask.shape, image.shape[:2])]
-                raise InputError(f"mask is {sizes[0]}, image is {sizes[1]} pixels")
+                raise InputError(
+                    f"the mask has {sizes[0]} pixels, the image {sizes[1]}"
+                )
             if mask.mean() > INVERTED:
                 remarks.append(
-                    f"its mask marks {mask.mean():.0%} of it as defect: is it inverted?"
+                    f"its mask marks {mask.mean():.0%} of the image as defect: is the "
+                    "mask inverted?"
                 )
             mask_sha256 = " ".join(map(file_hash, found.mask_paths))
             mask_sha256 += f" without {found.mask_ignore}" * bool(found.mask_ignore)

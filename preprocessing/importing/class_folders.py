@@ -1,4 +1,4 @@
-"""Images whose folder is their label, and images that are all good."""
+"""Layouts in which the folder is the label, or in which all images are good."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ _LOOKED_AT = 5  # files of a folder, before all of them are
 
 
 def read_class_folders(folder: Path, files: Sequence[str]) -> Found:
-    """Lists the images by the first folder of their path, and what is rejected."""
+    """Lists the images by the first folder of their path, and the rejected files."""
     masks = _find_mask_folders(folder, files) | find_masks(folder, files)
     images, rejected = [], list(masks.values())
     for source in filter(is_image, files):
@@ -23,7 +23,7 @@ def read_class_folders(folder: Path, files: Sequence[str]) -> Found:
         if rest:
             images.append(SourceImage(folder / source, source, label))
         else:
-            rejected.append(Rejected(source, "lies in no class folder"))
+            rejected.append(Rejected(source, "is not in a class folder"))
     return Found(images, rejected, [], _unused(files))
 
 
@@ -39,8 +39,8 @@ def read_good_parts(folder: Path, files: Sequence[str], normal_name: str) -> Fou
 
 
 def find_masks(folder: Path, files: Sequence[str]) -> dict[str, Rejected]:
-    """What is a mask by name and look among the images, as {name: Rejected}."""
-    reason = "looks like the mask of {}, so it is no image"
+    """Finds masks among the images by name and content, as {name: Rejected}."""
+    reason = "looks like the mask of {}, so it was not used as an image"
     return {
         name: Rejected(name, reason.format("/".join(twin)))
         for name, twin in masks_by_look(folder, files).items()
@@ -48,7 +48,7 @@ def find_masks(folder: Path, files: Sequence[str]) -> dict[str, Rejected]:
 
 
 def masks_by_look(folder: Path, files: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The files among the images that are masks by name and look, as {name: twin}.
+    """The images that are masks by name and content, as {name: twin}.
 
     Beside an image `1.jpg` these are files such as `1_label.bmp`, `1_x.png` or `1.bmp`
     that are black and white.
@@ -68,7 +68,7 @@ def masks_by_look(folder: Path, files: Sequence[str]) -> dict[str, tuple[str, ..
 
 
 def _find_mask_folders(folder, files):
-    """The files of folders that hold masks alone, beside others that do not."""
+    """The files of folders that contain only masks, next to others that do not."""
     of_top = defaultdict(list)
     for name in filter(is_image, files):
         if "/" in name:
@@ -87,7 +87,7 @@ def _find_mask_folders(folder, files):
     if len(tops) == len(of_top):
         return {}
     tops = [top for top in tops if are_masks(of_top[top])]
-    reason = "is black and white as all files of {}: masks, not images"
+    reason = "is black and white like all files in {}, so these are masks, not images"
     return {
         name: Rejected(name, reason.format(top)) for top in tops for name in of_top[top]
     }

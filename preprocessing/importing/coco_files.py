@@ -38,8 +38,8 @@ class _Entry(NamedTuple):
 def read_coco(path: Path) -> list[Annotation]:
     """Reads a COCO JSON: polygons, run lengths (their holes filled) and boxes.
 
-    Images whose id, and shapes whose category, stands for two things are no guess:
-    the first have a conflict, the second are problems.
+    Images with an ambiguous id get a conflict, and shapes with an ambiguous category
+    become problems; nothing is guessed.
 
     Returns:
         One for each image, or none when the file is of another kind.
@@ -49,7 +49,9 @@ def read_coco(path: Path) -> list[Annotation]:
         return []
     images, items = content["images"], content["annotations"]
     if not isinstance(images, list) or not isinstance(items, list):
-        raise ValueError("is no complete COCO file: images and annotations are lists")
+        raise ValueError(
+            "is not a complete COCO file: images and annotations must be lists"
+        )
     categories = _read_categories(content.get("categories"))
     entries, unnamed = _read_entries(images, categories)
     of_image = defaultdict(list)
@@ -83,7 +85,7 @@ def is_coco(content: object) -> bool:
 
 
 def id_key(value: object) -> str | None:
-    """One spelling of an id: 1, 1.0 and "1" are the same; None where it is none."""
+    """Normalises an id: 1, 1.0 and "1" are the same; None if it is not an id."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
@@ -114,7 +116,7 @@ def _read_entries(images, categories):
     for key, found in names.items():
         conflict = ""
         if len(found) > 1:
-            conflict = f"image id {key} stands for {' and '.join(found[:3])}"
+            conflict = f"image id {key} is used for {' and '.join(found[:3])}"
         entries += [
             _Entry(key, name, sizes[key, name], conflict, problems[key, name])
             for name in found
@@ -133,7 +135,7 @@ def _named(item, categories):
 
 
 def _read_categories(items):
-    """Names of the categories by the key of their id: several where it is doubled."""
+    """Names of the categories by the key of their id; several for a duplicate id."""
     names = defaultdict(list)
     for item in items if isinstance(items, list) else []:
         key = _item_key(item, "id")
@@ -144,20 +146,22 @@ def _read_categories(items):
 
 
 def _remarks_on_ids(images, items):
-    """What is odd about the ids of a file, without harm to its labels."""
+    """Remarks on unusual ids in a file that do not affect its labels."""
     remarks = []
     types = {type(item.get("id")) for item in images if isinstance(item, dict)}
     types |= {type(item.get("image_id")) for item in items if isinstance(item, dict)}
     if len(types) > 1:
         names = " and ".join(sorted(kind.__name__ for kind in types))
-        remarks.append(f"image ids are of several types ({names}), matched by value")
+        remarks.append(
+            f"image ids have several types ({names}) and were matched by value"
+        )
     ids = [_item_key(item, "id") for item in items]
     counts = Counter(key for key in ids if key is not None)
     twice = [key for key, count in counts.items() if count > 1]
     if twice:
         remarks.append(
-            f"{len(twice)} annotation ids are there twice, first {twice[0]}; all "
-            "are read"
+            f"{len(twice)} annotation ids occur more than once, the first is "
+            f"{twice[0]}; all annotations were read"
         )
     return remarks
 
@@ -199,10 +203,10 @@ def _coco_shape(item, categories):
 def _category(value, categories):
     names = categories.get(id_key(value), [])
     if not names:
-        raise ValueError(f"category_id {value} is none of the categories")
+        raise ValueError(f"category_id {value} is not one of the categories")
     if len(names) > 1:
         raise ValueError(
-            f"category id {value} stands for {' and '.join(map(str, names))}"
+            f"category id {value} is used for {' and '.join(map(str, names))}"
         )
     return clean_label(names[0])
 

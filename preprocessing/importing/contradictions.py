@@ -1,4 +1,4 @@
-"""What speaks against labels: names of folders, masks and annotations left unread."""
+"""Contradictions of labels: folder names, and masks and annotations not read."""
 
 import re
 from collections import defaultdict
@@ -23,7 +23,7 @@ _BESIDE = ("labelme", "voc", "yolo")  # a file of the name of its image
 
 
 def says_defect(name: str, normal_name: str = "good") -> bool:
-    """Whether the name of a folder says that the parts in it are not good.
+    """Whether the name of a folder indicates that its parts are not good.
 
     Example:
 
@@ -43,7 +43,7 @@ def says_defect(name: str, normal_name: str = "good") -> bool:
 def refuse_inner_classes(
     folder: Path, files: Sequence[str], normal_class: str | None
 ) -> None:
-    """Raises InputError where folders within class folders say another class.
+    """Raises InputError if folders within class folders indicate another class.
 
     A folder of good parts within that of a defect, one of a defect within that of the
     good parts, or one that is named as another class.
@@ -64,9 +64,9 @@ def refuse_inner_classes(
             beside_good = is_good and not says_good and _holds_good(inner[top])
             if speaks_against or beside_good or (name in tops and name != top):
                 raise InputError(
-                    f"{folder} has the folder {name!r} within {top!r}: which is the "
-                    "class? Move the images so that the first folder is the class, "
-                    "or, if it is that already, add --layout class_folders."
+                    f"{folder} has the folder {name!r} inside {top!r}: which of them "
+                    "is the class? Move the images so that the first folder is the "
+                    "class; if it already is, add --layout class_folders."
                 )
 
 
@@ -75,14 +75,14 @@ def _holds_good(names):
 
 
 def refuse_bad_folders(folder: Path, files: Sequence[str], normal_name: str) -> None:
-    """Raises InputError where a folder of a source of good parts alone says defect."""
+    """Raises InputError if a source of good parts has a folder named like a defect."""
     for name in filter(is_image, files):
         for part in PurePosixPath(name).parts[:-1]:
             if says_defect(part, normal_name):
                 raise InputError(
-                    f"{folder} is to have good parts only (layout good_parts), but "
-                    f"the folder {part!r} says otherwise. Take it away, or leave "
-                    "--layout out if the folders are classes."
+                    f"{folder} should contain only good parts (layout good_parts), "
+                    f"but has the folder {part!r}. Remove it, or omit --layout if the "
+                    "folders are classes."
                 )
 
 
@@ -93,19 +93,20 @@ def ask_for_good_folder(
     layout: str,
     normal_class: str | None,
 ) -> None:
-    """Raises InputError where unmarked folders may be good ones or defects.
+    """Raises InputError if folders without annotations may be good or defective.
 
-    Where annotations mark defects in some folders only, and no folder's name says good,
-    the images of the others are good or not annotated yet.
+    If annotations mark defects only in some folders, and no folder has the name of a
+    good class, the images of the others are good or not annotated yet.
     """
     if normal_class is not None or layout not in _BESIDE:
         return
     silent = _silent_folders(files, found)
     if silent:
         raise InputError(
-            f"Which folder of {folder} has the good parts? No annotation is in "
-            f"{', '.join(silent)}. Add --normal-class with the name of that folder, "
-            "or with a name that is none of them if all images without a mark are good."
+            f"Which folder of {folder} has the good parts? There are no annotations "
+            f"in {', '.join(silent)}. Add --normal-class with the name of that "
+            "folder, or with any other name if all images without annotations are "
+            "good."
         )
 
 
@@ -128,13 +129,13 @@ def _silent_folders(files, found):
 def hold_against_others(
     folder: Path, files: Sequence[str], layout: str, found: Found, normal_name: str
 ) -> Found:
-    """Leaves out good images that other sources of the folder call defective.
+    """Leaves out good images that other annotations in the folder call defective.
 
     Args:
         folder: The source folder.
         files: Names of all its files.
-        layout: That was read.
-        found: By that layout.
+        layout: The layout that was read.
+        found: The result for that layout.
         normal_name: The class of good parts.
     """
     good = {
@@ -149,7 +150,8 @@ def hold_against_others(
         nothing = Read([], set(), {})
         others = read_others(folder, files, sorted(images), nothing, normal_name)
         doubts |= {
-            source: f"is good by its folder or mask, but {others.against[source]}"
+            source: "is good according to its folder or mask, but "
+            f"{others.against[source]}"
             for source in good
             if source in others.against
         }
@@ -158,8 +160,7 @@ def hold_against_others(
     notes = [*found.notes]
     if doubts:
         notes.append(
-            f"images left out as they are good by one source, but not by another: "
-            f"{len(doubts)}"
+            f"images left out because their labels contradict each other: {len(doubts)}"
         )
     rejected = [*found.rejected, *said]
     return found._replace(images=kept, rejected=rejected, notes=notes)
@@ -179,7 +180,9 @@ def _marked_by_masks(folder, files, good):
                 if not read_masks([folder / mask])[0].any():
                     continue
             except InputError as error:
-                doubts[source] = f"good or defect is unknown: {error}"
+                doubts[source] = f"it is not known whether it is good: {error}"
             else:
-                doubts[source] = f"is good by its label, but its mask {mask} marks"
+                doubts[source] = (
+                    f"is good according to its label, but its mask {mask} marks"
+                )
     return doubts

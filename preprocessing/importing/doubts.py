@@ -1,4 +1,4 @@
-"""Why an image in which nothing is marked may have a defect all the same."""
+"""Reasons why an image without an annotated defect may still have one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Read(NamedTuple):
 
 
 class Doubts:
-    """Why an image that nothing marks may have a defect all the same."""
+    """Reasons why an image without an annotated defect may still have one."""
 
     def __init__(
         self,
@@ -43,11 +43,11 @@ class Doubts:
             for image in own:
                 self._of.setdefault(image, f"its annotation file {file} cannot be read")
         self._unclaimed = {
-            image: f"no annotation that is read speaks of it, but {file} does"
+            image: f"has no annotation that was read, but {file} mentions it"
             for image, file in others.spoken.items()
         }
         self._against = {
-            image: f"nothing is marked in it, but {reason}"
+            image: f"has no annotated defect, but {reason}"
             for image, reason in others.against.items()
         }
         self._unclaimed |= self._of | _side_files(files, read, index)
@@ -56,13 +56,14 @@ class Doubts:
             if not claim.annotation.says_something:
                 continue
             self._all = self._all or (
-                f"no annotation speaks of it, but {claim.file} has one of "
-                f"{claim.annotation.image!r}, which is not there: it may be its own"
+                f"has no annotation, but {claim.file} has one for "
+                f"{claim.annotation.image!r}, which does not exist and may be this "
+                "image"
             )
             if claim.annotation.names_no_image:
                 self._listed[claim.file] = (
-                    f"nothing is marked, but {claim.file} has annotations of the image "
-                    f"{claim.annotation.image}, which it does not list"
+                    f"has no annotated defect, but {claim.file} has annotations for "
+                    f"the image {claim.annotation.image}, which it does not list"
                 )
         stray = [
             file
@@ -71,16 +72,16 @@ class Doubts:
         ]
         if stray:
             self._all = self._all or (
-                f"no annotation speaks of it, but {stray[0]} cannot be read"
+                f"has no annotation, but {stray[0]} cannot be read"
             )
         self._any = ""
         if layout == "coco" and (read.unreadable or others.by_id):
             broken = next(iter(read.unreadable), None)
             self._any = (
-                f"nothing is marked in it, but {broken} cannot be read"
+                f"has no annotated defect, but {broken} cannot be read"
                 if broken
-                else f"nothing is marked in it, but {others.by_id}, which is not read, "
-                "has annotations of images by their ids"
+                else f"has no annotated defect, but {others.by_id}, which was not "
+                "read, has annotations that refer to images by id"
             )
         self._claims = matches.claims
         lists_good = any(
@@ -92,11 +93,11 @@ class Doubts:
         self._defect_folders = _defect_folders(images, normal_name)
 
     def of(self, source: str) -> str:
-        """Why the image is not good though nothing is marked in it; "" if it is."""
+        """Why an image without an annotated defect is not used as good; "" if it is."""
         if source in self._of:
             return self._of[source]
         if source.split("/")[0] in self._defect_folders:
-            return "lies in a folder of a defect class, but nothing is marked in it"
+            return "is in the folder of a defect class, but has no annotated defect"
         if source in self._claims:
             files = [claim.file for claim in self._claims[source]]
             listed = next((self._listed[f] for f in files if f in self._listed), "")
@@ -104,12 +105,12 @@ class Doubts:
         if source in self._unclaimed:
             return self._unclaimed[source]
         if self._is_complete:
-            return "no annotation speaks of it, though good images have one too"
+            return "has no annotation, although good images have one too"
         return self._against.get(source) or self._all or self._any
 
 
 def _side_files(files, read, index):
-    """Doubts of the images whose name an annotation file bears that was not read."""
+    """Doubts about images if an annotation file of the same name was not read."""
     doubts = {}
     for file in files:
         if file in read.used or not file.lower().endswith(_SIDE_FILES):
@@ -118,7 +119,9 @@ def _side_files(files, read, index):
         if not own and posixpath.basename(posixpath.dirname(file)).lower() == "labels":
             own = index.of_stem(file)
         for image in own:
-            doubts[image] = f"no annotation that is read speaks of it, but {file} may"
+            doubts[image] = (
+                f"has no annotation that was read, but {file} may belong to it"
+            )
     return doubts
 
 

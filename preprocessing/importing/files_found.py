@@ -1,4 +1,4 @@
-"""The files of a user's folder: all of them, where the images begin, what is unread."""
+"""The files of a user's folder: listing, start folder, and unread files."""
 
 import os
 from collections import Counter
@@ -20,10 +20,10 @@ _PARSERS = {".json": read_json_file, ".xml": read_xml_file}
 
 
 def find_start(folder: PathLike, normal_name: str | None = None) -> PathLike:
-    """The folder where the images begin: below folders that hold one folder alone.
+    """The folder where the images begin, below folders that contain only one folder.
 
-    A folder whose name says something, such as `good`, `train` or the given class of
-    good parts, is no wrapping.
+    A folder with a meaningful name, such as `good`, `train` or the given class of good
+    parts, is kept.
 
     Raises:
         InputError: If there is no such folder.
@@ -51,17 +51,17 @@ def find_start(folder: PathLike, normal_name: str | None = None) -> PathLike:
 
 
 def list_files(folder: PathLike) -> list[str]:
-    """All files as sorted POSIX paths, but hidden ones and those of the system.
+    """All files as sorted POSIX paths, except hidden and system files.
 
     Raises:
-        InputError: If none is an image; the text says what is there.
+        InputError: If none is an image; the text lists what was found.
     """
     files = sorted(walk(folder))
     if not any(map(is_image, files)):
         suffixes = " ".join(sorted(IMAGE_SUFFIXES))
         counts = Counter(_suffix(name) for name in files)
         there = ", ".join(f"{name} {count}" for name, count in counts.most_common(5))
-        seen = f" It has: {there}." if there else ""
+        seen = f" It contains: {there}." if there else ""
         if any(name.lower().endswith(_ARCHIVES) for name in files):
             seen += " Unpack archives first."
         raise InputError(f"{folder} has no images ({suffixes}). Check the path.{seen}")
@@ -70,7 +70,7 @@ def list_files(folder: PathLike) -> list[str]:
 
 def no_files(folder: PathLike) -> list[Rejected]:
     """One `Rejected` for every pipe, socket or device, which is not opened."""
-    reason = "is no regular file (a pipe, socket or device)"
+    reason = "is not a regular file (a pipe, socket or device)"
     return [Rejected(name, reason) for name in special_files(folder)]
 
 
@@ -87,7 +87,7 @@ def describe_unused(names: Sequence[str]) -> str:
     """The files that are not used as one text, most frequent suffix first."""
     counts = Counter(map(_suffix, names))
     listed = ", ".join(f"{suffix} {number}" for suffix, number in counts.most_common())
-    return f"files that are not used: {len(names)} ({listed})"
+    return f"files that were not used: {len(names)} ({listed})"
 
 
 def broken_files(folder: PathLike, names: Iterable[str]) -> list[Rejected]:
@@ -104,7 +104,7 @@ def broken_files(folder: PathLike, names: Iterable[str]) -> list[Rejected]:
 
 
 def seen_unread(folder: PathLike, files: Sequence[str]) -> str:
-    """What labels may stand in files that are not read, as a text or ""."""
+    """Files that are not read but may contain labels, as a text or ""."""
     seen = []
     tables = [name for name in files if name.lower().endswith((".csv", ".tsv"))]
     seen += tables[:1]
@@ -118,14 +118,14 @@ def seen_unread(folder: PathLike, files: Sequence[str]) -> str:
     ]
     if texts:
         place = PurePosixPath(texts[0]).parent / "*.txt"
-        seen.append(f"{len(texts)} text files as of YOLO in {place}")
+        seen.append(f"{len(texts)} text files like those of YOLO in {place}")
     others = [name for name in files if name.lower().endswith((".json", ".xml"))]
     broken = broken_files(folder, others)
     if broken:
         seen.append(f"{broken[0].path}, which {broken[0].reason}")
     elif others:
-        seen.append(f"{len(others)} .json or .xml files, first {others[0]}")
-    return f" Seen, but not read: {'; '.join(seen)}." if seen else ""
+        seen.append(f"{len(others)} .json or .xml files, the first is {others[0]}")
+    return f" Found, but not read: {'; '.join(seen)}." if seen else ""
 
 
 def _says_something(name, normal_name):
@@ -139,4 +139,4 @@ def _says_something(name, normal_name):
 
 
 def _suffix(name):
-    return PurePosixPath(name).suffix.lower() or " without a suffix"
+    return PurePosixPath(name).suffix.lower() or " without an extension"

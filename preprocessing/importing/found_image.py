@@ -1,4 +1,4 @@
-"""One image of a user's folder as it was found, and what was wrong with a file."""
+"""Data types for the images that were found and the files that were rejected."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -13,8 +13,8 @@ class SourceImage(NamedTuple):
         path: The image file.
         source: Its path relative to the source folder, with `/`.
         label: Class name.
-        mask_paths: The files of its masks, which are united.
-        mask_ignore: The value in them that does not count, or None.
+        mask_paths: The files of its masks, of which the union is used.
+        mask_ignore: The value in them that is ignored, or None.
         instances: The defects that are marked in it.
         official_split: `train` or `test` where the layout has one, else empty.
     """
@@ -29,7 +29,7 @@ class SourceImage(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """What is wrong with a file; `path` is relative to the source folder."""
+    """A rejected file or a remark; `path` is relative to the source folder."""
 
     path: str
     reason: str
@@ -40,8 +40,8 @@ class Found(NamedTuple):
 
     Attributes:
         images: What can be used.
-        rejected: What cannot be used, and remarks on what is.
-        notes: What is to be said of all together, one text each.
+        rejected: Files that cannot be used, and remarks on used ones.
+        notes: Remarks on the whole folder, one text each.
         unused: Names of the files that were not used and are not among the rejected.
     """
 

@@ -1,4 +1,4 @@
-"""Whether the class of the good parts is meant to be what it is, alone or not."""
+"""Checks that a data set with only good parts, or similar class names, is intended."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def check_good_alone(
     rejected: Iterable[Rejected],
     normal_class: str | None,
 ) -> None:
-    """Raises InputError unless the one class there is was meant to be the only one.
+    """Raises InputError unless a single class was meant to be the only one.
 
-    Its name, the flag or the layout says that these are good parts. Images in which
-    no defect is marked may be waiting for it, so they have to lie in a folder of good
-    parts. And no folder beside it may be missing because its files are bad.
+    Its name, the option or the layout must say that these are good parts. Images
+    without annotated defects may not be annotated yet, so they have to be in a folder
+    of good parts. And no other class may be missing because its files are damaged.
 
     Args:
         source: The folder of images.
         layout: One of LAYOUTS.
-        table: Of `place_files`.
+        table: Table from `place_files`.
         rejected: Every `Rejected`.
         normal_class: The class of good parts as it was given, or None.
     """
@@ -44,7 +44,7 @@ def check_good_alone(
         return
     if normal_class is None and not is_normal_name(only):
         raise InputError(
-            f"{source} has one class only, {only!r}. If these are the good parts, add "
+            f"{source} has only one class, {only!r}. If these are the good parts, add "
             f"--normal-class {shlex.quote(only)}; if not, add folders of good and of "
             "defective parts."
         )
@@ -57,20 +57,21 @@ def check_good_alone(
     others = [each for each in rejected if _is_of_another_class(each.path, only)]
     if others:
         raise InputError(
-            f"{source} has images of {only!r} alone that can be used; {len(others)} in "
-            f"other folders cannot, first {others[0].path}: {others[0].reason}. Fix "
-            "them, or take them away if good parts alone are wanted."
+            f"{source} has usable images only of {only!r}; {len(others)} images in "
+            f"other folders cannot be used, the first is {others[0].path}: "
+            f"{others[0].reason}. Fix them, or remove them if you want only good "
+            "parts."
         )
 
 
 def refuse_twins(source: PathLike, classes: Iterable[str], normal_class: str) -> None:
-    """Raises InputError where a class differs from that of good parts by case alone."""
+    """Raises InputError if a class differs from the normal class only by case."""
     for name in classes:
         if name != normal_class and name.casefold() == normal_class.casefold():
             raise InputError(
                 f"{source} has the classes {normal_class!r} and {name!r}: are both of "
-                "good parts? Give them one name, or names that differ by more than "
-                "their case."
+                "them good parts? Give them the same name, or names that differ in "
+                "more than upper and lower case."
             )
 
 

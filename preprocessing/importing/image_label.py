@@ -1,4 +1,4 @@
-"""The label of an annotated image: first whether it has a defect, then which."""
+"""Determines the label of an annotated image: whether it has a defect, and which."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -39,18 +39,18 @@ def decide(
     outline: str | None,
     denied: Iterable[str] = (),
 ) -> Verdict:
-    """Says what an image is by its instances and the flags of the whole image.
+    """Determines the label of an image from its instances and its flags.
 
-    A shape of the normal class, or round the part, never outweighs a defect. What
-    cannot be used may be a defect, so that beside it an image is not good.
+    A shape of the normal class, or the outline of the part, never overrides a defect.
+    An annotation that cannot be used may be a defect, so an image with one is not good.
 
     Args:
-        instances: What is marked in it.
-        flags: Labels that were given to the whole image.
-        problems: What of its annotations cannot be used.
+        instances: Its annotated instances.
+        flags: Labels of the whole image.
+        problems: Its annotations that cannot be used.
         normal_name: The class of good parts.
-        outline: The label that lies on all images, and gives way to others; or None.
-        denied: Labels that the whole image is said not to have.
+        outline: The label that is on all images and is overridden by others; or None.
+        denied: Labels that the whole image does not have.
     """
     marked = [each for each in instances if not is_normal(each["label"], normal_name)]
     defects = [each for each in marked if each["label"] != outline] or marked
@@ -60,7 +60,9 @@ def decide(
         return Verdict("", f"has several true flags: {', '.join(named)}")
     if named and kinds and named != list(kinds):
         return Verdict(
-            "", f"its flag says {named[0]!r}, its shapes {', '.join(map(repr, kinds))}"
+            "",
+            f"its flag is {named[0]!r}, but its shapes are "
+            f"{', '.join(map(repr, kinds))}",
         )
     if defects:
         return Verdict(largest_label(defects), "", tuple(defects), kinds)
@@ -73,7 +75,9 @@ def decide(
         )
     not_good = [label for label in denied if is_normal(label, normal_name)]
     if not_good:
-        return Verdict("", f"its flag {not_good[0]!r} is false, but no defect is named")
+        return Verdict(
+            "", f"its flag {not_good[0]!r} is false, but it has no annotated defect"
+        )
     return Verdict(normal_name)
 
 
@@ -82,7 +86,7 @@ def is_normal(label: str, normal_name: str) -> bool:
 
 
 def largest_label(instances: Iterable[Instance]) -> str:
-    """The label with the largest total area; of equals the first by the alphabet."""
+    """The label with the largest total area; if equal, the first alphabetically."""
     areas = defaultdict(float)
     for instance in instances:
         areas[instance["label"]] += instance_area(instance)
@@ -93,11 +97,11 @@ def find_outline(
     images: Sequence[tuple[Sequence[Instance], tuple[int, int] | None]],
     normal_name: str,
 ) -> tuple[str, float] | None:
-    """The label that lies on all annotated images and outlines the part, if any.
+    """The label that is on all annotated images and outlines the part, if any.
 
     Args:
         images: Instances and `(height, width)`, if known, of each annotated image.
-        normal_name: The class of good parts, which is none.
+        normal_name: The class of good parts, which is not an outline.
 
     Returns:
         The label and its median share of an image, or None.

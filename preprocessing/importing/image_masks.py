@@ -33,7 +33,7 @@ from preprocessing.normal_names import is_normal_name
 
 
 def read_mvtec(folder: Path, files: Sequence[str], normal_name: str) -> Found:
-    """Lists the images of `train` and `test` with masks, and what is rejected."""
+    """Lists the images of `train` and `test` with masks, and the rejected files."""
     images, masks, rejected = [], {}, []
     names = [name for name in files if is_image(name)]
     beside = split_masks(n for n in names if n.split("/")[0].lower() in SPLIT_FOLDERS)
@@ -48,7 +48,9 @@ def read_mvtec(folder: Path, files: Sequence[str], normal_name: str) -> Found:
             image = SourceImage(folder / source, source, rest[0], official_split=split)
             images.append((image, (split, *rest[:-1], PurePosixPath(source).stem)))
         else:
-            rejected.append(Rejected(source, "lies in no class of train or test"))
+            rejected.append(
+                Rejected(source, "is not in a class folder of train or test")
+            )
     keys = {key: True for _, key in images}
     spelled = spellings(keys)
     for mask, key in masks.items():
@@ -68,10 +70,10 @@ def read_mvtec(folder: Path, files: Sequence[str], normal_name: str) -> Found:
 
 
 def read_pairs(folder: Path, files: Sequence[str], normal_name: str) -> Found:
-    """Lists the images with the masks beside them, and what is rejected.
+    """Lists the images with their masks, and the rejected files.
 
-    The label is the class folder. Where there are none, or folders with marked and
-    with empty masks show that they are no classes, it is what the mask shows.
+    The label is the class folder. Without class folders, or if folders with both empty
+    and non-empty masks show that they are not classes, it comes from the mask.
     """
     keys, masks = _split_masks(folder, files)
     has_splits = all(
@@ -92,15 +94,16 @@ def read_pairs(folder: Path, files: Sequence[str], normal_name: str) -> Found:
         tops = mixed_folders(joined, normal_name)
         if tops:
             notes.append(
-                f"the folders {', '.join(tops[:3])}{', ...' * (len(tops) > 3)} have "
-                "images with marked and with empty masks: the masks say what is good. "
-                "If a folder is a part, add --grouping pattern --pattern '/(.+)_'"
+                f"the folders {', '.join(tops[:3])}{', ...' * (len(tops) > 3)} "
+                "contain both empty and non-empty masks, so the masks determine "
+                "which images are good. If each folder is one part, add --grouping "
+                "pattern --pattern '/(.+)_'"
             )
             joined = [image._replace(label="") for image in joined]
     if any(image.label for image in joined):
         labelled = [image for image in joined if image.label]
         strays = [image.source for image in joined if not image.label]
-        unclear = [Rejected(source, "lies in no class folder") for source in strays]
+        unclear = [Rejected(source, "is not in a class folder") for source in strays]
         labelled, unlike = hold_against_folders(labelled, normal_name, doubts)
         unclear += unlike
     else:
@@ -123,7 +126,7 @@ def _split_masks(folder, files):
 
 
 def _add_masks(folder, images, masks):
-    """Joins masks to images by their keys and checks that they have one size.
+    """Joins masks to images by their keys and checks that their sizes are equal.
 
     Args:
         folder: The source folder.
@@ -131,7 +134,7 @@ def _add_masks(folder, images, masks):
         masks: By name, their keys.
 
     Returns:
-        The images, and a list of what is to be said of them and the masks.
+        The images, and a list of remarks on them and the masks.
     """
     images_of, masks_of = defaultdict(list), defaultdict(list)
     joined, rejected = [], []
@@ -170,7 +173,7 @@ def _is_turn_unclear(image):
 
 
 def _add_mask(folder, image, masks):
-    """The image with its masks, or None; and a list of what is to be said of it."""
+    """The image with its masks, or None, and a list of remarks."""
     try:
         size = image_size(image.path)
     except InputError:
@@ -181,15 +184,15 @@ def _add_mask(folder, image, masks):
             mask_size = image_size(folder / mask)
         except InputError as error:
             if not image.label or is_normal_name(image.label):
-                reason = f"good or defect is unknown: {error}"
+                reason = f"it is not known whether it is good: {error}"
                 return None, [Rejected(image.source, reason)]
             reason = f"the image is kept without its mask: {error}"
             problems.append(Rejected(mask, reason))
             continue
         if size != mask_size:
             reason = (
-                f"is {size[1]} x {size[0]} pixels, but its mask {mask} {mask_size[1]} "
-                f"x {mask_size[0]}; one of them is wrong"
+                f"is {size[1]} x {size[0]} pixels, but its mask {mask} is "
+                f"{mask_size[1]} x {mask_size[0]}"
             )
             return None, [Rejected(image.source, reason)]
         good.append(folder / mask)
@@ -197,7 +200,7 @@ def _add_mask(folder, image, masks):
 
 
 def _set_ignored(images):
-    """The images, told which value of their masks does not count."""
+    """The images with the ignored value of their masks."""
     paths = [path for image in images for path in image.mask_paths]
     with image_threads() as pool:
         ignore = IGNORE if has_ignored(pool.map(mask_kind, paths)) else None

@@ -8,7 +8,7 @@ LOOKS = {
     "coco": "a .json with images, annotations and categories",
     "voc": "1.jpg with 1.xml, or JPEGImages/ and Annotations/",
     "yolo": "images/1.jpg with labels/1.txt, and data.yaml or classes.txt",
-    "csv": "images and one labels.csv with a column of file names and one of labels",
+    "csv": "images and a labels.csv with a column of file names and a column of labels",
     "good_parts": "1.jpg: every image is a good part",
 }
 LAYOUTS = tuple(LOOKS)

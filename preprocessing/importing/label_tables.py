@@ -1,4 +1,4 @@
-"""Labels from one table: a column that names the images and one with their labels."""
+"""Labels from a table with a column of image files and a column of labels."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ _MIN_NAMED = 0.5  # of the rows, that name an image in the column of paths
 
 
 def find_table(folder: Path, files: Sequence[str]) -> str | None:
-    """The name of the one table whose rows name images, or None.
+    """The name of the only table that lists images, or None.
 
     Raises:
         InputError: If there are several.
@@ -33,14 +33,14 @@ def find_table(folder: Path, files: Sequence[str]) -> str | None:
     found = find_tables(folder, files)
     if len(found) > 1:
         raise InputError(
-            f"{folder} has several tables that name its images: {', '.join(found)}. "
-            "Leave one of them there."
+            f"{folder} has several tables that list its images: {', '.join(found)}. "
+            "Keep only one of them."
         )
     return found[0] if found else None
 
 
 def find_tables(folder: Path, files: Sequence[str]) -> list[str]:
-    """The names of all tables whose rows name images."""
+    """The names of all tables that list images."""
     stems = _names_of_images(files)
     tables = [file for file in files if file.lower().endswith((".csv", ".tsv"))]
     return [file for file in tables if _path_columns(*_read(folder / file), stems)]
@@ -58,7 +58,7 @@ def read_table(folder: Path, file: str, files: Sequence[str]) -> list[Annotation
     header, rows = _read(folder / file)
     path = _path_column(header, rows, _names_of_images(files))
     if path is None:
-        raise ValueError("no column names the images")
+        raise ValueError("no column contains the file names of the images")
     named = any(is_image(row[path].strip()) for row in rows if len(row) > path)
     label = _label_column(header, rows, path, is_sure=named)
     if is_image(header[path]):  # there is no header
@@ -78,7 +78,7 @@ def read_table(folder: Path, file: str, files: Sequence[str]) -> list[Annotation
 
 def _read_label(value):
     if value.casefold() in _UNKNOWN:
-        raise ValueError(f"{value!r} stands for none")
+        raise ValueError(f"{value!r} means that there is none")
     return clean_label(value)
 
 
@@ -104,10 +104,10 @@ def _names_of_images(files):
 
 
 def _path_columns(header, rows, names):
-    """The columns that name images in most of the rows.
+    """The columns that contain image names in most of the rows.
 
-    Where one has file names with a suffix, numbers and bare stems do not count: an
-    index names images too, but not those of its rows.
+    If a column has file names with an extension, numbers and bare stems are ignored: an
+    index can match image names too, but not those of its rows.
     """
     columns = [
         [row[column].strip().replace("\\", "/") for row in rows if len(row) > column]
@@ -134,13 +134,14 @@ def _spellings(path):
 
 
 def _path_column(header, rows, names):
-    """The column that names the images: the only one, or the only one called so."""
+    """The column of image names: the only one, or the only one with such a header."""
     found = _path_columns(header, rows, names)
     named = [column for column in found if _is_named_path(header[column])]
     if len(found) > 1 and len(named) != 1:
         raise ValueError(
-            f"which column names the images? {' and '.join(header[i] for i in found)} "
-            "do; name one of them file, or leave one of them there"
+            "several columns contain file names of images: "
+            f"{' and '.join(header[i] for i in found)}; rename one of them to file, "
+            "or keep only one"
         )
     return (named if len(found) > 1 else found or [None])[0]
 
@@ -151,7 +152,7 @@ def _is_named_path(name):
 
 
 def _label_column(header, rows, path, *, is_sure):
-    """The column named as one of labels; or the only other one beside file names."""
+    """The column with a header for labels, or the only one besides the file names."""
     named = [name.strip().casefold().replace(" ", "_") for name in header]
     others = [column for column in range(len(header)) if column != path]
     found = [column for column in others if named[column] in _LABELS]
@@ -159,14 +160,14 @@ def _label_column(header, rows, path, *, is_sure):
         found = others
     if len(found) != 1:
         raise ValueError(
-            f"which column has the labels? It has {', '.join(header)}; leave one named "
-            "label beside the one with the images"
+            f"the column with the labels is not clear among {', '.join(header)}; keep "
+            "one named label and the one with the images"
         )
     binary = [column for column in others if _is_binary(rows, column)]
     if len(binary) > 1 and found[0] in binary:
         raise ValueError(
-            f"its columns {', '.join(header[i] for i in binary)} are of 0 and 1, and "
-            "one of them alone is no label; write the label of each image in one "
+            f"its columns {', '.join(header[i] for i in binary)} contain 0 and 1, and "
+            "none of them alone is a label; write the label of each image in one "
             "column named label"
         )
     return found[0]

@@ -1,6 +1,6 @@
-"""What is in a user's folder of images: labels, masks and instances, in any layout.
+"""Reads labels, masks and instances from a user's folder of images, in any layout.
 
-Nothing is left out in silence: what cannot be used stands in `rejected` with its
+Nothing is dropped silently: files that cannot be used are in `rejected` with the
 reason, and files that no layout reads are counted. Whether an image itself can be read
 is checked by `checked_images.py`.
 """
@@ -46,13 +46,13 @@ GOOD_PARTS = LAYOUTS[-1]  # never found by itself: only the user knows
 
 
 class Source(NamedTuple):
-    """What a folder has.
+    """The content of a folder.
 
     Attributes:
         layout: One of LAYOUTS.
         images: Sorted by source.
         rejected: Files, sorted.
-        notes: What is to be said of all of it.
+        notes: Remarks on the whole folder.
         unused: One for every suffix of files that are not used.
     """
 
@@ -70,12 +70,12 @@ def read_source(
 
     Args:
         folder: Any folder with images.
-        layout: One of LAYOUTS; None finds it.
+        layout: One of LAYOUTS; recognised if None.
         normal_name: The class of good parts; None if it was not given.
 
     Returns:
-        What it has; paths are relative to the folder below those that hold one folder
-        alone.
+        The content of the folder; paths are relative to its first folder with more than
+        one entry.
 
     Raises:
         InputError: If the folder is missing or has no image that can be used, or
@@ -95,7 +95,11 @@ def read_source(
     rejected = [*found.rejected, *broken_files(folder, found.unused), *no_files(folder)]
     rejected.sort()
     if not found.images:
-        first = f" First: {rejected[0].path}: {rejected[0].reason}." if rejected else ""
+        first = (
+            f" The first is {rejected[0].path}: {rejected[0].reason}."
+            if rejected
+            else ""
+        )
         raise InputError(
             f"No image of {folder} can be used as layout {layout} "
             f"({LOOKS[layout]}).{first}{seen_unread(folder, found.unused)}"
@@ -135,15 +139,16 @@ def _find_layout(folder, files, normal_class):
     if len(kinds) > 1:
         seen = "; ".join(f"{kind}: {name}" for kind, name in kinds.items())
         raise InputError(
-            f"{folder} has annotations of several kinds ({seen}). Say which is right "
-            f"with --layout {' or --layout '.join(kinds)}."
+            f"{folder} has annotations in several formats ({seen}). Choose the right "
+            f"one with --layout {' or --layout '.join(kinds)}."
         )
     if kinds:
         return next(iter(kinds))
     inner = sorted({p.parts[0] for p in paths if _is_split_class(p.parts[1:])})
     if inner:
         raise InputError(
-            f"{folder} holds whole data sets: {', '.join(inner)}. Give one of them."
+            f"{folder} contains complete data sets: {', '.join(inner)}. Give one of "
+            "them."
         )
     images, masks = split_masks(map(str, paths))
     if set(images.values()) & set(masks.values()):
@@ -158,23 +163,22 @@ def _find_layout(folder, files, normal_class):
         f"{name}: {look}" for name, look in LOOKS.items() if name != GOOD_PARTS
     )
     raise InputError(
-        f"The {len(paths)} images of {folder} lie in no known layout."
-        f"{seen_unread(folder, files)} "
-        f"Arrange them as one of these: {looks}. If every image is a good part, add "
-        f"--layout {GOOD_PARTS}."
+        f"The {len(paths)} images of {folder} have no known "
+        f"layout.{seen_unread(folder, files)} Arrange them in one of these: {looks}. "
+        f"If every image is a good part, add --layout {GOOD_PARTS}."
     )
 
 
 def _refuse_broken_annotations(folder, files):
-    """Raises InputError where annotations may say another label than the folders."""
+    """Raises InputError if unreadable annotations may contradict the folders."""
     names = [name for name in files if not is_image(name)]
     for broken in broken_files(folder, names):
         content = Path(folder, broken.path).read_bytes()
         if any(sign in content for sign in _SIGNS):
             raise InputError(
                 f"{folder} has annotations in {broken.path}, which {broken.reason}. "
-                "Fix that file; or, if the folders are the classes, add --layout "
-                "class_folders."
+                "Fix this file; if the folders are the classes, add --layout "
+                "class_folders instead."
             )
 
 

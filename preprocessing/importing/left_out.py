@@ -38,7 +38,7 @@ def describe_left_out(
     text = ""
     if out:
         first = min(out)
-        text += f" {len(out)} images are left out, first {first}: {out[first]}."
+        text += f" {len(out)} images were left out, the first is {first}: {out[first]}."
     if files:
         text += f" {files[0].path} {files[0].reason}."
     return text

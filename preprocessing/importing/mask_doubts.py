@@ -1,4 +1,4 @@
-"""Why an image without a mask may have one all the same: masks without an image."""
+"""Reasons why an image without a mask may have one: masks without an image."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -19,7 +19,7 @@ _ARRAYS = (".npy", ".npz", ".mat", ".exr", ".dcm", ".heic", ".pfm")  # not read
 
 
 class MaskDoubts(NamedTuple):
-    """What masks say that belong to no image, or that are not read.
+    """Masks that belong to no image, or that are not read.
 
     Attributes:
         unread: Image -> reason, of images whose mask is in a file that is not read.
@@ -32,16 +32,18 @@ class MaskDoubts(NamedTuple):
     keys: dict[str, Key]
 
     def of_unlabelled(self, source: str) -> str:
-        """Why an image of no class that has no mask is not good; "" if it is."""
+        """Why an image without class and mask is not used as good; "" if it is."""
         if source in self.unread:
             return self.unread[source]
         orphan = next(iter(self.orphans), None)
         if orphan is None:
             return ""
-        return f"has no mask, but {orphan} is a mask without an image: it may be its"
+        return (
+            f"has no mask, but {orphan} is a mask without an image and may belong to it"
+        )
 
     def of_good(self, image: SourceImage) -> str:
-        """Why an image in the folder of good parts is not good; "" if it is."""
+        """Why an image in the folder of good parts is not used as good; "" if it is."""
         if image.source in self.unread:
             return self.unread[image.source]
         if image.official_split == "train" and self.keys[image.source][0] == "train":
@@ -50,8 +52,8 @@ class MaskDoubts(NamedTuple):
         for orphan, key in self.orphans.items():
             if stem in (key[-1], *mask_twins(key[-1])):
                 return (
-                    f"lies in the folder of good parts, but {orphan}, a mask without "
-                    "an image in its own folder, bears its name"
+                    f"is in the folder of good parts, but {orphan}, a mask without an "
+                    "image in its own folder, has the same name"
                 )
         return ""
 
@@ -94,8 +96,8 @@ def find_mask_doubts(
         elif is_mask and is_array:
             orphans[name] = key
     unread = {
-        source: f"good or defect is unknown: its mask {unread_keys[key]} is not read; "
-        "save it as a PNG"
+        source: "it is not known whether it is good: the format of its mask "
+        f"{unread_keys[key]} is not read; save it as PNG"
         for source, key in keys.items()
         if key in unread_keys
     }

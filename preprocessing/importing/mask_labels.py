@@ -1,4 +1,4 @@
-"""The labels of images by what their masks mark, and masks held against labels."""
+"""Labels of images from their masks, and checks of masks against labels."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from preprocessing.importing.image_label import is_normal
 from preprocessing.importing.mask_doubts import MaskDoubts
 from preprocessing.importing.mask_values import IGNORE, read_masks
 
-ONLY_IGNORED = f"its mask marks only what does not count (value {IGNORE})"
+ONLY_IGNORED = f"its mask marks only pixels that are ignored (value {IGNORE})"
 DEFECT_NAME = "defect"  # the class of what a mask marks, where nothing names it
 
 
 def _seen(image):
-    """Whether the masks of an image mark a defect; None where it is not known.
+    """Whether the masks of an image mark a defect; None if unknown.
 
     Returns:
         True, False or None, and the reason for None.
@@ -23,7 +23,7 @@ def _seen(image):
     try:
         marked, ignored = read_masks(image.mask_paths, image.mask_ignore)
     except InputError as error:
-        return None, f"good or defect is unknown: {error}"
+        return None, f"it is not known whether it is good: {error}"
     if ignored.any() and not marked.any():
         return None, ONLY_IGNORED
     return bool(marked.any()), ""
@@ -35,7 +35,7 @@ def _look(images):
 
 
 def mixed_folders(images: Sequence[SourceImage], normal_name: str) -> list[str]:
-    """The class folders, where they are none: their masks are both empty and marked."""
+    """Folders that are not classes: they have both empty and non-empty masks."""
     labels = {image.label for image in images}
     if any(is_normal(label, normal_name) for label in labels):
         return []
@@ -50,10 +50,11 @@ def mixed_folders(images: Sequence[SourceImage], normal_name: str) -> list[str]:
 def hold_against_folders(
     images: Sequence[SourceImage], normal_name: str, doubts: MaskDoubts
 ) -> tuple[list[SourceImage], list[Rejected]]:
-    """Leaves out what lies in the folder of good parts and may have a defect.
+    """Leaves out images in the folder of good parts that may have a defect.
 
-    Its mask marks one, or only what does not count, or a mask of no image may be its.
-    In a folder of defects an empty mask is only said.
+    These are images whose mask marks a defect or only ignored pixels, or to which a
+    mask without an image may belong. An empty mask in a folder of defects only causes a
+    remark.
     """
     masked = [image for image in images if image.mask_paths]
     wrong, said = set(), []
@@ -66,7 +67,7 @@ def hold_against_folders(
     for image, (is_marked, reason) in zip(masked, _look(masked), strict=True):
         is_good = is_normal(image.label, normal_name)
         if is_good and is_marked:
-            reason = "lies in the folder of good parts, but its mask marks a defect"
+            reason = "is in the folder of good parts, but its mask marks a defect"
             wrong.add(image.source)
             said.append(Rejected(image.source, reason))
         elif reason == ONLY_IGNORED:
@@ -85,9 +86,9 @@ def label_by_masks(
 ) -> tuple[list[SourceImage], list[Rejected], list[str]]:
     """Labels images by what their masks mark.
 
-    An image without a mask is normal, unless other normal images do have one (which
-    is black): then its mask is missing and the image is rejected. So it is where a
-    mask without an image may be its.
+    An image without a mask is normal, unless other normal images do have one (which is
+    black): then its mask is missing and the image is rejected. It is also rejected if a
+    mask without an image may belong to it.
     """
     labelled, without_mask, rejected = [], [], []
     for image, (is_marked, reason) in zip(images, _look(images), strict=True):
@@ -101,7 +102,10 @@ def label_by_masks(
             label = DEFECT_NAME if is_marked else normal_name
             labelled.append(image._replace(label=label))
     if any(image.label == normal_name for image in labelled):
-        reason = "has no mask, so good or defect is unknown: good ones have one too"
+        reason = (
+            "has no mask although good images have one, so it is not known whether "
+            "it is good"
+        )
         rejected += [Rejected(image.source, reason) for image in without_mask]
         return labelled, rejected, []
     notes = []
@@ -109,21 +113,22 @@ def label_by_masks(
     rejected += [Rejected(image.source, doubt) for image, doubt in unclear if doubt]
     without_mask = [image for image, doubt in unclear if not doubt]
     if without_mask:
-        notes = [f"images without a mask, taken for good: {len(without_mask)}"]
+        notes = [f"images without a mask, used as good parts: {len(without_mask)}"]
     return labelled + without_mask, rejected, notes
 
 
 def note_missing_masks(
     images: Sequence[SourceImage], normal_name: str
 ) -> list[Rejected]:
-    """Names the defect images without a mask where others of their class have one."""
+    """Remarks on defect images without a mask if others of their class have one."""
     masked = {
         (image.official_split, image.label) for image in images if image.mask_paths
     }
     return [
         Rejected(
             image.source,
-            f"has no mask, though others of {image.label} have one; the image is kept",
+            f"has no mask, although other images of {image.label} have one; the image "
+            "is kept",
         )
         for image in images
         if not image.mask_paths

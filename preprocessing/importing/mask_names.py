@@ -1,4 +1,4 @@
-"""Which file is the mask of which image, by folder, ending or stem."""
+"""Assigns masks to images by folder, name ending or stem."""
 
 import re
 import unicodedata
@@ -35,7 +35,7 @@ Key = tuple[str, ...]  # see `split_masks`
 
 
 def split_masks(sources: Iterable[str]) -> tuple[dict[str, Key], dict[str, Key]]:
-    """Tells masks from images by their names.
+    """Separates masks from images by their names.
 
     A mask lies in a folder such as `masks/`, or is named like `1_mask.png` or
     `1_label.bmp` beside an image `1`, or is the .png beside an image `1.jpg` (or any
@@ -90,7 +90,7 @@ def image_key(
     Args:
         key: Of the mask, which may have an ending, or lie in a folder of the image's
             stem.
-        keys: Of all images.
+        keys: Keys of all images.
         spelled: `spellings(keys)`, for what is written in another case.
     """
     *folders, stem = key
@@ -122,7 +122,7 @@ def mask_twins(stem: str) -> list[str]:
 
 
 def is_role(folder: str) -> bool:
-    """Whether a folder's name says what kind of files it has, rather than a class."""
+    """Whether a folder name describes the kind of its files rather than a class."""
     return folder.lower() in IMAGE_FOLDERS | MASK_FOLDERS
 
 

@@ -18,11 +18,11 @@ def read_masks(
     """The union of masks.
 
     Args:
-        paths: Of the masks of one image, which have one size.
-        ignore: The value that does not count, or None.
+        paths: Paths of the masks of one image, which have one size.
+        ignore: The ignored value, or None.
 
     Returns:
-        Two bool masks `(height, width)`: what is defect, and what does not count.
+        Two bool masks `(height, width)`: the defect, and the ignored pixels.
     """
     marked = ignored = None
     for path in paths:
@@ -32,7 +32,7 @@ def read_masks(
             left_out = values == ignore
             seen = seen & ~left_out
         if marked is not None and seen.shape != marked.shape:
-            raise InputError(f"{path} has another size than the other masks")
+            raise InputError(f"{path} differs in size from the other masks")
         marked = seen if marked is None else marked | seen
         ignored = left_out if ignored is None else ignored | left_out
     if marked is None:
@@ -41,13 +41,13 @@ def read_masks(
 
 
 def has_ignored(kinds: Iterable[str | None]) -> bool:
-    """Whether 255 does not count in a set of masks: some mix it with class indices.
+    """Whether 255 is ignored in a set of masks: some of them mix it with class indices.
 
-    One mask of many that are black and white may do so by a stray pixel: then 255 is
-    what all others say it is, the defect.
+    If most masks are black and white, a single mask may contain another value by
+    accident: then 255 is the defect, as in all others.
 
     Args:
-        kinds: Of the masks, see `mask_kind`.
+        kinds: Kinds of the masks, see `mask_kind`.
     """
     kinds = list(kinds)
     indexed = kinds.count("indexed") + kinds.count("mixed")
@@ -55,7 +55,7 @@ def has_ignored(kinds: Iterable[str | None]) -> bool:
 
 
 def mask_kind(path: PathLike) -> str | None:
-    """What the values of a mask are beside 0.
+    """The kind of the values of a mask other than 0.
 
     Returns:
         `white` (255 alone), `indexed` (class indices), `mixed` (both) or None.

@@ -1,8 +1,8 @@
-"""Which annotation speaks of which image: by its path, else by a unique name.
+"""Assigns annotations to images: by path, else by a unique name.
 
-What an annotation names, and what lies beside it, are often not the same: folders of
-another computer, renamed files, other endings. A name that fits two images, or two
-annotations that fit one, decide nothing.
+The name in an annotation and the file next to it often differ: folders of another
+computer, renamed files, other extensions. A name that fits two images, or two
+annotations that fit one image, are ambiguous and are not used.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Claim(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """Which claims every image has.
+    """The claims of every image.
 
     Attributes:
         claims: By image.
-        doubts: By image, why it may have a defect that no claim of it marks.
+        doubts: By image, why it may have a defect that none of its claims marks.
         orphans: The claims that belong to no image, or to no certain one.
         rejected: Remarks and orphans.
     """
@@ -47,12 +47,12 @@ class Matches(NamedTuple):
 def match(
     claims: Sequence[Claim], images: Iterable[str], *, by_own_name: bool
 ) -> Matches:
-    """Gives every claim its image.
+    """Assigns every claim to its image.
 
     Args:
-        claims: Of all files.
+        claims: Claims of all files.
         images: Names of the images, relative to the source folder.
-        by_own_name: Whether a file speaks of the image of its own stem.
+        by_own_name: Whether a file may belong to the image with the same stem.
     """
     index = ImageIndex(images)
     matches = Matches(defaultdict(list), {}, [], [])
@@ -72,7 +72,9 @@ def match(
             lenient[found[0] if len(found) == 1 else None].append((claim, found))
     for claim, image, is_moved in taken:
         if is_moved and folders.are_mixed(claim.file, image):
-            _leave_open(matches, claim, [image], "; it names several such folders")
+            _leave_open(
+                matches, claim, [image], "; the file refers to several such folders"
+            )
         else:
             matches.claims[image].append(claim)
     matches.rejected.extend(folders.remarks())
@@ -95,7 +97,8 @@ def _take_lenient(matches, image, candidates):
     if image is not None and not others and image not in matches.claims:
         matches.claims[image].append(claim)
         reason = (
-            f"names {claim.annotation.image!r}; taken for {image}, the only such name"
+            f"refers to {claim.annotation.image!r}; assigned to {image}, the only "
+            "image with this name"
         )
         matches.rejected.append(Rejected(claim.file, reason))
         return
@@ -103,7 +106,9 @@ def _take_lenient(matches, image, candidates):
         if found:
             _leave_open(matches, claim, found)
         else:
-            reason = f"names the image {claim.annotation.image!r}, which is not there"
+            reason = (
+                f"refers to the image {claim.annotation.image!r}, which does not exist"
+            )
             matches.orphans.append(claim)
             matches.rejected.append(Rejected(claim.file, reason))
 
@@ -111,22 +116,27 @@ def _take_lenient(matches, image, candidates):
 def _leave_open(matches, claim, found, why=""):
     """Notes a claim that may be of several images, or is one of several of an image."""
     may_be = " or ".join(found[:3]) + (" or others" if len(found) > 3 else "")
-    reason = f"names the image {claim.annotation.image!r}: no certain match, {may_be}"
+    reason = (
+        f"refers to the image {claim.annotation.image!r}, which is ambiguous: it may "
+        f"be {may_be}"
+    )
     reason += why
     matches.orphans.append(claim)
     matches.rejected.append(Rejected(claim.file, reason))
     for image in found if claim.annotation.says_something else ():
-        doubt = f"it is not certain whether {claim.file} speaks of it"
+        doubt = f"it is not certain whether {claim.file} refers to it"
         matches.doubts.setdefault(image, doubt)
 
 
 def _doubt_own_names(matches, index, claims):
-    """Doubts images whose own file, of the same stem beside it, names another."""
+    """Doubts images if the file with the same stem refers to another image."""
     for claim in claims:
         for image in index.own(claim.file):
             if image not in matches.claims and claim.annotation.says_something:
                 name = claim.annotation.image
-                doubt = f"{claim.file} has its name, but names the image {name!r}"
+                doubt = (
+                    f"{claim.file} has the same name, but refers to the image {name!r}"
+                )
                 matches.doubts.setdefault(image, doubt)
 
 
@@ -150,7 +160,9 @@ class _Folders:
 
     def remarks(self):
         return [
-            Rejected(file, f"names images in {named!r}; taken for those in {folder!r}")
+            Rejected(
+                file, f"refers to images in {named!r}; assigned to those in {folder!r}"
+            )
             for (file, folder), named in self._moved.items()
             if len(self._named[file, folder]) == 1
         ]
@@ -173,7 +185,7 @@ class ImageIndex:
             self._by_stem[posixpath.splitext(name)[0]].append(image)
 
     def direct(self, file: str, name: str) -> tuple[list[str], bool]:
-        """The images at the path that a file names, seen from its own folder.
+        """The images at the path given in a file, relative to its own folder.
 
         Or, as the folders are often those of another computer, of that name beside it,
         or in a folder `images` or `JPEGImages` in or beside its folder.
@@ -188,7 +200,7 @@ class ImageIndex:
         return [], False
 
     def lenient(self, file: str, name: str, *, by_own_name: bool) -> list[str]:
-        """The images that may be meant: by other folder, ending or the file's stem."""
+        """The images that may be meant: by other folder, extension or file stem."""
         base = posixpath.basename(name)
         stem = posixpath.splitext(base)[0]
         steps = [lambda: self._near(file, stem, self._bare)] if stem else []

@@ -1,4 +1,4 @@
-"""What the files beside those of a layout say of its images: they may name defects."""
+"""Information on defects in files that do not belong to the layout."""
 
 import json
 import posixpath
@@ -26,12 +26,12 @@ _LINES = (".jsonl", ".ndjson")
 
 
 class Others(NamedTuple):
-    """What other sources say.
+    """Information from other files.
 
     Attributes:
-        spoken: By image, the file of another layout that speaks of it, other
-            than as good.
-        against: By image, why it may have a defect, by another source.
+        spoken: By image, the file of another layout that mentions it, other than as
+            good.
+        against: By image, why it may have a defect according to another file.
         by_id: A file with annotations of images by a number alone, or "".
     """
 
@@ -47,7 +47,7 @@ def read_others(
     read: Read,
     normal_name: str,
 ) -> Others:
-    """What files beside those of the layout say, as `Others`."""
+    """Reads the files that do not belong to the layout, as `Others`."""
     left = [name for name in files if name not in read.used]
     of_kinds = {kind: readers(folder, left, kind) for kind in kinds(folder, left)}
     tables = [name for name in find_tables(folder, files) if name in left]
@@ -63,18 +63,18 @@ def read_others(
             if file:
                 others.spoken[image] = file
             if said:
-                others.against[image] = f"{file} names a defect in it: {said}"
+                others.against[image] = f"{file} records a defect in it: {said}"
     unknown = [name for name in left if name not in known]
     mentions, by_id = _find_mentions(folder, unknown, images)
     for image, file in mentions.items():
-        others.against.setdefault(image, f"{file}, which is not read, speaks of it")
+        others.against.setdefault(image, f"{file}, which was not read, mentions it")
     return others._replace(by_id=by_id)
 
 
 def _hold_against(claims, normal_name):
-    """The file that speaks of an image otherwise than as good, and what it says.
+    """The file that mentions an image other than as good, and its label.
 
-    Two empty texts where it says good; a file alone where it says nothing.
+    Two empty texts if it says good; only the file if it has no label.
     """
     for claim in claims:
         annotation = claim.annotation
@@ -93,7 +93,7 @@ def _hold_against(claims, normal_name):
 
 
 def _find_mentions(folder, names, images):
-    """Finds the images of which files of an unknown form say something.
+    """Finds the images that are mentioned in files of unknown format.
 
     Args:
         folder: The source folder.
@@ -153,7 +153,7 @@ def _groups(content):
 
 
 def _mentioned(group, by_name):
-    """The images that a dict names, and of which it says something."""
+    """The images that a dict names and describes."""
     for key, value in group.items():
         if is_image(key) and says_something(value):
             yield from by_name.get(_base(key), ())

@@ -22,7 +22,7 @@ BROKEN = (
 
 
 class Shapes(NamedTuple):
-    """What a list of shapes gave.
+    """The result of reading a list of shapes.
 
     Attributes:
         instances: In the order of the shapes.
@@ -43,17 +43,17 @@ def read_shapes(
     Args:
         items: A list; anything else is a problem.
         convert: From a shape to `(instance, remark)`; it raises one of BROKEN.
-        name: What a shape is called.
+        name: The word for a shape in messages.
     """
     shapes = Shapes([], [], [])
     if not isinstance(items, list):
-        shapes.problems.append(f"a list of {name}s is expected, not {_brief(items)}")
+        shapes.problems.append(f"expected a list of {name}s, received {_brief(items)}")
         return shapes
     for number, item in enumerate(items, 1):
         try:
             instance, remark = convert(item)
         except BROKEN as error:
-            shapes.problems.append(f"{name} {number} is left out: {reason_of(error)}")
+            shapes.problems.append(f"{name} {number} was left out: {reason_of(error)}")
             continue
         shapes.instances.append(instance)
         if remark:
@@ -77,7 +77,7 @@ def outline_shape(
 ) -> tuple[Instance, str]:
     """The instance of its outlines of `(x, y)` points, and a remark.
 
-    Outlines that cannot be used are left out; where none is left the box stands in.
+    Outlines that cannot be used are left out; if none is left, the box is used.
 
     Args:
         label: Class name.
@@ -97,15 +97,15 @@ def outline_shape(
             raise ValueError(broken[0] if broken else f"{label!r} has no outline")
         instance, _ = box_shape(label, corners)
         reason = broken[0] if broken else "there is none"
-        return instance, f"its box stands in for its outline ({reason})"
+        return instance, f"its box is used instead of its outline ({reason})"
     low, high = _limits(label, np.concatenate(good), pixel)
     polygons = [points.ravel().tolist() for points in good]
-    remark = f"an outline of several is left out: {broken[0]}" if broken else ""
+    remark = f"one of several outlines was left out: {broken[0]}" if broken else ""
     return {"label": label, "bbox": _box(low, high), "polygons": polygons}, remark
 
 
 def scaled(instance: Instance, size: tuple[int, int]) -> Instance:
-    """An instance in shares of the image's width and height, in pixels of its size."""
+    """Converts an instance from fractions of the image size to pixels."""
     height, width = size
     x, y, box_width, box_height = instance["bbox"]
     return {
@@ -135,13 +135,13 @@ def mask_outlines(mask: np.ndarray) -> list[np.ndarray]:
 
 
 def clean_label(label: object) -> str:
-    """A label as the name of a folder; ValueError where it cannot be one."""
+    """Converts a label to a folder name; raises ValueError if it is not valid."""
     if isinstance(label, int) and not isinstance(label, bool):
         label = str(label)
     text = label.strip() if isinstance(label, str) else ""
     text = text.replace("/", "_").replace("\\", "_").replace("\0", "")
     if not text or text.startswith("."):
-        raise ValueError(f"{_brief(label)} cannot be a label")
+        raise ValueError(f"{_brief(label)} is not a valid label")
     return text
 
 
@@ -155,7 +155,7 @@ def _checked_outline(label, points, pixel):
         raise ValueError(f"the polygon of {label!r} has an odd number of coordinates")
     points = points.reshape(-1, 2)
     if len(points) < 3:
-        raise ValueError(f"the polygon of {label!r} has less than 3 points")
+        raise ValueError(f"the polygon of {label!r} has fewer than 3 points")
     _limits(label, points, pixel)
     return points
 
@@ -167,7 +167,7 @@ def _limits(label, points, pixel=0):
     if not (high > low).all():
         raise ValueError(f"{label!r} has no area")
     if max(abs(low).max(), abs(high).max()) > 2**30:
-        raise ValueError(f"{label!r} has coordinates beyond every image")
+        raise ValueError(f"{label!r} has coordinates that are too large for an image")
     return low, high
 
 

@@ -1,4 +1,4 @@
-"""Annotations of images that EXIF turns: their boxes may be those of the raw pixels."""
+"""Annotations of images with EXIF rotation, which may refer to the stored pixels."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,11 +11,11 @@ SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 def turn_instances(
     instances: Iterable[Instance], orientation: int, size: tuple[int, int]
 ) -> list[Instance]:
-    """Turns instances from the raw pixels to the image as it is shown.
+    """Rotates instances from the stored pixels to the displayed image.
 
     Args:
-        instances: Of one image, in raw pixels.
-        orientation: Of EXIF, one of SIDEWAYS.
+        instances: Instances of one image, in raw pixels.
+        orientation: Orientation of EXIF, one of SIDEWAYS.
         size: `(height, width)` of the image as it is shown.
     """
     width, height = size  # of the raw pixels
@@ -44,18 +44,18 @@ def _turned(instance, turn):
 
 
 def is_mask_unclear(size: tuple[int, int], orientation: int) -> bool:
-    """Whether a mask of this size may be of the raw pixels or of the turned picture."""
+    """Whether a mask of this size may refer to the stored or to the rotated image."""
     return orientation > 1 and (orientation not in SIDEWAYS or size[0] == size[1])
 
 
 def remark_unclear(sources: Sequence[str], what: str = "boxes") -> list[Rejected]:
-    """One remark on the images of which it cannot be told whether they were turned."""
+    """A remark on images whose annotations may or may not be rotated."""
     if not sources:
         return []
-    others = f" (so are {len(sources) - 1} others)" if len(sources) > 1 else ""
+    others = f" (and so are {len(sources) - 1} others)" if len(sources) > 1 else ""
     reason = (
-        f"is turned by EXIF{others}: whether its {what} were drawn on the turned "
-        "picture cannot be told, they are kept as they are; look at the boxes that "
-        "the command boxes writes"
+        f"is rotated by EXIF{others}: it is not known whether its {what} were drawn "
+        "on the rotated image, so they are kept unchanged; check the boxes that the "
+        "command boxes writes"
     )
     return [Rejected(sources[0], reason)]

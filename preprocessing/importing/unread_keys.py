@@ -1,4 +1,4 @@
-"""Keys of an annotation file that no reader knows, but that may name a defect."""
+"""Unknown keys of annotation files that may describe a defect."""
 
 import re
 from collections.abc import Container, Mapping
@@ -22,11 +22,11 @@ def unread_keys(content: Mapping[str, object], known: Container[str]) -> list[st
     is neither empty nor the name of a good part.
 
     Args:
-        content: Of a file or a part of it.
+        content: Content of a file or a part of it.
         known: Keys that are read, or harmless.
     """
     return [
-        f"it has {key!r}, which is not read: {_brief(value)}"
+        f"it has the key {key!r}, which is not read: {_brief(value)}"
         for key, value in content.items()
         if key not in known
         and str(key).casefold() not in _HARMLESS

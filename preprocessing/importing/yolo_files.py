@@ -15,7 +15,7 @@ _NAME_FILES = ("classes.txt", "obj.names", "labels.txt", "_darknet.labels")
 
 
 def find_yolo(folder: Path, files: Sequence[str]) -> tuple[list[str], dict[int, str]]:
-    """The text files that bear an image's name and hold rows of YOLO, and the names.
+    """The text files with YOLO rows and the name of an image, and the class names.
 
     Args:
         folder: The source folder.
@@ -41,7 +41,7 @@ def read_yolo(folder: Path, file: str, names: Mapping[int, str]) -> list[Annotat
     """Reads one text file: boxes, or outlines where a row has more than five numbers.
 
     Returns:
-        One, whose coordinates are shares of the image's size.
+        One annotation, with coordinates as fractions of the image size.
     """
 
     def convert(row):
@@ -80,12 +80,14 @@ def _is_number(text):
 
 def _shape(row, names):
     if not _is_row(row) or (len(row) > 5 and len(row) % 2 == 0):
-        raise ValueError(f"it is no box and no outline: {' '.join(row)[:40]!r}")
+        raise ValueError(f"it is neither a box nor an outline: {' '.join(row)[:40]!r}")
     number, values = int(row[0]), list(map(float, row[1:]))
     if number not in names:
         raise ValueError(f"class {number} has no name")
     if not all(-0.01 <= value <= 1.01 for value in values):
-        raise ValueError("its numbers are no shares of the image, from 0 to 1")
+        raise ValueError(
+            "its coordinates must be fractions of the image size, from 0 to 1"
+        )
     if len(values) == 4:
         x, y, width, height = values
         if not (width > 0 and height > 0):
@@ -126,7 +128,8 @@ def _listed_names(file, text):
         if not line or line.startswith("#"):
             raise InputError(
                 f"Line {number} of {file} has no class name, so the numbers of the "
-                "others are not certain. Leave only names there, one in a line."
+                "other classes are uncertain. Keep only class names in this file, "
+                "one per line."
             )
     return dict(enumerate(lines))
 
@@ -137,7 +140,7 @@ class _Loader(yaml.BaseLoader):
     def construct_mapping(self, node, deep=False):
         content = super().construct_mapping(node, deep)
         if len(content) < len(node.value):
-            raise yaml.YAMLError("a key is there twice")
+            raise yaml.YAMLError("a key occurs twice")
         return content
 
 

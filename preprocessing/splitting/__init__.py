@@ -1,1 +1,1 @@
-"""Which images belong together, and which split they go to."""
+"""Grouping of images that belong together, and assignment of groups to splits."""

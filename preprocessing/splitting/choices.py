@@ -1,4 +1,4 @@
-"""What can be chosen of a split; known without importing anything."""
+"""The options of a split, which are available without heavy imports."""
 
 GROUPINGS = ("near_duplicates", "pattern", "blocks", "chronological", "none")
 BLOCK = 10  # consecutive frames

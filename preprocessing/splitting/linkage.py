@@ -1,4 +1,4 @@
-"""Clusters from links between images, cut where a chain has unlike ends."""
+"""Clusters from links between images; chains with dissimilar ends are cut."""
 
 from collections.abc import Callable
 
@@ -21,12 +21,13 @@ def join(numbers: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarr
 def bounded_clusters(
     numbers: np.ndarray, unlike: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """Cuts what hangs together into clusters whose every pair is alike.
+    """Cuts connected images into clusters in which every pair is similar.
 
     Complete linkage. Of more than MAX_COMPARED images, stretches are cut first.
 
     Args:
-        numbers: Of what hangs together, `(images,)`; a pair of two stays.
+        numbers: Number of the connected component of each image, `(images,)`; a
+            component of two is kept.
         unlike: Takes positions, returns a symmetric matrix `(members, members)`,
             at most 1 for images that may share a cluster.
 

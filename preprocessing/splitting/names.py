@@ -1,4 +1,4 @@
-"""Names that say which images were cut or copied from one picture."""
+"""File names that suggest which images are crops or copies of one image."""
 
 import re
 from collections import defaultdict
@@ -12,14 +12,14 @@ MIN_STEMS = 3  # of a class; one or two name the class or a recording, no pictur
 def suggest_pattern(
     sample_ids: Sequence[str], splits: Sequence[str]
 ) -> tuple[str, int, int] | None:
-    """A pattern by which names group images that the split puts apart.
+    """Suggests a pattern for grouping names that the split separates.
 
     Args:
-        sample_ids, splits: Of each image.
+        sample_ids, splits: sample_id and split of each image.
 
     Returns:
-        The pattern, how many stems it finds and how many of them lie in several
-        splits; None where names suggest nothing, or the split keeps to them.
+        The pattern, how many stems it finds and how many of them lie in several splits;
+        None if names suggest nothing, or the split already follows them.
 
     Example:
         >>> ids = [f"good/film{film}_{cut}" for film in range(3) for cut in range(2)]

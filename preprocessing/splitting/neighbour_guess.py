@@ -1,4 +1,4 @@
-"""A leak test that can fail: what the most similar image of train gives away."""
+"""A leakage test with nearest neighbours in train."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ CLEARLY = 0.05  # a smaller lead is no sign, however sure
 def neighbour_guess(
     fingerprints: Sequence[Fingerprint], table: pd.DataFrame
 ) -> dict[str, float | bool] | None:
-    """How often a nearest neighbour in train names the class, and what is usual.
+    """How often a nearest neighbour in train has the right class, and what is usual.
 
-    Judged images are held against the same guess inside train, where the image's own
-    group and the tenth of its class around it by file name are left out; for a judged
-    image any tenth is. If parts lie on both sides of the split, the judged images are
-    named far better.
+    The accuracy of this nearest-neighbour classifier on the validate and test images is
+    compared with its accuracy within train, where the image's own group and the tenth
+    of its class around it by file name are left out; for the other images, a random
+    tenth is left out. If parts are in more than one split, the accuracy on validate and
+    test is much higher.
 
     Args:
-        fingerprints: Of each row.
+        fingerprints: Fingerprints of each row.
         table: Columns label, group, split, stem and order.
 
     Returns:
-        `{"judged", "held_out", "low", "is_clear"}`: shares named right, held_out with
-        the classes as often as among the judged; the lower end of the lead's 99 %
-        interval, by groups; whether it is a sign of a leak. None with one class or
-        nothing to compare.
+        `{"judged", "held_out", "low", "is_clear"}`: the accuracy on the validate and
+        test images, and that in train, weighted to the same class frequencies; the
+        lower end of the 99 % interval of the difference, by groups; whether it is a
+        sign of leakage. None with one class or nothing to compare.
     """
     labels, splits = table["label"].to_numpy(str), table["split"].to_numpy(str)
     groups = np.unique(table["group"].to_numpy(str), return_inverse=True)[1]
@@ -79,7 +80,7 @@ def neighbour_guess(
 
 
 def _look(thumbnail):
-    """The thumbnail by its local contrast, so that light tells little."""
+    """The thumbnail normalised by local contrast, so that lighting matters little."""
     grey = thumbnail.astype(np.float32)
     lines = grey - cv2.blur(grey, (9, 9))
     look = (lines / (np.sqrt(cv2.blur(lines * lines, (9, 9))) + 4)).ravel()
@@ -104,7 +105,7 @@ def _stretches(labels, stems, order):
 
 
 def _is_named(looks, labels, asked, train, is_left_out):
-    """Whether the most similar image of train, some left out, has the same class."""
+    """Whether the most similar train image that is not left out has the same class."""
     known, result = looks[train].T, np.empty(len(asked))
     for start in range(0, len(asked), 500):
         some = asked[start : start + 500]

@@ -1,4 +1,4 @@
-"""What an engineer should know of a split before training on it, as sentences."""
+"""Remarks on a split that a user should read before training, as sentences."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COVERS = (
-    "near-copies of whole images, flipped and turned ones too; not: the same part "
-    "under other light, cuts that overlap"
+    "near-duplicates of whole images, also flipped or rotated, but not the same part "
+    "in other light or overlapping crops"
 )
 LARGE_GROUP = 0.2  # of the images of a class
 FEW_IN_TEST = 20  # groups of a class
 FEW_GOOD = 30  # groups in validate
 OTHER_GROUPINGS = (
-    "--grouping pattern --pattern REGEX where names say the part, --grouping blocks "
-    "or chronological for frames of one recording"
+    "--grouping pattern --pattern REGEX if the file names identify the part, "
+    "--grouping blocks or chronological for frames of one recording"
 )
 GROUNDS = {
-    "near_copies": "near-copies",
-    "lines": "the same lines under other light",
-    "numbers": "close numbers in names",
+    "near_copies": "near-duplicates",
+    "lines": "the same edges in other light",
+    "numbers": "close numbers in the file names",
 }
 
 
@@ -51,8 +51,8 @@ def split_remarks(info: Mapping[str, Any], originals: pd.DataFrame) -> list[str]
 
 def leak_text(info: Mapping[str, Any]) -> str:
     return (
-        f"expected leak: {info['leak']:.1%} of the validate and test images have a "
-        f"copy in train (looked for: {COVERS})"
+        f"expected leakage: {info['leak']:.1%} of the validate and test images have a "
+        f"copy in train (the check covers {COVERS})"
     )
 
 
@@ -61,14 +61,15 @@ def neighbour_text(info: Mapping[str, Any]) -> Iterator[str]:
     guess = info.get("neighbour_guess")
     if guess:
         verdict = (
-            "WARNING, parts may lie on both sides"
+            "WARNING, parts may be in more than one split"
             if guess["is_clear"]
-            else "no sign that parts lie on both sides"
+            else "no sign that a part is in more than one split"
         )
         yield (
-            "a nearest neighbour in train names the class of "
-            f"{guess['judged']:.0%} of the judged images, of held-out groups and "
-            f"stretches of train {guess['held_out']:.0%}: {verdict}"
+            "a nearest-neighbour search in train finds the class of "
+            f"{guess['judged']:.0%} of the validate and test images, and of "
+            f"{guess['held_out']:.0%} in held-out groups and series of train: "
+            f"{verdict}"
         )
 
 
@@ -76,11 +77,14 @@ def _about_grounds(info):
     grounds = info.get("grounds")
     if grounds:
         found = [
-            f"{words} {grounds[name]} images"
+            f"{words} ({grounds[name]} images)"
             for name, words in GROUNDS.items()
             if grounds.get(name)
         ]
-        yield f"groups were made by: {', '.join(found) or 'nothing, no two are alike'}"
+        yield (
+            "images were grouped by: "
+            f"{', '.join(found) or 'nothing, no two images are alike'}"
+        )
 
 
 def _about_names(info, originals):
@@ -92,9 +96,9 @@ def _about_names(info, originals):
     if found:
         pattern, num_stems, num_cut = found
         yield (
-            f"WARNING, names suggest cuts or copies of {num_stems} pictures, {num_cut} "
-            "of them in several splits: if so, split again with --grouping pattern "
-            f"--pattern '{pattern}'"
+            f"WARNING, the file names suggest crops or copies of {num_stems} images, "
+            f"{num_cut} of them in several splits. If so, split again with --grouping "
+            f"pattern --pattern '{pattern}'"
         )
 
 
@@ -103,9 +107,9 @@ def _about_large_groups(originals):
         sizes = rows["group"].value_counts()
         if sizes.iloc[0] > LARGE_GROUP * len(rows) and len(rows) > 5:
             yield (
-                f"WARNING, one group holds {sizes.iloc[0]} of the {len(rows)} images "
-                f"of class {label}. If they are different parts, split again with "
-                f"another grouping: {OTHER_GROUPINGS}"
+                f"WARNING, one group contains {sizes.iloc[0]} of the {len(rows)} "
+                f"images of the class {label}. If they show different parts, split "
+                f"again with another grouping: {OTHER_GROUPINGS}"
             )
 
 
@@ -116,12 +120,12 @@ def _about_lacking(info, originals):
         if lacking and info.get("protocol") == "official" and split != "test":
             yield (
                 f"{split} has no parts of {', '.join(lacking)}: --protocol official "
-                "leaves it as it is"
+                "keeps the split unchanged"
             )
         elif lacking:
             yield (
                 f"WARNING, {split} has no parts of {', '.join(lacking)}. Another "
-                f"grouping may deal them: {OTHER_GROUPINGS}"
+                f"grouping may distribute them: {OTHER_GROUPINGS}"
             )
 
 
@@ -135,14 +139,14 @@ def _about_thin(info, originals):
     ]
     if thin:
         yield (
-            f"fewer than {FEW_IN_TEST} groups in test, and what they show if all are "
-            f"right: {', '.join(thin)}"
+            f"fewer than {FEW_IN_TEST} groups in test, with the recall that can be "
+            f"shown if all are classified correctly: {', '.join(thin)}"
         )
     number = int(groups.get(("validate", info["normal_class"]), 0))
     if 0 < number < FEW_GOOD:
         yield (
-            f"validate has {_groups(number)} of good parts: no threshold can be shown "
-            f"to reject less than {1 - _at_least(number):.0%} of them"
+            f"validate has {_groups(number)} of good parts, so no threshold can be "
+            f"shown to reject fewer than {1 - _at_least(number):.0%} of them"
         )
 
 

@@ -1,4 +1,4 @@
-"""The rule that a data set is split by, from the flags to the manifest's columns."""
+"""The rule for splitting a data set, from the options to the manifest's columns."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 class SplitRule(NamedTuple):
-    """How images are grouped and split; `check_rule` says what fits together.
+    """How images are grouped and split; `check_rule` checks the combination.
 
     Attributes:
-        shares: Of train, validate and test; they sum to 1.
-        seed: Of the dealing.
+        shares: Shares of train, validate and test; they sum to 1.
+        seed: Seed of the random assignment.
         grouping: What must stay together, one of GROUPINGS.
         pattern: For grouping "pattern", a regular expression.
         block: For "blocks" and "chronological", frames in a group; also the gap.
@@ -48,18 +48,20 @@ def check_rule(rule: SplitRule) -> None:
     """Raises InputError for values that are out of range or do not go together."""
     check_shares(rule.shares)
     if (rule.grouping == "pattern") != (rule.pattern is not None):
-        raise InputError("--grouping pattern and --pattern REGEX go together.")
+        raise InputError(
+            "--grouping pattern and --pattern REGEX must be given together."
+        )
     if rule.block < 1:
         raise InputError(f"--block must be at least 1. Received: {rule.block}.")
     if rule.protocol == "official" and rule.grouping != "near_duplicates":
         raise InputError(
             "--protocol official groups by near-duplicates, within train and within "
-            f"test. Received: --grouping {rule.grouping}. Leave one of the two out."
+            f"test. Received: --grouping {rule.grouping}. Omit one of the two."
         )
 
 
 def describe_rule(rule: SplitRule) -> dict[str, Any]:
-    """The rule as it stands in dataset.json."""
+    """The rule in the form that is stored in dataset.json."""
     return {**rule._asdict(), "shares": dict(zip(SPLITS, rule.shares, strict=True))}
 
 
@@ -75,7 +77,7 @@ def split_table(
 
     Args:
         table: Changed in place.
-        fingerprints: Of each row.
+        fingerprints: Fingerprints of each row.
         rule: One that was checked.
         normal_class: The class of good parts.
 
@@ -113,7 +115,8 @@ def split_table(
 def _split_officially(table, fingerprints, rule, normal_class):
     """Keeps train and test of the layout; validate is a part of train/good.
 
-    Good parts alone may come without a test: it is a part of train/good then as well.
+    A source with only good parts may have no test set: test is then also a part of
+    train/good.
     """
     official = table["official_split"].to_numpy(str)
     has_test = "test" in official
@@ -123,7 +126,7 @@ def _split_officially(table, fingerprints, rule, normal_class):
         )
     if set(table["label"][official == "train"]) != {normal_class}:
         raise InputError(
-            f"--protocol official needs train/ to hold {normal_class!r} alone."
+            f"--protocol official needs a train/ that contains only {normal_class!r}."
         )
     grounds = {}
     for side in ("train", "test"):

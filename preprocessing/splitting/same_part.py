@@ -1,4 +1,4 @@
-"""Pictures of one part: near-copies, the same lines under other light, and series."""
+"""Images of one part: near-duplicates, the same edges in other light, and series."""
 
 from collections.abc import Sequence
 
@@ -29,12 +29,12 @@ def same_part_groups(
     """Numbers the images that must stay together, and says why they do.
 
     Args:
-        fingerprints: Of each image.
-        labels, names: Of each image; the names of the files.
+        fingerprints: Fingerprints of each image.
+        labels, names: Label and file name of each image.
 
     Returns:
         Integer array `(images,)`, and `{"near_copies", "lines", "numbers"}`: how many
-        images each ground puts beside another one.
+        images are grouped with another one for each reason.
     """
     lines = telling_lines(fingerprints)
     diameter = 2 * max_grey_difference(fingerprints)
@@ -77,7 +77,7 @@ def _unlike(fingerprints, lines, diameter, members):
 
 
 def _is_seen(maps, runs):
-    """Whether the pictures bear out what the numbers in the names say."""
+    """Whether the images confirm what the numbers in the names suggest."""
     first, second = _neighbours(runs)
     if not len(first):
         return False

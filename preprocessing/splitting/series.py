@@ -20,7 +20,7 @@ def find_runs(labels: Sequence[str], names: Sequence[str]) -> np.ndarray | None:
     """Numbers the runs of file numbers within each class, where there are any.
 
     Args:
-        labels, names: Of each image, `(images,)`; the names of the files.
+        labels, names: Label and file name of each image, `(images,)`.
 
     Returns:
         Integer array `(images,)`, an image per run where the numbers say nothing; or

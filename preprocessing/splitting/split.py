@@ -1,4 +1,4 @@
-"""Groups that must stay together, and their way into train, validate and test."""
+"""Assigns groups that must stay together to train, validate and test."""
 
 from __future__ import annotations
 
@@ -72,14 +72,15 @@ def assign_groups(
 def split_groups(
     labels: ArrayLike, groups: ArrayLike, *, shares: Sequence[float], seed: int
 ) -> list[str]:
-    """Deals whole groups to the splits so that every class has its shares.
+    """Assigns whole groups to the splits so that every class has its fractions.
 
-    The largest groups go first, each to the split that lacks its classes most.
+    The largest groups are assigned first, each to the split that lacks its classes
+    most.
 
     Args:
-        labels, groups: Of each image, `(images,)`.
-        shares: Of train, validate and test; they sum to 1.
-        seed: Of the order among groups of equal size.
+        labels, groups: Labels and groups of each image, `(images,)`.
+        shares: Shares of train, validate and test; they sum to 1.
+        seed: Seed of the order among groups of equal size.
 
     Returns:
         Split names, one per image.
@@ -93,9 +94,10 @@ def split_groups(
         if num_groups < 3:
             raise InputError(
                 f"Class '{name}' has {num_groups} group(s) of images that belong "
-                "together; each of train, validate and test needs one. Add other "
-                "parts of it, leave the class out, or choose another --grouping: "
-                "pattern where names say the part, blocks for frames."
+                "together, but train, validate and test need one each. Add other "
+                "parts of this class, leave the class out, or choose another "
+                "--grouping: pattern if the file names identify the part, blocks for "
+                "frames."
             )
     order = _largest_first(counts, seed)
     split_of = _deal(counts, order, shares)
@@ -106,12 +108,12 @@ def split_groups(
 def split_in_time(
     labels: ArrayLike, order: ArrayLike, *, shares: Sequence[float], gap: int = BLOCK
 ) -> list[str]:
-    """The first share of each class's frames trains, the last tests.
+    """Uses the first part of each class's frames for train, the last for test.
 
     Args:
         labels: Class of each image.
         order: Rank of each image within its class.
-        shares: Of train, validate and test.
+        shares: Shares of train, validate and test.
         gap: Frames left out before validate and before test.
 
     Returns:
@@ -128,9 +130,9 @@ def split_in_time(
         for split, (start, stop) in zip(SPLITS, limits, strict=True):
             if stop <= start:
                 raise InputError(
-                    f"Class '{name}' has {count} frames: with the gap of {gap} "
-                    f"frames none is left for {split}. Add frames, or choose a "
-                    "smaller --block."
+                    f"Class '{name}' has {count} frames: with a gap of {gap} frames, "
+                    f"none is left for {split}. Add frames, or choose a smaller "
+                    "--block."
                 )
             splits[mine & (order >= start) & (order < stop)] = split
     return splits.tolist()
@@ -139,15 +141,15 @@ def split_in_time(
 def grouped_folds(
     labels: ArrayLike, groups: ArrayLike, *, num_folds: int = 5, seed: int = 0
 ) -> np.ndarray:
-    """Deals whole groups to folds that have every class alike.
+    """Assigns whole groups to folds with similar class frequencies.
 
     Without any one fold, the rest still has every class. A class of few groups is in
     few folds. The order of the images does not matter.
 
     Args:
-        labels, groups: Of each image, `(images,)`.
+        labels, groups: Labels and groups of each image, `(images,)`.
         num_folds: At most; 2 or more.
-        seed: Of the order among groups of equal size.
+        seed: Seed of the order among groups of equal size.
 
     Returns:
         The fold of each image, `(images,)` from 0; -1 for images that no fold can
@@ -174,10 +176,10 @@ def hold_out(
     """Holds out whole groups of train for early stopping and checkpoint choice.
 
     Args:
-        labels, groups: Of each train image, `(images,)`.
+        labels, groups: Labels and groups of each train image, `(images,)`.
         share: Of the groups of every class, at least one of them; never all, and of
             a class with one group none.
-        seed: Of the choice.
+        seed: Seed of the choice.
 
     Returns:
         Bool array, True for the held-out images.
@@ -202,9 +204,9 @@ def hold_out(
                     held[group] = True
     if not held.any():
         raise InputError(
-            "Early stopping needs a group in train that can be held out, and every one "
-            "is the only one of its class. Add parts, or split again with another "
-            "--grouping."
+            "Early stopping needs a group in train that can be held out, but every "
+            "group is the only one of its class. Add parts, or split again with "
+            "another --grouping."
         )
     return held[group_index]
 
@@ -224,12 +226,12 @@ def _largest_first(counts, seed):
 
 
 def _deal(counts, order, shares):
-    """Gives each group to the part that lacks its classes most, for equals most images.
+    """Assigns each group to the part that lacks its classes most; if equal, images.
 
     Args:
         counts: Images per group and class, `(groups, classes)`.
-        order: Of dealing; groups that are not in it stay at 0.
-        shares: Of each part; they sum to 1.
+        order: Order in which groups are assigned; groups that are not in it stay at 0.
+        shares: Shares of each part; they sum to 1.
 
     Returns:
         The part of each group, `(groups,)`.
@@ -257,12 +259,13 @@ def _match(pattern, sample_id):
         found = re.search(pattern, sample_id)
     except re.error as error:
         raise InputError(
-            f"--pattern {pattern!r} is no regular expression: {error}."
+            f"--pattern {pattern!r} is not a regular expression: {error}."
         ) from None
     if found is None:
         raise InputError(
-            f"--pattern {pattern!r} does not match {sample_id!r}. It must match the "
-            "part of every name that names the physical part or the clip."
+            f"--pattern {pattern!r} does not match {sample_id!r}. In every file name "
+            "it must match the characters that identify the physical part or the "
+            "clip."
         )
     return found.group(1) if found.re.groups else found.group(0)
 
@@ -285,5 +288,5 @@ def _fill_empty(split_of, counts, classes, order):
     raise InputError(
         f"No group of class '{classes[label]}' can go to {SPLITS[split]} without "
         "leaving another class empty. Add parts, or choose another --grouping: "
-        "pattern where names say the part, blocks for frames."
+        "pattern if the file names identify the part, blocks for frames."
     )

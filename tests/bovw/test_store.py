@@ -108,4 +108,4 @@ def test_a_full_disk_stops_nothing(parts, capsys):
     folder.write_text("no folder")
     found = all_of(DescriptorStore(dataset, rows, SETTINGS, folder))
     assert len(found) == 3
-    assert "not kept for the next training" in capsys.readouterr().out
+    assert "not be cached for the next training" in capsys.readouterr().out

@@ -19,7 +19,7 @@ def parse(*arguments):
         (["--num-words", "0"], "--num-words: must be a whole number of 1 or more"),
         (["--num-words", "ten"], "--num-words: must be a whole number of 1 or more"),
         (["--points", "corners"], "--points: invalid choice: 'corners'"),
-        (["--image-size", "8", "64"], "--image-size: must be 32 or more pixels"),
+        (["--image-size", "8", "64"], "--image-size: must be at least 32 pixels"),
         (["--image-size", "-64", "64"], "--image-size: must be a whole number"),
     ],
 )

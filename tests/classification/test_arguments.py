@@ -46,9 +46,9 @@ def test_what_a_model_does_not_have_is_refused(washers):
     with pytest.raises(InputError, match="alpha of resnet50 must be left out"):
         choose_alpha("resnet50", 0.5)
     for weights, epochs in (("none", None), ("imagenet", 0)):
-        with pytest.raises(InputError, match="Leave it out for small_cnn"):
+        with pytest.raises(InputError, match="Omit it for small_cnn"):
             choose_schedule("mobilenetv2", "0:2", weights=weights, epochs=epochs)
-    with pytest.raises(InputError, match="its last part in epoch 10.*there are 6"):
+    with pytest.raises(InputError, match="its last step in epoch 10.*only 6 epochs"):
         choose_schedule("mobilenetv2", "0:2,10:4", weights="imagenet", epochs=6)
     with pytest.raises(InputError, match="small_cnn has no pretrained weights"):
         choose_weights("small_cnn", "file.h5")

@@ -92,7 +92,7 @@ def test_a_killed_training_resumes_to_the_same(
 def test_what_cannot_be_resumed_is_refused(small_dataset, quick, tmp_path):
     with pytest.raises(InputError, match="There is no folder"):
         train(data=small_dataset, resume=tmp_path / "nothing", **quick)
-    with pytest.raises(InputError, match="is no unfinished run folder"):
+    with pytest.raises(InputError, match="is not an unfinished run folder"):
         train(data=small_dataset, resume=tmp_path, **quick)
     other = {"model": "small_cnn", "unfreeze": None, "weights": "none"}
     run = train(data=small_dataset, **quick | other)

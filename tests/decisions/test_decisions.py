@@ -119,10 +119,10 @@ def test_a_refusal_offers_what_can_be_pasted():
     with pytest.raises(InputError) as refusal:
         check_promises(asked, 0.95)
     assert str(refusal.value) == (
-        "With 95 % confidence, --max-miss 0.01 needs 299 groups of defective parts in "
-        "validate (99 to hold on average), there are 46. The strongest they carry: "
-        "--max-miss 0.064 --max-false-reject 0.3 or "
-        "--max-miss 0.022 --max-false-reject 0.3 --confidence average."
+        "With 95 % confidence, --max-miss 0.01 needs 299 groups of defective parts "
+        "in validate (99 for a guarantee on average), but there are 46. The "
+        "strongest guarantee that they support: --max-miss 0.064 --max-false-reject "
+        "0.3 or --max-miss 0.022 --max-false-reject 0.3 --confidence average."
     )
     with pytest.raises(InputError, match="Add such parts and split again"):
         check_promises({"--max-miss": (0.01, {"dent": 0})}, "average")
@@ -297,7 +297,7 @@ def test_reasons():
         "low score",
         "high score",
         "unlike every class",
-        "between the lines",
+        "between the thresholds",
     ]
 
 
@@ -370,10 +370,10 @@ def test_costs_as_a_spreadsheet_in_europe_writes_them(tmp_path):
         ("class,accept,reject,inspect\nbda,9,0,1\n", "Did you mean 'bad'"),
         ("class,accept,reject,inspect\nbad,9,0,1\nbad,9,0,1\n", "more than one row"),
         ("class,accept,reject,inspect\nbad,,0,1\ngood,0,1,1\n", "row of 'bad'"),
-        ("class,accept,reject,inspect\nbad,9,0,1\ngood,0,-1,1\n", "'good': .* reject"),
+        ("class,accept,reject,inspect\nbad,9,0,1\ngood,0,-1,1\n", "'good', .* reject"),
         (
             "class,accept,reject,inspect,share\nbad,9,0,1,0\ngood,0,1,1,0\n",
-            "only zeros as share",
+            "only zeros in the column share",
         ),
     ],
 )
@@ -421,7 +421,7 @@ def test_promises_are_broken_no_more_often_than_stated(max_miss, num_groups):
 
 
 def test_a_least_probability_needs_probabilities():
-    with pytest.raises(ValueError, match="needs probabilities"):
+    with pytest.raises(ValueError, match="needs a model with class probabilities"):
         decide_parts(Decision(0.2, 0.8, 0.5), [0.1])
 
 

@@ -35,17 +35,17 @@ def test_a_changed_byte_a_cut_and_a_missing_file_are_refused(bundle):
     network = bundle / "0" / "network.onnx"
     for content in (b"weightz", b"weigh", b""):
         network.write_bytes(content)
-        with pytest.raises(InputError, match="network.onnx was changed or cut off"):
+        with pytest.raises(InputError, match="network.onnx was changed or truncated"):
             read_bundle(bundle)
     network.unlink()
-    with pytest.raises(InputError, match="lacks its file 0/network.onnx"):
+    with pytest.raises(InputError, match="lacks the file 0/network.onnx"):
         read_bundle(bundle)
 
 
 def test_a_changed_line_of_bundle_json_is_refused(bundle):
     about = read_json(bundle / ABOUT)
     write_json(bundle / ABOUT, about | {"classes": ["good", "bad"]})
-    with pytest.raises(InputError, match="was changed since the export"):
+    with pytest.raises(InputError, match="was changed after the export"):
         read_bundle(bundle)
     (bundle / ABOUT).write_text(json.dumps(about)[:40])
     with pytest.raises(InputError, match="is damaged"):
@@ -60,13 +60,13 @@ def test_a_changed_line_of_bundle_json_is_refused(bundle):
 
 def test_foreign_files_and_links_are_refused(bundle, tmp_path):
     (bundle / "0" / "extra.py").write_text("print()")
-    with pytest.raises(InputError, match="not its own: 0/extra.py"):
+    with pytest.raises(InputError, match="does not belong to the bundle: 0/extra.py"):
         read_bundle(bundle)
     (bundle / "0" / "extra.py").unlink()
     real = tmp_path / "elsewhere"
     os.rename(bundle / "0", real)
     os.symlink(real, bundle / "0")
-    with pytest.raises(InputError, match="not its own: 0"):
+    with pytest.raises(InputError, match="does not belong to the bundle: 0"):
         read_bundle(bundle)
 
 
@@ -88,10 +88,10 @@ def test_names_outside_the_bundle_are_refused(bundle, tmp_path, name):
 
 
 def test_what_is_no_bundle_says_what_to_give(bundle, tmp_path):
-    with pytest.raises(InputError, match="is no bundle.*goodparts export"):
+    with pytest.raises(InputError, match="is not a bundle.*goodparts export"):
         read_bundle(tmp_path)
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(InputError, match="a run folder. Export it first: goodparts"):
+    with pytest.raises(InputError, match="not a bundle. Export it first: goodparts"):
         read_bundle(tmp_path)
     with pytest.raises(InputError, match="no such folder. Check the path"):
         read_bundle(tmp_path / "none.goodparts")

@@ -112,7 +112,7 @@ def test_a_part_at_a_line_may_be_decided_either_way(bundles, runs, washers):
             defect_score=inspector.answer(image).defect_score + 0.01
         )
     )
-    with pytest.raises(InputError, match="apart by 0.01"):
+    with pytest.raises(InputError, match="differ by 0.01"):
         check_parity(original, further, dataset)
 
 
@@ -179,7 +179,7 @@ def test_int8_that_answers_otherwise_is_refused(runs):
     tables = [run.split("validate") for run in (network, words)]
     named = (tables[0]["predicted"] != tables[1]["predicted"]).sum()
     assert 0 < named <= cost["num_otherwise"] <= cost["num_images"]
-    with pytest.raises(InputError, match="decided or named otherwise, more than 5%"):
+    with pytest.raises(InputError, match="get another decision or class, more than 5%"):
         check_cost(cost)
     same = cost_of_int8(network, network)["validate"]
     assert same["num_otherwise"] == 0
@@ -188,7 +188,7 @@ def test_int8_that_answers_otherwise_is_refused(runs):
 
 def test_the_gate_of_int8_is_asked(runs, tmp_path, monkeypatch):
     monkeypatch.setattr("deployment.int8_cost.MAX_OTHERWISE", -1.0)
-    with pytest.raises(InputError, match="In int8 .* Nothing was written"):
+    with pytest.raises(InputError, match="In int8, .* Nothing was written"):
         export(runs["network"], tmp_path / "b.goodparts", precision="int8")
     assert not list(tmp_path.iterdir())
 
@@ -200,7 +200,7 @@ def test_what_is_no_number_does_not_pass(runs, bundles, washers):
         defect_score=np.nan
     )
     broken = inspector._replace(answer=lambda image: nan)
-    with pytest.raises(InputError, match="apart by nan"):
+    with pytest.raises(InputError, match="differ by nan"):
         check_parity(original, broken, read_dataset(washers))
 
 
@@ -241,7 +241,9 @@ def test_an_export_that_decides_otherwise_is_refused(runs, tmp_path, monkeypatch
         bundled, "resize", lambda image, size: 255 - honest(image, size)
     )
     out = tmp_path / "wrong.goodparts"
-    with pytest.raises(InputError, match="not answer as the original: .*(good|bad)/"):
+    with pytest.raises(
+        InputError, match="differs from the original on .*: .*(good|bad)/"
+    ):
         export(runs["network"], out)
     assert not out.exists() and not list(tmp_path.iterdir())
 
@@ -264,11 +266,11 @@ def test_a_data_set_that_changed_cannot_judge(runs, tmp_path):
 
 
 def test_names_are_checked_first(runs, bundles, tmp_path):
-    with pytest.raises(InputError, match="is named .*goodparts"):
+    with pytest.raises(InputError, match="must end in .goodparts"):
         export(runs["bovw"], tmp_path / "b")
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="already exists"):
         export(runs["bovw"], bundles["bovw"])
-    with pytest.raises(InputError, match="for one classification network"):
+    with pytest.raises(InputError, match="needs a single classification network"):
         export_keras(runs["bovw"], tmp_path / "b", name="litert")
 
 

@@ -234,8 +234,8 @@ CASES = {
     "views missing": (field("views", "other.npz"), "views must be the name of a file"),
     "views a number": (field("views", 0), "views must be text"),
     # of the lines
-    "line NaN": (field("decision.accept_below", NAN), "NaN is no finite number"),
-    "line infinite": (field("decision.reject_from", INF), "Infinity is no finite"),
+    "line NaN": (field("decision.accept_below", NAN), "NaN is not a finite number"),
+    "line infinite": (field("decision.reject_from", INF), "Infinity is not a finite"),
     "line text NaN": (
         field("decision.reject_from", "nan"),
         "reject_from must be a num",
@@ -249,11 +249,11 @@ CASES = {
             field("decision.accept_below", 0.9),
             field("decision.reject_from", 0.1),
         ),
-        "accept_below must be reject_from",
+        "accept_below must be at most reject_from",
     ),
     "lines infinitely unordered": (
         field("decision.accept_below", "inf"),
-        "accept_below must be reject_from",
+        "accept_below must be at most reject_from",
     ),
     "floor beyond 1": (field("decision.least_probability", 1.5), "least_probability"),
     "floor text": (field("decision.least_probability", "no"), "least_probability must"),
@@ -289,21 +289,24 @@ CASES = {
     ),
     "classes of a member": (
         field("model.members.0.classes", ["good", "worse"]),
-        r"members\[0\].classes must be those of the ensemble",
+        r"members\[0\].classes must be the same as those of the ensemble",
     ),
     # of the model
-    "family unknown": (field("model.members.0.family", "os"), "no family 'os'"),
+    "family unknown": (field("model.members.0.family", "os"), "no model family 'os'"),
     "family a list": (field("model.family", ["bovw"]), "family must be text"),
     "outputs unknown": (
         field("model.outputs", ["score", "x"]),
         "outputs must be one of",
     ),
-    "outputs without score": (field("model.outputs", ["classes"]), "with score among"),
+    "outputs without score": (
+        field("model.outputs", ["classes"]),
+        "that include score",
+    ),
     "outputs it has not": (
         both(
             field("model.outputs", ["score"]), field("decision.least_probability", None)
         ),
-        "gives score, classes, not score",
+        "returns score, classes instead of score",
     ),
     "a floor without classes": (field("model.outputs", ["score"]), "must be null"),
     "frames huge": (
@@ -339,29 +342,35 @@ CASES = {
             field("model.outputs", ["score", "classes", "map"]),
             field("model.map_range", [0.0, 1.0]),
         ),
-        "gives score, classes, not score, classes, map",
+        "returns score, classes instead of score, classes, map",
     ),
     "no members": (field("model.members", []), "members must have 1 to"),
     "members not of an ensemble": (
         field("model.members.0.members", []),
-        "must have members if it is an ensemble",
+        "must have members if and only if it is an ensemble",
     ),
     "an ensemble without members": (
         field("model.members", ...),
-        "must have members if it is an ensemble",
+        "must have members if and only if it is an ensemble",
     ),
-    "members deep": (nested(10), "members in members beyond 3 levels"),
-    "a member of itself": (itself, "members in members beyond 3 levels"),
+    "members deep": (nested(10), "nested members at more than 3 levels"),
+    "a member of itself": (itself, "nested members at more than 3 levels"),
     "a member a number": (field("model.members.0", 7), r"members\[0\] must be an obj"),
     # of the families
     "file missing": (field("model.file", "gone.npz"), "model.file must be the name of"),
     "file outside": (field("model.file", "../x.npz"), "model.file must be the name of"),
-    "another kind of file": (field("model.file", "views.npz"), "views.npz must hold"),
+    "another kind of file": (
+        field("model.file", "views.npz"),
+        "views.npz must contain",
+    ),
     "combiner unknown": (
         field("model.combiner", "os.system"),
         "combiner must be one of",
     ),
-    "another combiner": (field("model.combiner", "weighted"), "combiner.npz must hold"),
+    "another combiner": (
+        field("model.combiner", "weighted"),
+        "combiner.npz must contain",
+    ),
     "a calibration less": (
         field("model.calibrations", lambda x: x[1:]),
         "must have 2 to",
@@ -378,7 +387,10 @@ CASES = {
         field("model.members.1.image_size", [10**6, 32]),
         "image_size must be a whole number, 1 to 10000",
     ),
-    "size of one": (field("model.members.1.image_size", [1, 1]), "takes images of"),
+    "size of one": (
+        field("model.members.1.image_size", [1, 1]),
+        "expects images of the shape",
+    ),
     "size a text": (
         field("model.members.0.settings.image_size", "9"),
         "must be a list",
@@ -405,8 +417,8 @@ CASES = {
         content("views.npz", lambda x: npy(np.zeros(3))),
         "cannot be read",
     ),
-    "npz bomb": (bomb, "8,589,934,720 bytes unpacked, .* at most"),
-    "npz hollow": (hollow, "is not as long as its shape says"),
+    "npz bomb": (bomb, "8,589,934,720 bytes when unpacked; at most"),
+    "npz hollow": (hollow, "does not match its shape"),
     "npz pickled": (pickled, "limit.npy holds object"),
     "npz lacks": (
         arrays("vocabulary.npz", words=lambda x: None),
@@ -419,7 +431,10 @@ CASES = {
     ),
     "npz shape": (arrays("combiner.npz", bias=lambda x: x[:1]), r"bias in .*\(1,\)"),
     "npz dimensions": (arrays("svm.npz", vectors=lambda x: x[0]), "vectors in .*shape"),
-    "npz text": (arrays("svm.npz", mean=lambda x: x.astype(str)), "must hold numbers"),
+    "npz text": (
+        arrays("svm.npz", mean=lambda x: x.astype(str)),
+        "must contain numbers",
+    ),
     "npz complex": (
         arrays("svm.npz", mean=lambda x: x.astype(complex)),
         "mean.npy holds complex",
@@ -434,7 +449,7 @@ CASES = {
     ),
     "npz more": (
         arrays("combiner.npz", extra=lambda x: np.zeros(1)),
-        "must hold the ar",
+        "must contain the ar",
     ),
     "views narrow": (
         arrays("views.npz", views=lambda x: x[:, :9]),
@@ -445,12 +460,15 @@ CASES = {
         content("network.onnx", lambda x: x[:-1000]),
         "network.onnx is damaged",
     ),
-    "onnx empty": (content("network.onnx", lambda x: b""), "it has no network"),
+    "onnx empty": (content("network.onnx", lambda x: b""), "it contains no network"),
     "onnx text": (
         content("network.onnx", lambda x: b"<?xml version='1.0'?>"),
         "damaged",
     ),
-    "onnx of another size": (network(wider_input), r"takes images of \(64, 64, 3\)"),
+    "onnx of another size": (
+        network(wider_input),
+        r"expects images of the shape \(64, 64, 3\)",
+    ),
     "onnx outside": (network(external), "keeps weights outside"),
     "onnx NaN": (network(nan_weights), "weights that are NaN"),
     "onnx If": (network(branch), "has a branch or loop"),
@@ -459,13 +477,16 @@ CASES = {
     "onnx functions": (network(functions), "holds functions"),
 }
 OF_A_NETWORK = {  # without an ensemble, which brings shares to a sum of 1, above it
-    "answer NaN": (network(nan_answer), "NaN, infinite|no shares of 1"),
+    "answer NaN": (network(nan_answer), "NaN, infinite|do not sum to 1"),
     "answer halved": (network(half_answer), "their sum is 0.5"),
     "three classes": (
         field("model.classes", ["bad", "good", "worse"]),
-        r"probabilities has the shape \(2,\), expected \(3,\)",
+        r"probabilities must have the shape \(3,\), but has \(2,\)",
     ),
-    "fewer classes": (field("model.classes", ["good"]), "probabilities has the shape"),
+    "fewer classes": (
+        field("model.classes", ["good"]),
+        "probabilities must have the shape",
+    ),
 }
 TEXTS = {  # of bundle.json as it is sealed
     "a key twice": ('"precision": "fp32"', '"precision": "fp32", "precision": "fp32"'),
@@ -558,7 +579,7 @@ def test_predict_ends_in_one_line(bundles, tmp_path, part_folder, case):
 def test_what_does_not_answer_in_time_is_given_up(bundles, monkeypatch):
     monkeypatch.setattr(runtime, "LOAD_S", 0.2)
     monkeypatch.setattr(runtime, "load_part", lambda *_: lambda _: ENDLESS.wait())
-    with pytest.raises(InputError, match="not load and answer on one image within 0.2"):
+    with pytest.raises(InputError, match="not load and process one image within 0.2"):
         load_bundle(bundles["bovw"])
     ENDLESS.set()
 
@@ -572,7 +593,7 @@ def test_sizes_are_looked_at_before_files_are_read(bundles, tmp_path, monkeypatc
     assert "is too large" in line_of(folder)
     monkeypatch.undo()
     monkeypatch.setattr("deployment.bundle.MAX_FILES", 2)
-    assert "more files than the 2" in line_of(folder)
+    assert "more than the 2 files" in line_of(folder)
     monkeypatch.undo()
     monkeypatch.setattr("deployment.bundle.MAX_ABOUT_BYTES", 100)
     assert "has more than 100 bytes" in line_of(folder)
@@ -583,9 +604,9 @@ def test_sizes_are_looked_at_before_files_are_read(bundles, tmp_path, monkeypatc
     [
         (1, "made by an earlier version: export the run again"),
         (3, "made by a later version"),
-        ("2", "names no format"),
-        (True, "names no format"),
-        (-(10**400), "names no format"),
+        ("2", "states no format"),
+        (True, "states no format"),
+        (-(10**400), "states no format"),
         (10**400, "made by a later version"),
     ],
     ids=["earlier", "later", "text", "bool", "negative", "huge"],

@@ -82,7 +82,7 @@ def test_keys_that_are_none_are_named(signed, tmp_path):
     text = tmp_path / "text.pem"
     text.write_text("no key")
     for path in (curve_public, locked, text, curve):
-        with pytest.raises(InputError, match=f"{path.name} is no .*ed25519 key"):
+        with pytest.raises(InputError, match=f"{path.name} is not an? .*ed25519 key"):
             read_bundle(folder, trust=Trust(public_key=path))
     for path in (curve, locked, text, curve_public):
         with pytest.raises(InputError, match="openssl genpkey -algorithm ed25519"):
@@ -104,7 +104,7 @@ def test_the_sha256_is_that_of_one_bundle(signed):
     sha256 = read_json(folder / ABOUT)["sha256"]
     assert read_bundle(folder, trust=Trust(sha256.upper())).about["sha256"] == sha256
     seal(folder, {"classes": ["bad"]})
-    with pytest.raises(InputError, match=f"another bundle than .*, not {sha256}"):
+    with pytest.raises(InputError, match=f"is not the required bundle.*, not {sha256}"):
         read_bundle(folder, trust=Trust(sha256))
 
 
@@ -127,8 +127,8 @@ def test_the_commands_ask(bundles, part_folder, tmp_path, name):
     found = run("--require-sha256", sha256, "--require-signature", public)
     assert found.returncode == 0, found.stderr
     for arguments, said in (
-        (["--require-sha256", "0" * 64], "another bundle than was asked for"),
-        (["--require-signature", private], "is no .*ed25519 key"),
+        (["--require-sha256", "0" * 64], "is not the required bundle"),
+        (["--require-signature", private], "is not an? .*ed25519 key"),
         (["--require-sha256", "12"], "must be 64 hexadecimal digits"),
     ):
         found = run(*arguments)
@@ -138,9 +138,11 @@ def test_the_commands_ask(bundles, part_folder, tmp_path, name):
 
 def test_a_run_folder_cannot_be_asked(runs, bundles, part_folder, tmp_path):
     for trust in (Trust(sha256="0" * 64), Trust(public_key=tmp_path / "k.pem")):
-        with pytest.raises(InputError, match="is no bundle: --require-sha256 and"):
+        with pytest.raises(
+            InputError, match="is not a bundle, and --require-sha256 and"
+        ):
             list(predict(runs["bovw"], [part_folder], trust=trust))
-    with pytest.raises(InputError, match="another bundle than was asked for"):
+    with pytest.raises(InputError, match="is not the required bundle"):
         watch(bundles["bovw"], str(part_folder), trust=Trust(sha256="0" * 64))
 
 

@@ -61,18 +61,18 @@ def test_what_is_said_of_an_ensemble(found):
     text = ensemble_text(found)
     assert "* soft" in text and "  hard" in text
     assert (
-        "On test soft of m0-parts-1 and m1-parts-1 is not clearly better than the "
+        "On test, soft of m0-parts-1 and m1-parts-1 is not clearly better than the "
         "member that is best on validate, m0-parts-1" in text
     )
-    assert "right on 50.0 %" in text
+    assert "correct on 50.0 %" in text
 
 
 def test_a_lead_on_few_groups_may_be_chance(found):
     gain = {"value": 0.04, "low": 0.01, "high": 0.08, "num_groups_apart": 4}
-    assert gain_text(gain, 1).endswith("may be chance")  # 2 * 0.5 ** 4 = 12 %
+    assert gain_text(gain, 1).endswith("may be due to chance")  # 2 * 0.5 ** 4 = 12 %
     assert "not clearly better" in conclusions(found | {"gain": gain})[0]
     gain["num_groups_apart"] = 8
-    assert not gain_text(gain, 1).endswith("may be chance")
+    assert not gain_text(gain, 1).endswith("may be due to chance")
     assert "is clearly better" in conclusions(found | {"gain": gain})[0]
 
 

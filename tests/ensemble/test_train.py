@@ -112,7 +112,7 @@ def test_members_before_and_after_augmenting_go_together(make_member):
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        ("sample_id", "sample 'bad/0' is in one only"),
+        ("sample_id", "sample 'bad/0' is in only one"),
         ("label", "label of 'bad/0' is 'bad' and 'good'"),
         ("split", "split of 'bad/0' is 'validate' and 'test'"),
         ("group", "group of 'bad/0' is 'bad0' and 'other'"),
@@ -134,7 +134,7 @@ def test_other_classes_are_refused_by_name(make_member):
         read_run(make_member(samples)),
         read_run(make_member(samples, classes=["bad", "good", "scratch"])),
     ]
-    with pytest.raises(InputError, match="class 'scratch' is in one only"):
+    with pytest.raises(InputError, match="class 'scratch' is in only one"):
         align(runs)
 
 
@@ -279,10 +279,10 @@ def test_without_defects_in_validate_detectors_are_averaged(make_member, tmp_pat
     ]
     run = read_run(train(members, runs=tmp_path))
     assert run.config["model"] == "ensemble_soft"
-    assert "nothing was fitted" in run.config["notes"][0]
+    assert "the combiner was not fitted" in run.config["notes"][0]
     single = read_run(members[0]).metrics["test"]["metrics"]["auroc"]["value"]
     assert run.metrics["test"]["metrics"]["auroc"]["value"] > single
-    with pytest.raises(InputError, match="only --combine soft is possible"):
+    with pytest.raises(InputError, match="Use --combine soft, or omit"):
         train(members, combiner="svm", runs=tmp_path)
 
 
@@ -290,7 +290,9 @@ def test_a_class_that_validate_lacks_is_refused(make_member):
     samples = make_samples(("bad", "good", "worse"))
     samples.loc[samples["label"] == "worse", "split"] = "test"
     runs = [read_run(make_member(samples, seed=seed)) for seed in (0, 1)]
-    with pytest.raises(InputError, match="validate has no worse: .* Split again"):
+    with pytest.raises(
+        InputError, match="validate has no images of worse, .* Split again"
+    ):
         align(runs)
 
 
@@ -307,7 +309,7 @@ def test_an_unknown_combiner_is_one_line(make_member, tmp_path):
     ]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 2 and "Trace" not in result.stderr
-    assert "There is no combiner 'sof'. Known are: soft, hard" in result.stderr
+    assert "There is no combiner 'sof'. Choose from soft, hard" in result.stderr
 
 
 def test_a_wrong_seed_is_one_line():

@@ -68,5 +68,5 @@ def test_confidence_is_of_the_most_probable_class():
 
 def test_a_table_without_probabilities_is_refused_in_one_line():
     table = pd.DataFrame({"label": ["good"], "predicted": ["good"]})
-    with pytest.raises(InputError, match="have no probabilities of classes"):
+    with pytest.raises(InputError, match="have no class probabilities"):
         confidences(table, ["good", "scratch"])

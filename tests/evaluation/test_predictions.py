@@ -10,8 +10,8 @@ ROW = "a,good,test,g1,0.1,good,0.9\n"
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xaa\xbb\xff", "is no table"),
-        ((HEAD + ROW + ROW[:12]).encode(), "is cut off in its last line"),
+        (b"\xaa\xbb\xff", "is not a table"),
+        ((HEAD + ROW + ROW[:12]).encode(), "is truncated in its last line"),
         (
             (HEAD + ROW.replace("0.9", "abc")).encode(),
             "has text in the column prob_good",
@@ -21,13 +21,13 @@ ROW = "a,good,test,g1,0.1,good,0.9\n"
             "has text in the column defect_score",
         ),
         (b"sample_id,label\na,good\n", "lacks the column"),
-        (b"", "is no table"),
+        (b"", "is not a table"),
     ],
 )
 def test_a_damaged_table_is_one_line(tmp_path, content, message):
     (tmp_path / "predictions.csv").write_bytes(content)
     with pytest.raises(InputError, match=message) as error:
         read_predictions(tmp_path)
-    assert str(error.value).count("\n") == 0 and "train that run again" in str(
+    assert str(error.value).count("\n") == 0 and "train this run again" in str(
         error.value
     )

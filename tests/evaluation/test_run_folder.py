@@ -119,7 +119,7 @@ def test_what_is_no_run_is_refused_by_name(dataset, make_run, tmp_path):
     run = make_run(dataset, "bovw")
     config = (run.folder / "config.json").read_text()
     (run.folder / "config.json").write_text(config[:50])
-    with pytest.raises(InputError, match="config.json is no JSON"):
+    with pytest.raises(InputError, match="config.json is not valid JSON"):
         read_run(run.folder)
     (run.folder / "metrics.json").unlink()
     with pytest.raises(InputError, match="no metrics.json"):
@@ -131,7 +131,7 @@ def test_what_is_no_run_is_refused_by_name(dataset, make_run, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("metrics.json", '{"validate": ', "metrics.json is no JSON"),
+        ("metrics.json", '{"validate": ', "metrics.json is not valid JSON"),
         ("metrics.json", "[]", "metrics.json lacks validate"),
         ("threshold.json", "{}", "threshold.json lacks value"),
         ("config.json", "[]", "config.json lacks model"),
@@ -150,7 +150,7 @@ def test_a_threshold_that_is_no_number_is_one_line(dataset, make_run, value):
     run = make_run(dataset, "bovw")
     content = f'{{"value": {value}, "rule": "by hand"}}'
     (run.folder / "threshold.json").write_text(content)
-    with pytest.raises(InputError, match="which is no finite number"):
+    with pytest.raises(InputError, match="which is not a finite number"):
         print(read_run(run.folder).threshold)
 
 
@@ -183,12 +183,12 @@ def test_the_map_of_every_image_is_named(dataset, make_run):
     run = make_run(dataset, "bovw")
     said = {"outputs": ["score", "classes", "map"], "map_range": [0, 1]}
     write_json(run.folder / "config.json", run.config | said)
-    with pytest.raises(InputError, match="does not name the anomaly map"):
+    with pytest.raises(InputError, match="does not list the anomaly map"):
         _ = read_run(run.folder).predictions
 
 
 def test_a_family_that_is_not_there_is_one_line(dataset, make_run):
     run = make_run(dataset, "bovw")
     write_json(run.folder / "config.json", run.config | {"family": "os"})
-    with pytest.raises(InputError, match="no family 'os'"):
+    with pytest.raises(InputError, match="no model family 'os'"):
         load_predictor(run.folder)

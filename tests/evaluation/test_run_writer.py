@@ -34,7 +34,7 @@ def test_without_a_checkpoint_nothing_is_left(dataset, tmp_path):
 def test_with_one_it_is_kept_and_the_way_on_is_told(dataset, tmp_path):
     told = interrupt(dataset, tmp_path, KeyboardInterrupt(), checkpoint=True)
     (left,) = tmp_path.iterdir()
-    assert told == f"Go on with: goodparts train --resume {left}"
+    assert told == f"Resume with: goodparts train --resume {left}"
     begun = read_unfinished(left)
     assert (begun["model"], begun["seed"], begun["arguments"]) == (
         "m",
@@ -57,7 +57,7 @@ def test_resuming_with_other_arguments_is_refused(dataset, tmp_path):
     interrupt(dataset, tmp_path, KeyboardInterrupt(), checkpoint=True)
     (left,) = tmp_path.iterdir()
     for changed in ({"seed": 8}, {"arguments": {"epochs": 4}}, {"model": "n"}):
-        with pytest.raises(InputError, match="changed since"):
+        with pytest.raises(InputError, match="changed after"):
             with begin(dataset, tmp_path, resume=left, **changed):
                 pass
 
@@ -98,7 +98,7 @@ def test_a_changed_data_set_is_not_mixed_in(dataset, tmp_path):
     interrupt(dataset, tmp_path, KeyboardInterrupt(), checkpoint=True)
     (left,) = tmp_path.iterdir()
     fewer = dataset._replace(manifest=dataset.manifest[1:])
-    with pytest.raises(InputError, match="data set changed since"):
+    with pytest.raises(InputError, match="data set changed after"):
         with begin(fewer, tmp_path, resume=left):
             pass
     assert left.is_dir()

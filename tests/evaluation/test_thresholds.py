@@ -50,7 +50,7 @@ def test_neighbouring_floats():
 
 
 def test_without_good_parts():
-    with pytest.raises(InputError, match="good parts in validate"):
+    with pytest.raises(InputError, match="validate has no good parts"):
         choose_threshold([0.5], [True])
 
 
@@ -105,9 +105,9 @@ def test_the_rule_follows_the_good_groups_and_the_defects(num_good, num_bad, rul
 def test_from_good_parts_alone_it_says_what_it_cannot_know():
     stored = {**describe_threshold(*made(50, 0)), "split": "validate"}
     text = threshold_text(stored)
-    assert "from good parts alone. It rejects 0 of 50 groups" in text
+    assert "from good parts only. It rejects 0 of 50 groups" in text
     # 1 - 0.05 ** (1 / 50)
-    assert "at most 5.8 % of those to come, with 95% confidence" in text
+    assert "at most 5.8 % of future groups, with 95% confidence" in text
 
 
 def test_scores_that_tell_nothing_have_no_balanced_point():

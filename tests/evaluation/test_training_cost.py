@@ -21,11 +21,11 @@ def test_an_ensemble_costs_what_its_members_cost(dataset, make_run):
     assert cost(both) == {
         "wall_time_s": 30.5,
         "peak_memory_mb": 500,
-        "note": "with its 2 members",
+        "note": "including its 2 members",
     }
     # an ensemble of an ensemble pays for each run once: 1 + 0.5 + 10 + 20
     outer = make_costly(outer, 1.0, 50, [both, a])
     assert cost(outer)["wall_time_s"] == 31.5
     shutil.rmtree(b.folder)
     assert cost(both)["wall_time_s"] == 0.5
-    assert "without its members" in cost(both)["note"]
+    assert "excluding its members" in cost(both)["note"]

@@ -42,17 +42,17 @@ def test_help_groups_the_commands():
 @pytest.mark.parametrize(
     "words, said",
     [
-        ([], "error: A command is missing."),
+        ([], "error: No command was given."),
         (["tran"], "error: There is no command 'tran'. Did you mean train?"),
         (["train", "--model", "bov"], "There is no model 'bov'. Did you mean bovw?"),
-        (["train"], "--model is missing, one of mobilenetv2"),
+        (["train"], "--model is missing: choose one of mobilenetv2"),
         (["train", "--model", "bovw"], "--data is missing"),
-        (["train", "--resume", "x", "--seed", "1"], "--resume takes one run"),
+        (["train", "--resume", "x", "--seed", "1"], "--resume continues one run"),
         (["train", "--mod", "bovw"], "unrecognized arguments: --mod bovw"),
         (["folders", "--seed", "-1"], "must be a whole number"),
         (
             ["export", "r", "-o", "x", "--format", "litert", "--sign", "k"],
-            "for bundles",
+            "apply to bundles only",
         ),
         (["live", "x.goodparts", "--source", "@nothing"], "--source"),
     ],

@@ -133,7 +133,7 @@ def test_old_pictures_are_dropped_and_lead_to_a_new_connection(monkeypatch):
         go_on.set()
         wait_for(lambda: take(capture, 1)[0].number == 25)
         status = capture.status()
-    assert "lags behind the camera by 5.0 s" in status["last_error"]
+    assert "the picture is 5.0 s behind the camera" in status["last_error"]
     assert status["num_reconnects"] == 1 and status["state"] == "running"
     assert status["num_dropped"] - 11 - 12 in (0, 1)  # 1 if the last came at once
 

@@ -160,7 +160,7 @@ def test_cut_off_lines_are_found_with_a_noted_head(path):
     rows = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(rows[:2]))
     assert verify(path).num_lines == 2  # not found without
-    with pytest.raises(InputError, match="lines were cut off"):
+    with pytest.raises(InputError, match="lines were removed"):
         verify(path, head)
 
 

@@ -109,16 +109,16 @@ def test_pictures_and_clips_are_held_against_the_log(run, tmp_path):
     assert clips[0]["bytes"] == (tmp_path / clips[0]["file"]).stat().st_size
     status, printed, _ = command(tmp_path)
     assert status == 0
-    assert "4 as recorded, 0 deleted, 0 that the log does not name" in printed
+    assert "4 as recorded, 0 deleted, 0 not recorded in the log" in printed
     (tmp_path / clips[0]["file"]).unlink()
     (tmp_path / "events" / "mine.jpg").write_bytes(b"mine")
     status, printed, _ = command(tmp_path / "log.jsonl")
     assert status == 0
-    assert "3 as recorded, 1 deleted, 1 that the log does not name" in printed
+    assert "3 as recorded, 1 deleted, 1 not recorded in the log" in printed
     changed = next((tmp_path / "events").glob("2*.jpg"))
     changed.write_bytes(changed.read_bytes() + b"\0")
     status, printed, complaint = command(tmp_path)
-    assert status == 2 and "the chain is whole" in printed
+    assert status == 2 and "the chain is intact" in printed
     assert f"events/{changed.name}" in complaint and complaint.count("\n") == 1
 
 
@@ -149,11 +149,11 @@ def test_the_command_says_what_is_missing(tmp_path):
     log.close()
     first, *rest = segments(log.path).values()
     status, printed, _ = command(tmp_path, "--head", lines[0]["sha256"].upper())
-    assert status == 0 and f"in {len(rest) + 2} files, the chain is whole" in printed
-    assert "NOT THERE" not in printed
+    assert status == 0 and f"in {len(rest) + 2} files, the chain is intact" in printed
+    assert "MISSING" not in printed
     first.unlink()
     status, printed, _ = command(tmp_path)
-    assert status == 0 and f"NOT THERE: {first.name}" in printed
+    assert status == 0 and f"MISSING: {first.name}" in printed
     assert command(tmp_path, "--head", lines[0]["sha256"])[0] == 2
 
 
@@ -173,5 +173,5 @@ def test_a_later_line_hides_no_change_of_a_file(tmp_path):
     folder.close()
     recorded = RecordedFiles()
     verify(tmp_path, see=recorded.see)
-    with pytest.raises(InputError, match="two lines of the log name clips/a.mp4"):
+    with pytest.raises(InputError, match="two lines of the log record clips/a.mp4"):
         recorded.check(tmp_path)

@@ -120,7 +120,7 @@ def test_deleted_file_is_told(source):
     (source.path / "a.png").unlink()
     pictures, problems = come(received)
     assert pictures == [] and problems == {
-        "a.png": "moved or deleted before it was read"
+        "a.png": "was moved or deleted before it was read"
     }
 
 
@@ -131,7 +131,7 @@ def test_what_is_no_image_is_counted_and_told_once_by_suffix(source):
     received = source.receive()
     pictures, problems = come(received)
     assert pictures == [] and len(problems) == 2
-    assert source.left_out == {".txt": 3, "without a suffix": 1}
+    assert source.left_out == {".txt": 3, "without an extension": 1}
 
 
 def test_file_that_comes_back_is_read_again_if_it_changed(source, tmp_path):

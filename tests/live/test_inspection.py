@@ -349,8 +349,8 @@ def test_an_acknowledgement_closes_an_event_and_all_before_it(inspect):
     assert [bool(x["acknowledged"]) for x in view.events()] == [False, True, True]
     assert inspection.alarm.state == "alarm" and inspection.alarm.waiting == [third]
     for event in (first, second):
-        assert "acknowledged already" in view.command("acknowledge", event)
-    assert "not known" in view.command("acknowledge", "20200101T000000-0009")
+        assert "already acknowledged" in view.command("acknowledge", event)
+    assert "is unknown" in view.command("acknowledge", "20200101T000000-0009")
     assert view.command("acknowledge", third) is None
     inspection._obey()
     assert inspection.alarm.state == "clear"

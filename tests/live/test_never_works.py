@@ -72,10 +72,10 @@ def end_of(url):
 @pytest.mark.parametrize(
     ("answer", "scheme", "words", "tries"),
     [
-        (refusal(401), "rtsp", "user or password is wrong (401", 1),
-        (refusal(403), "rtsp", "may not see it (403", 1),
+        (refusal(401), "rtsp", "the user name or the password is wrong (401", 1),
+        (refusal(403), "rtsp", "has no access (403", 1),
         (refusal(404), "rtsp", "no such path on the camera (404", 3),
-        (HTML, "http", "what came is no video", 3),
+        (HTML, "http", "the response is not a video", 3),
     ],
 )
 def test_camera_that_refuses_ends_with_one_line(answer, scheme, words, tries):
@@ -128,7 +128,7 @@ def test_password_with_signs_of_urls(text, url):
 
 
 def test_port_that_is_none_may_be_a_password():
-    with pytest.raises(InputError, match="write # as %23, / as %2F") as error:
+    with pytest.raises(InputError, match="# must be written as %23, / as %2F") as error:
         open_source("rtsp://me:12345678/sec@cam:x/line")
     assert "sec" not in str(error.value) and "1234" not in str(error.value)
 

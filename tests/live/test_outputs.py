@@ -347,7 +347,7 @@ def test_failing_stop_command_is_tried_again_then_given_up(
         until(lambda: box.status()["num_failed"] == 1)
     assert tries.read_text() == "xx"
     assert box.status()["state"] == "failed"
-    assert box.status()["last_error"] == "not done within 2 s: exit status 3"
+    assert box.status()["last_error"] == "not delivered within 2 s: exit status 3"
     assert "event-0 is lost" in caplog.text
 
 
@@ -361,7 +361,7 @@ def test_hanging_stop_command_is_killed_with_its_children(
     box = outbox(target._replace(patience_s=1))
     box.send(events(1)[0])
     until(lambda: box.status()["num_failed"] == 1)
-    assert "not done within 2 s" in box.status()["last_error"]
+    assert "not finished within 2 s" in box.status()["last_error"]
     size = beat.stat().st_size
     assert size > 0
     time.sleep(0.3)

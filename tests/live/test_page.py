@@ -60,7 +60,7 @@ class FakeWatch:
 
     def command(self, do, event_id):
         if event_id in self.closed:
-            return f"Event {event_id} is acknowledged already."
+            return f"Event {event_id} is already acknowledged."
         self.commands.append((do, event_id))
         if do == "acknowledge":
             self.facts["alarm"] = {**self.facts["alarm"], "state": "clear"}
@@ -264,7 +264,7 @@ def test_an_event_that_does_not_wait_is_a_conflict(page, watch):
     watch.closed = [EVENT]
     body = json.dumps({"do": "acknowledge", "event": EVENT}).encode()
     status, _, text = ask(page, "/command", data=body, X_Goodparts="page")
-    assert (status, text.decode()) == (409, f"Event {EVENT} is acknowledged already.")
+    assert (status, text.decode()) == (409, f"Event {EVENT} is already acknowledged.")
     assert watch.commands == []
 
 
@@ -635,7 +635,7 @@ def test_an_old_picture_is_never_shown_as_live(page, watch, browser):
         end()
         watch.facts["capture"].update(state="reconnecting", last_error="refused")
         browser.wait_text("#stale", "camera not reachable")
-        assert "NO VERDICT" in browser.text("#verdict")
+        assert "NO DECISION" in browser.text("#verdict")
         assert "NOT INSPECTING" in browser.text("#alarm")
     with moving(watch):
         watch.facts["capture"].update(state="running", last_error=None)
@@ -643,7 +643,7 @@ def test_an_old_picture_is_never_shown_as_live(page, watch, browser):
         assert browser.text("#stale") == ""
     page.stop()
     browser.wait_text("#stale", "Connection lost since")
-    assert "NO VERDICT" in browser.text("#verdict")
+    assert "NO DECISION" in browser.text("#verdict")
     assert "Not current: as of" in browser.text("#as-of")
     assert "frames/s" not in browser.text("#facts dd")
 
@@ -655,7 +655,7 @@ def test_an_old_picture_is_old_for_a_browser_that_comes_late(page, watch, browse
     browser.wait_text("#stale", "(1 min)")
     clock = r"No picture since \d\d:\d\d:\d\d"
     assert re.search(clock, browser.text("#stale")) or "/" in browser.text("#stale")
-    assert "NO VERDICT" in browser.text("#verdict")
+    assert "NO DECISION" in browser.text("#verdict")
     assert "frames/s" not in browser.text("#facts dd"), "a rate of before"
 
 
@@ -667,7 +667,7 @@ def test_without_a_verdict_nothing_looks_accepted(page, watch, browser, camera):
     with moving(watch):
         browser.open(page.address)
         browser.wait_text("#alarm", "NOT INSPECTING")
-        assert "NO VERDICT" in browser.text("#verdict")
+        assert "NO DECISION" in browser.text("#verdict")
         assert "1920 x 1080" in browser.text("main")
 
 
@@ -678,7 +678,7 @@ def test_no_verdict_outlives_its_picture(page, watch, browser):
         browser.open(page.address)
         browser.wait_text("#verdict", "ACCEPT")
         watch.judges_pictures = False
-        browser.wait_text("#verdict", "NO VERDICT")
+        browser.wait_text("#verdict", "NO DECISION")
         assert "NOT INSPECTING" in browser.text("#alarm")
         watch.judges_pictures = True
         browser.wait_text("#verdict", "ACCEPT")
@@ -886,7 +886,7 @@ def test_an_older_event_is_acknowledged_or_it_is_said_why_not(page, watch, brows
         browser.click(dialog)
         browser.wait_text("#acknowledge-one", "Acknowledge this and all before it")
         browser.click("#acknowledge-one")
-        said = f"Event {older} is acknowledged already."
+        said = f"Event {older} is already acknowledged."
         browser.wait_text("#troubles .warning", said)
         assert len(watch.commands) == 1
 

@@ -105,7 +105,7 @@ def test_the_default_of_several_tracks_is_read_and_named(tmp_path, capsys):
         for stream, size in zip(tracks, ((64, 160), SIZE), strict=True):
             container.mux(packets_of(stream, [picture(n, size) for n in range(9)]))
     assert both(path)[0].shape == (*SIZE, 3)
-    note = "2 video tracks; number 2 is read (h264, 160x96)."
+    note = "2 video tracks; track 2 is read (h264, 160x96)."
     assert open_source(path).note == note
     assert f"{path}: {note}" in capsys.readouterr().out
 

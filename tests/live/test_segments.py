@@ -124,7 +124,7 @@ def test_a_noted_head_is_found_in_every_file_and_where_one_is_missing(path):
     checked = verify(path)
     assert checked.missing == [files[0].name] and checked.files == files[1:]
     assert verify(path, last_of_first).missing == [files[0].name]  # "continued" has it
-    with pytest.raises(InputError, match=f"or stood in {files[0].name}"):
+    with pytest.raises(InputError, match=f"or the line is in {files[0].name}"):
         verify(path, heads[0])
     with pytest.raises(InputError, match="none of"):
         verify(path, "")
@@ -164,7 +164,7 @@ def test_lines_cut_off_an_earlier_file_are_found(path):
     with pytest.raises(InputError, match="not the one that .* continues"):
         verify(path)
     first.write_bytes(b"".join(rows)[:-10])
-    with pytest.raises(InputError, match="half-written, but the log goes on"):
+    with pytest.raises(InputError, match="is incomplete, but the log continues"):
         verify(path)
 
 
@@ -187,7 +187,7 @@ def test_a_log_of_its_own_beside_others_is_said(path, tmp_path):
     (tmp_path / "other").mkdir()
     write(tmp_path / "other" / "log.jsonl", 2)
     os.rename(tmp_path / "other" / "log.jsonl", path)
-    with pytest.raises(InputError, match="begins a log of its own"):
+    with pytest.raises(InputError, match="begins a new log"):
         verify(path)
 
 

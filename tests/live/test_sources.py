@@ -96,9 +96,9 @@ def test_mistakes_are_told_at_once(tmp_path):
         (tmp_path, "has no images"),
         (tmp_path / "none.mp4", "no file or folder"),
         (tmp_path / "notes.mp4", "cannot be read as a video"),
-        ("ftp://camera/video", "no camera address"),
-        ("rtsp://", "no camera address"),
-        ("rtsp://[camera/video", "no camera address"),
+        ("ftp://camera/video", "not a camera address"),
+        ("rtsp://", "not a camera address"),
+        ("rtsp://[camera/video", "not a camera address"),
     ]:
         with pytest.raises(InputError, match=words):
             open_source(text)
@@ -306,7 +306,7 @@ def test_device_gives_rgb_and_is_lost_when_it_stops(monkeypatch):
         assert server.read_code(to_rgb(next(received).picture.pixels)) == 5
     with pytest.raises(SourceLost, match="no picture"):
         next(received)
-    with pytest.raises(SourceLost, match="no camera number 7"):
+    with pytest.raises(SourceLost, match="no camera with the number 7"):
         next(open_source("7").receive())
 
 

@@ -94,7 +94,7 @@ def test_source_may_be_kept_off_the_command_line(monkeypatch):
 
 def test_authority_that_is_none_is_refused(tmp_path):
     (tmp_path / "ca.pem").write_text("no certificate")
-    with pytest.raises(argparse.ArgumentTypeError, match="no certificate in PEM"):
+    with pytest.raises(argparse.ArgumentTypeError, match="not a certificate in PEM"):
         parse_authority(tmp_path / "ca.pem")
     with pytest.raises(argparse.ArgumentTypeError, match="No such file"):
         parse_authority(tmp_path / "none.pem")

@@ -43,7 +43,7 @@ def test_cut_off_line_is_ended(tmp_path):
 def test_another_table_is_not_written_into(tmp_path):
     path = tmp_path / "verdicts.csv"
     path.write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match="another table"):
+    with pytest.raises(InputError, match="contains a different table"):
         Verdicts(path)
     assert path.read_text() == "a,b\n1,2\n"
     with pytest.raises(InputError, match="Is a directory"):

@@ -100,7 +100,7 @@ def test_folder_is_followed_and_goes_on_where_it_stopped(bundle, parts, tmp_path
             _wait_until(lambda name=new.name: name in _judged(out))
             process.send_signal(signal.SIGINT)
             printed = process.communicate(timeout=PATIENCE)[0]
-        assert process.returncode == 0 and "no images: 1 .txt" in printed
+        assert process.returncode == 0 and "not images: 1 .txt" in printed
     assert _judged(out) == [image.name for image in images[:3]]
     rows = (out / "verdicts.csv").read_text().splitlines()
     assert rows[0].startswith("path,frame,decision") and len(rows) == 4
@@ -131,8 +131,8 @@ def test_recording_of_which_every_frame_is_refused_is_no_success(
     assert found.returncode == 2 and "0 frames" in found.stdout
     assert len(found.stderr.splitlines()) == 1
     assert (
-        "Every frame of the recording was refused, the first because: The frame is"
-        in (found.stderr)
+        "No frame of the recording could be inspected. Reason for the first one: The "
+        "frame is" in (found.stderr)
     )
 
 
@@ -143,14 +143,17 @@ def test_mistakes_are_one_line_and_leave_nothing(bundle, parts, tmp_path):
     write_image(lossy, np.zeros((8, 8), np.uint8))
     for arguments, said in (
         ([bundle, "--source", tmp_path / "none.mp4"], "There is no file or folder"),
-        ([tmp_path, "--source", parts["good"]], "is no bundle"),
+        ([tmp_path, "--source", parts["good"]], "is not a bundle"),
         ([bundle / "bundle.json", "--source", parts["good"]], "Give the folder"),
-        ([run_folder, "--source", parts["good"]], "no bundle but a run folder. Export"),
+        (
+            [run_folder, "--source", parts["good"]],
+            "is a run folder, not a bundle. Export",
+        ),
         ([bundle, "--source", parts["good"], "--roi", "1,2,3"], "must be x,y,width"),
         ([bundle, "--source", parts["good"], "--alarm-after", "x"], "alarm-after"),
         ([bundle, "--source", parts["good"], "--mask", lossy], "JPEG image"),
         ([bundle, "--source", parts["good"], "--roi", "0,0,9999,9"], "--roi"),
-        ([bundle, "--source", "ftp://x/y"], "no camera address"),
+        ([bundle, "--source", "ftp://x/y"], "not a camera address"),
         ([bundle, "--source", parts["good"], "--port", "70000"], "0 to 65535"),
     ):
         found = run(*arguments, "--out", out)

@@ -136,8 +136,8 @@ def test_after_some_tries_only_the_light_changes(monkeypatch):
     [
         ({"flips": []}, "--flips must be some of .* Received: nothing"),
         ({"flips": ["up"]}, "--flips must be some of .* Received: up"),
-        ({"rotation": -1}, "--rotation must lie in 0 to 180 .* Received: -1"),
-        ({"rotation": 181}, "--rotation must lie in 0 to 180 .* Received: 181"),
+        ({"rotation": -1}, "--rotation must be from 0 to 180 .* Received: -1"),
+        ({"rotation": 181}, "--rotation must be from 0 to 180 .* Received: 181"),
         ({"brightness": (1.5, 0.5)}, "--brightness must .* Received: 1.5 0.5"),
         ({"brightness": (0, 1)}, "--brightness must .* Received: 0 1"),
         ({"brightness": (0.5, 9)}, "--brightness must .* Received: 0.5 9"),

@@ -50,7 +50,8 @@ def test_a_data_set_gets_the_upper_8_bits(tmp_path, bits, suffix, grey):
     dataset, _ = create_folders(tmp_path / "parts", out=tmp_path / "out", link=True)
 
     assert dataset.info["bit_depth"] == bits
-    assert f"images of {bits} bits were written with their upper 8" in describe(dataset)
+    said = f"images with {bits} bits were converted to their upper 8 bits"
+    assert said in describe(dataset)
     assert len(dataset.manifest) == 12
     for row in dataset.manifest.itertuples():
         expected = images[row.source]

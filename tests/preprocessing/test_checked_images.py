@@ -51,4 +51,6 @@ def test_a_mask_of_most_of_the_image_may_be_inverted(tmp_path):
 
     assert len(kept) == 2
     assert [each.path for each in remarks] == ["images/2.png"]
-    assert "marks 98% of it as defect: is it inverted?" in remarks[0].reason
+    assert (
+        "marks 98% of the image as defect: is the mask inverted?" in remarks[0].reason
+    )

@@ -120,14 +120,16 @@ def test_files_of_images_that_are_gone_are_removed(folder):
 def test_good_parts_alone_have_nothing_to_draw(one_class_dataset, capsys):
     assert create_boxes(one_class_dataset) == 0
     assert capsys.readouterr().out == (
-        "good_parts: no boxes to draw, as no image has a mask or a marked defect\n"
+        "good_parts: no boxes, because no image has a mask or an annotated defect\n"
     )
     assert not list(one_class_dataset.glob("*/boxes/*"))
 
 
 def test_a_mask_of_another_size_is_refused(folder):
     write_image(folder / "train/ground_truth/crack/1_mask.png", np.ones((3, 4), bool))
-    with pytest.raises(InputError, match="1_mask.png is 4x3 pixels, its image 48x40"):
+    with pytest.raises(
+        InputError, match="1_mask.png is 4x3 pixels, but its image is 48x40"
+    ):
         create_boxes(folder)
 
 

@@ -200,22 +200,22 @@ def test_mistakes_get_one_line_and_status_2(part_folder, tmp_path, monkeypatch, 
         ([flat], "no known layout.* every image is a good part, add --layout good_p"),
         ([few], "'bad' has 2 group"),
         ([part_folder, "--out", "file"], "Not a directory|exists"),
-        ([part_folder, "--name", "mine"], "no data set of Goodparts"),
-        ([part_folder, few, "--name", "x"], "one by one"),
+        ([part_folder, "--name", "mine"], "is not a data set of Goodparts"),
+        ([part_folder, few, "--name", "x"], "one at a time"),
         ([part_folder, "--grouping", "pattern"], "--pattern"),
         ([part_folder, "--normal-class", "god"], "Did you mean 'good'"),
         ([part_folder, "--protocol", "official"], "MVTec layout"),
         (
             [part_folder, "--protocol", "official", "--grouping", "none"],
-            "--grouping none. Leave one of the two out",
+            "--grouping none. Omit one of the two",
         ),
         ([part_folder, "--name", ""], "--name must be .* Received: ''"),
         ([part_folder, "--name", "a/b"], "--name must be .* Received: 'a/b'"),
         ([part_folder, "--name", ".x"], "--name must be .* Received: '.x'"),
         ([part_folder, "--normal-class", "a/b"], "--normal-class must be"),
         ([part_folder, "--shares", "0.5", "nan", "0.5"], "sum to 1"),
-        ([screws], "two has one class only, 'screws'.* add --normal-class screws;"),
-        ([screws, "--normal-class", "good"], "'good' is none of the classes screws"),
+        ([screws], "two has only one class, 'screws'.* add --normal-class screws;"),
+        ([screws, "--normal-class", "good"], "'good' is not one of the classes screws"),
         ([flat, "--layout", "class_folders"], "can be used as layout class_folders"),
     ]
     for arguments, message in mistakes:
@@ -259,7 +259,9 @@ def test_good_parts_alone_make_a_data_set(folder, options, layout, label, tmp_pa
     counts = dataset.manifest["split"].value_counts().to_dict()
     assert counts == {"train": 14, "validate": 3, "test": 3}
     assert "good parts only: one-class detectors" in describe(dataset)
-    assert ("no test set of its own" in describe(dataset)) == ("protocol" in options)
+    assert ("the source has no test set" in describe(dataset)) == (
+        "protocol" in options
+    )
     assert not create_folders(source, out=tmp_path / "d", **options)[1]
 
 
@@ -270,7 +272,7 @@ def test_official_keeps_a_test_of_good_parts_alone(tmp_path):
     test = dataset.rows("test")
     assert test["source"].tolist() == ["test/good/0.png"]
     assert len(dataset.rows("train")) == 16 and len(dataset.rows("validate")) == 4
-    assert "no test set of its own" not in describe(dataset)
+    assert "the source has no test set" not in describe(dataset)
 
 
 def test_two_classes_are_not_described_as_good_parts_only(part_folder, tmp_path):
@@ -302,7 +304,9 @@ def test_defects_that_cannot_be_read_do_not_leave_good_parts_only(top, tmp_path)
     bad.parent.mkdir(parents=True)
     bad.write_text("no picture")
     (source / goods[0]).write_text("no picture")
-    with pytest.raises(InputError, match="1 in other folders cannot, .*bad/1.png: .*"):
+    with pytest.raises(
+        InputError, match="1 images in other folders cannot be used, .*bad/1.png: .*"
+    ):
         create_folders(source, out=tmp_path / "d")
     bad.unlink()
     dataset, _ = create_folders(source, out=tmp_path / "d")

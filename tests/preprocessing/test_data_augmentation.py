@@ -302,7 +302,7 @@ def test_numbers_out_of_range_end_with_status_2(folder, flag, capsys):
 def test_mistakes_are_named(folder, tmp_path):
     with pytest.raises(InputError, match="--multiplier must be 1 .* Received: 0"):
         augment_dataset(folder, multiplier=0)
-    with pytest.raises(InputError, match="--rotation must lie in 0 to 180"):
+    with pytest.raises(InputError, match="--rotation must be from 0 to 180"):
         augment_dataset(folder, rotation=200)
     with pytest.raises(InputError, match="nothing has no manifest.csv"):
         augment_dataset(tmp_path / "nothing")
@@ -312,7 +312,7 @@ def test_without_training_images_nothing_can_be_done(folder):
     dataset = read_dataset(folder)
     rest = dataset.manifest[dataset.manifest["split"] != "train"]
     write_dataset(folder, rest, dataset.info)
-    with pytest.raises(InputError, match="no rows of train"):
+    with pytest.raises(InputError, match="no rows for train"):
         augment_dataset(folder)
 
 

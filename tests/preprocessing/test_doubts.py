@@ -48,13 +48,17 @@ def test_a_true_flag_is_a_label(parts):
     ("shapes", "flags", "reason"),
     [
         ([], {"hole": True, "dent": True}, "several true flags: dent, hole"),
-        ([shape("scratch")], {"hole": True}, "flag says 'hole', its shapes 'scratch'"),
-        ([shape("scratch")], {"good": True}, "flag says 'good', its shapes"),
+        (
+            [shape("scratch")],
+            {"hole": True},
+            "flag is 'hole', but its shapes are 'scratch'",
+        ),
+        ([shape("scratch")], {"good": True}, "flag is 'good', but its shapes"),
         ([], {"hole": "perhaps"}, "neither true nor false: 'perhaps'"),
-        ([], ["hole"], "not names with true or false"),
+        ([], ["hole"], "not a mapping from names to true or false"),
         ([], {"hole": [1]}, "neither true nor false"),
         ([shape(kind="point", points=[[3, 3]])], {"good": True}, "label is unknown"),
-        ([], {"good": False}, "flag 'good' is false, but no defect is named"),
+        ([], {"good": False}, "flag 'good' is false, but it has no annotated defect"),
         ([], {"OK": "false", "hole": False}, "flag 'OK' is false"),
         ([shape("ok")], {"good": False}, "flag 'good' is false"),
     ],
@@ -105,11 +109,11 @@ def test_flags_that_agree_with_the_shapes(parts):
 @pytest.mark.parametrize(
     ("outline", "polygons", "said"),
     [
-        ([[]], [], "its box stands in"),
-        ([[10, 20, 30, 40]], [], "its box stands in"),
-        ([FLAT, [1, 2, 3, 4]], [FLAT], "an outline of several is left out"),
-        ([FLAT, "x"], [FLAT], "an outline of several is left out"),
-        ({"size": [64, 64], "counts": "rubbish"}, [], "its box stands in"),
+        ([[]], [], "its box is used instead"),
+        ([[10, 20, 30, 40]], [], "its box is used instead"),
+        ([FLAT, [1, 2, 3, 4]], [FLAT], "one of several outlines was left out"),
+        ([FLAT, "x"], [FLAT], "one of several outlines was left out"),
+        ({"size": [64, 64], "counts": "rubbish"}, [], "its box is used instead"),
         (FLAT, [FLAT], ""),
         (None, [], ""),
     ],
@@ -140,7 +144,7 @@ def test_an_image_with_coco_runs_of_another_size_is_left_out(parts, size, more):
     source = read_source(parts)
 
     assert labels(source) == {"2.png": "hole", "3.png": "good"}
-    assert "annotated at 32 x 32" in reasons(source)["1.png"]
+    assert "annotation is for 32 x 32" in reasons(source)["1.png"]
 
 
 @pytest.mark.parametrize("box", [[1, 1, 0, 5], [1, 1, -4, 5], [1, 1], None, ["a"] * 4])
@@ -161,7 +165,7 @@ def test_a_normal_shape_beside_one_that_cannot_be_read_is_not_good(parts):
     source = read_source(parts)
 
     assert labels(source) == {"2.png": "hole", "3.png": "good"}
-    assert "a linestrip has no area" in reasons(source)["1.png"]
+    assert "type linestrip has no area" in reasons(source)["1.png"]
 
 
 def test_masks_and_turned_boxes_of_labelme(parts):
@@ -195,7 +199,7 @@ def test_a_json_nested_without_end_is_named(parts):
     source = read_source(parts)
 
     assert labels(source) == {"2.png": "hole", "3.png": "good"}
-    assert "nested too deep" in reasons(source)["1.json"]
+    assert "nested too deeply" in reasons(source)["1.json"]
 
 
 # Structure that is not known
@@ -254,7 +258,7 @@ def test_a_key_that_is_there_twice(parts):
     source = read_source(parts)
 
     assert labels(source) == {"2.png": "hole", "3.png": "good"}
-    assert "'shapes' is there twice" in reasons(source)["1.json"]
+    assert "'shapes' occurs twice" in reasons(source)["1.json"]
 
 
 @pytest.mark.parametrize(
@@ -312,7 +316,7 @@ def test_coco_image_id_of_two_images(parts):
 
     assert labels(source) == {"3.png": "hole"}
     for name in ("1.png", "2.png"):
-        assert "image id 1 stands for 1.png and 2.png" in reasons(source)[name]
+        assert "image id 1 is used for 1.png and 2.png" in reasons(source)[name]
 
 
 def test_coco_category_id_of_two_names(parts):
@@ -323,7 +327,7 @@ def test_coco_category_id_of_two_names(parts):
     source = read_source(parts)
 
     assert labels(source) == {"2.png": "scratch", "3.png": "good"}
-    assert "category id 1 stands for hole and dent" in reasons(source)["1.png"]
+    assert "category id 1 is used for hole and dent" in reasons(source)["1.png"]
 
 
 @pytest.mark.parametrize("change", [str, float, lambda number: f" {number}"])
@@ -336,7 +340,7 @@ def test_coco_ids_of_another_type_are_matched_by_value(parts, change):
     source = read_source(parts)
 
     assert labels(source) == {"1.png": "hole", "2.png": "good", "3.png": "good"}
-    assert "ids are of several types" in reasons(source)["1.png"]
+    assert "ids have several types" in reasons(source)["1.png"]
 
 
 def test_coco_annotation_of_an_unknown_image_may_be_of_any(parts):
@@ -346,7 +350,8 @@ def test_coco_annotation_of_an_unknown_image_may_be_of_any(parts):
 
     assert labels(source) == {"1.png": "hole"}
     for name in ("2.png", "3.png"):
-        assert "a.json has annotations of the image with id 77" in reasons(source)[name]
+        said = reasons(source)[name]
+        assert "a.json has annotations for the image with id 77" in said
 
 
 def test_coco_annotation_ids_may_be_there_twice(parts):
@@ -357,7 +362,7 @@ def test_coco_annotation_ids_may_be_there_twice(parts):
     source = read_source(parts)
 
     assert list(labels(source).values()) == ["hole", "hole", "good"]
-    assert "1 annotation ids are there twice" in reasons(source)["1.png"]
+    assert "1 annotation ids occur more than once" in reasons(source)["1.png"]
 
 
 def test_coco_image_listed_twice_and_not_alike(parts):
@@ -366,8 +371,8 @@ def test_coco_image_listed_twice_and_not_alike(parts):
     source = read_source(parts)
 
     assert labels(source) == {"2.png": "good", "3.png": "good"}
-    assert "a.json, twice, and not alike" in reasons(source)["1.png"]
-    assert "the same is said of it" in reasons(source)["3.png"]
+    assert "has different annotations in several entries" in reasons(source)["1.png"]
+    assert "it has identical annotations" in reasons(source)["3.png"]
 
 
 def test_coco_files_that_each_mark_something_are_united(parts):
@@ -377,7 +382,8 @@ def test_coco_files_that_each_mark_something_are_united(parts):
     source = read_source(parts)
 
     assert list(labels(source).values()) == ["hole", "hole", "good"]
-    assert "a.json and b.json mark is united" in reasons(source)["1.png"]
+    said = reasons(source)["1.png"]
+    assert "its annotations in a.json and b.json were combined" in said
 
 
 def test_two_jsons_of_one_image_that_differ(parts):
@@ -388,7 +394,8 @@ def test_two_jsons_of_one_image_that_differ(parts):
     source = read_source(parts)
 
     assert labels(source) == {"2.png": "hole", "3.png": "good"}
-    assert "1.json and 1_old.json, and not alike" in reasons(source)["1.png"]
+    said = reasons(source)["1.png"]
+    assert "has different annotations in 1.json and 1_old.json" in said
 
 
 def test_a_json_copied_from_that_of_another_image(parts):
@@ -398,7 +405,8 @@ def test_a_json_copied_from_that_of_another_image(parts):
 
     assert labels(source) == {"2.png": "hole", "3.png": "good"}
     assert (
-        "1.json has its name, but names the image '2.png'" in reasons(source)["1.png"]
+        "1.json has the same name, but refers to the image '2.png'"
+        in reasons(source)["1.png"]
     )
 
 
@@ -432,7 +440,8 @@ def test_a_name_in_another_folder_is_taken_if_it_is_unique(tmp_path):
     assert labels(source) == {"pictures/a/1.png": "hole"}
     said = reasons(source)
     assert (
-        "taken for pictures/a/1.png, the only such name" in said["labels_of/a/a.json"]
+        "assigned to pictures/a/1.png, the only image with this name"
+        in said["labels_of/a/a.json"]
     )
     for folder in "ab":
         assert "not certain whether" in said[f"pictures/{folder}/2.png"]
@@ -464,7 +473,7 @@ def test_voc_in_folders_of_other_names(tmp_path):
     source = read_source(tmp_path)
 
     assert list(labels(source).values()) == ["hole", "good"]
-    assert source.notes == ("images that no annotation speaks of, taken for good: 1",)
+    assert source.notes == ("images without an annotation, used as good parts: 1",)
 
 
 def test_voc_box_from_right_to_left_is_broken(tmp_path):
@@ -509,7 +518,7 @@ def test_annotations_of_two_kinds_are_asked_about(parts):
         read_source(parts)
     source = read_source(parts, layout="labelme")
     assert labels(source) == {"1.png": "hole", "3.png": "good"}
-    assert "all.json does" in reasons(source)["2.png"]
+    assert "all.json mentions it" in reasons(source)["2.png"]
 
 
 def test_folders_and_shapes_that_contradict(tmp_path):
@@ -522,8 +531,10 @@ def test_folders_and_shapes_that_contradict(tmp_path):
     source = read_source(tmp_path)
 
     assert labels(source) == {"good/2.png": "good", "hole/3.png": "hole"}
-    assert "folder of good parts, but 'hole'" in reasons(source)["good/1.png"]
-    assert "nothing is marked" in reasons(source)["hole/4.png"]
+    assert ("folder of good parts, but has the annotation 'hole'") in reasons(source)[
+        "good/1.png"
+    ]
+    assert "no annotated defect" in reasons(source)["hole/4.png"]
 
 
 # Other sources
@@ -614,7 +625,7 @@ def test_images_of_two_folders_of_which_neither_is_there(tmp_path, marked):
     marks = [(number, 1, BOX) for number in marked]
     write_json(tmp_path / "a.json", coco(names, marks))
 
-    with pytest.raises(InputError, match="no certain match.*several such folders"):
+    with pytest.raises(InputError, match="is ambiguous.*several such folders"):
         read_source(tmp_path)
 
 
@@ -628,7 +639,7 @@ def test_images_of_one_folder_that_is_not_there_get_one_remark(tmp_path):
 
     assert [*labels(source).values()] == ["good", "hole", "good"]
     assert reasons(source) == {
-        "a.json": "names images in '/home/me'; taken for those in 'images'"
+        "a.json": "refers to images in '/home/me'; assigned to those in 'images'"
     }
 
 

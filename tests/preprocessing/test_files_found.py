@@ -62,12 +62,12 @@ def test_other_files_are_counted_by_suffix(tmp_path):
 
     said = pd.read_csv(dataset.folder / "rejected.csv").set_index("path")["reason"]
     assert said.to_dict() == {
-        "* without a suffix": "1 file not used",
+        "* without an extension": "1 file not used",
         "*.heic": "2 files not used",
         "*.json": "1 file not used",
         "*.txt": "1 file not used",
     }
-    assert "files that are not used: 5 (.heic 2, " in describe(dataset)
+    assert "files that were not used: 5 (.heic 2, " in describe(dataset)
     assert dataset.info["num_rejected"] == 0
 
 
@@ -81,7 +81,7 @@ def test_pipes_are_named_and_not_opened(tmp_path):
 
     assert [*labels(source)] == ["bad/1.jpg", "good/1.jpg"]
     assert reasons(source).keys() == {"good/2.jpg", "good/1.json", "labels.csv"}
-    assert "is no regular file" in reasons(source)["good/2.jpg"]
+    assert "is not a regular file" in reasons(source)["good/2.jpg"]
 
 
 def test_a_broken_json_is_named_in_any_layout(tmp_path):
@@ -107,8 +107,8 @@ def test_broken_annotations_beside_class_folders_are_asked_about(tmp_path):
     [
         ("labels.csv", "a,b\n1,2\n", "labels.csv"),
         ("labels.parquet", "PAR1", r"labels.parquet \(save it as CSV\)"),
-        ("p1.txt", "0 0.5 0.5 0.1 0.1\n", "1 text files as of YOLO in"),
-        ("via.json", '{"_via_img_metadata": {}}', "first via.json"),
+        ("p1.txt", "0 0.5 0.5 0.1 0.1\n", "1 text files like those of YOLO in"),
+        ("via.json", '{"_via_img_metadata": {}}', "the first is via.json"),
         ("coco.json", '{"images": [', "coco.json, which cannot be read"),
     ],
 )
@@ -116,14 +116,14 @@ def test_an_unknown_layout_names_what_was_seen(tmp_path, name, content, said):
     picture(tmp_path / "p1.png")
     (tmp_path / name).write_text(content)
 
-    with pytest.raises(InputError, match=f"Seen, but not read: .*{said}"):
+    with pytest.raises(InputError, match=f"Found, but not read: .*{said}"):
         read_source(tmp_path)
 
 
 def test_a_folder_without_images_says_what_is_there(tmp_path):
     (tmp_path / "parts.zip").write_text("")
 
-    with pytest.raises(InputError, match="It has: .zip 1. Unpack archives first"):
+    with pytest.raises(InputError, match="It contains: .zip 1. Unpack archives first"):
         read_source(tmp_path)
 
 
@@ -136,7 +136,9 @@ def test_errors_name_the_first_image_that_is_left_out(tmp_path):
             tmp_path / f"{seed}.json", f"{seed}.png", shape(kind=kind, points=points)
         )
 
-    with pytest.raises(InputError, match="5 images are left out, first 1.png: .*unkn"):
+    with pytest.raises(
+        InputError, match="5 images were left out, the first is 1.png: .*unkn"
+    ):
         create_folders(tmp_path, out=tmp_path.parent / "out", name="x")
 
 
@@ -148,7 +150,7 @@ def test_unannotated_images_that_become_good_are_counted(tmp_path):
 
     dataset, _ = create_folders(tmp_path, out=tmp_path.parent / "out", name="x")
 
-    assert "no annotation speaks of, taken for good: 6" in describe(dataset)
+    assert "images without an annotation, used as good parts: 6" in describe(dataset)
 
 
 # Where images begin
@@ -237,7 +239,7 @@ def test_yolo_names_are_read_as_yaml(tmp_path, names, second):
 def test_yolo_names_that_are_broken_are_none(tmp_path, names):
     write_yolo(tmp_path, {"1": "0 0.5 0.5 0.1 0.1\n"}, names=names)
 
-    with pytest.raises(InputError, match="no names of their classes"):
+    with pytest.raises(InputError, match="no class names"):
         read_source(tmp_path, layout="yolo")
 
 
@@ -269,7 +271,9 @@ def test_yolo_that_is_not_understood_is_not_good(tmp_path):
 
     assert [*labels(source).values()] == ["hole", "good"]
     said = "\n".join(reason for _, reason in source.rejected)
-    assert "class 7 has no name" in said and "no shares of the image" in said
+    assert (
+        "class 7 has no name" in said and "must be fractions of the image size" in said
+    )
 
 
 def test_yolo_without_names_says_what_is_missing(tmp_path):
@@ -320,7 +324,7 @@ def test_two_columns_of_labels_are_asked_about(tmp_path):
     picture(tmp_path / "1.png")
     (tmp_path / "parts.csv").write_text("file,label,class\n1.png,hole,good\n")
 
-    with pytest.raises(InputError, match="which column has the labels"):
+    with pytest.raises(InputError, match="the column with the labels is not clear"):
         read_source(tmp_path)
 
 

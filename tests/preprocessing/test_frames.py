@@ -174,7 +174,9 @@ def test_cut_off_video_is_refused_whole(tmp_path, suffix):
     images = [moving(number) for number in range(90)]
     path = write_video(tmp_path / f"line{suffix}", images)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(InputError, match="line.*(cannot be read|was cut off).*ffmpeg"):
+    with pytest.raises(
+        InputError, match="line.*(cannot be read|was truncated).*ffmpeg"
+    ):
         extract_frames(path, tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
 
@@ -185,10 +187,10 @@ def test_no_video_in_one_line(tmp_path, capsys):
     (tmp_path / "nothing.mp4").touch()
     write_sound(tmp_path / "sound.mp4")
     cases = {
-        "empty": "has no videos",
+        "empty": "contains no videos",
         "text.mp4": "cannot be read as a video",
         "nothing.mp4": "cannot be read as a video",
-        "sound.mp4": "has no pictures",
+        "sound.mp4": "contains no pictures",
         "missing.mp4": "There is no file or folder",
     }
     for name, text in cases.items():
@@ -235,10 +237,10 @@ def test_stopped_run_is_made_again_and_a_complete_one_kept(
 
 def test_other_images_are_not_overwritten(tmp_path, video):
     extract_frames(video, tmp_path / "out")
-    with pytest.raises(InputError, match="made with another rate. Remove it"):
+    with pytest.raises(InputError, match="made with a different rate. Remove it"):
         extract_frames(video, tmp_path / "out", rate=5)
     (tmp_path / "out/line/.frames.json").unlink()
-    with pytest.raises(InputError, match="not of this command"):
+    with pytest.raises(InputError, match="not made by this command"):
         extract_frames(video, tmp_path / "out")
 
 
@@ -248,5 +250,5 @@ def test_finding_videos(tmp_path):
     found = find_videos([tmp_path])
     assert [path.name for path in found] == ["a.GIF", "b.mp4"]
     (tmp_path / "a.mkv").touch()
-    with pytest.raises(InputError, match="a.GIF and .*a.mkv .* one by one"):
+    with pytest.raises(InputError, match="a.GIF and .*a.mkv .* one at a time"):
         find_videos([tmp_path])

@@ -39,7 +39,9 @@ OUTLINED = [(number, 1, WHOLE) for number in range(1, 7)]
 def test_the_outline_of_the_part_is_asked_about(tmp_path):
     write(tmp_path, [*OUTLINED, (1, 2, SMALL), (2, 3, SMALL)], ("cap", "hole", "dent"))
 
-    with pytest.raises(InputError, match="'cap' lies on every .*--normal-class cap"):
+    with pytest.raises(
+        InputError, match="'cap' is annotated on every .*--normal-class cap"
+    ):
         read_source(tmp_path)
     source = read_source(tmp_path, normal_name="cap")
     assert [*labels(source).values()] == ["hole", "dent", *["cap"] * 4]
@@ -49,7 +51,7 @@ def test_the_outline_of_the_part_is_asked_about(tmp_path):
 
     source = read_source(tmp_path, normal_name="good")
     assert [*labels(source).values()] == ["hole", "dent", *["cap"] * 4]
-    assert "'cap' lies on every annotated image" in source.notes[0]
+    assert "'cap' is annotated on every annotated image" in source.notes[0]
 
 
 def test_a_small_outline_is_known_by_what_lies_in_it(tmp_path):
@@ -57,7 +59,7 @@ def test_a_small_outline_is_known_by_what_lies_in_it(tmp_path):
     marks = [(number, 1, part) for number in range(1, 7)]
     write(tmp_path, [*marks, (1, 2, {"bbox": [20, 20, 5, 5]})], ("cap", "hole"))
 
-    with pytest.raises(InputError, match="'cap' lies on every"):
+    with pytest.raises(InputError, match="'cap' is annotated on every"):
         read_source(tmp_path)
 
 
@@ -68,7 +70,7 @@ def test_an_outline_with_a_defect_on_every_image_needs_no_answer(tmp_path):
     source = read_source(tmp_path)
 
     assert [*labels(source).values()] == [*["hole"] * 4, "good", "good"]
-    assert any("gives way to other defects" in note for note in source.notes)
+    assert any("other defects take precedence" in note for note in source.notes)
 
 
 def test_images_with_several_kinds_of_defect_are_counted(tmp_path):
@@ -98,7 +100,7 @@ def test_boxes_of_raw_pixels_are_turned_as_exif_says(tmp_path, orientation):
     bright = read_image(tmp_path / "1.png")[:, :, 0] > 200
     assert (width, height) == (10, 20) and bright.sum() == 200
     assert bright[y : y + height, x : x + width].all()
-    assert "of the raw pixels" in reasons(source)["1.png"]
+    assert "refer to the stored pixels" in reasons(source)["1.png"]
 
 
 def test_polygons_are_turned_too():

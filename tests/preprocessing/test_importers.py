@@ -220,7 +220,7 @@ def test_an_image_in_no_class_folder_is_named(tmp_path):
     source = read_source(tmp_path)
 
     assert labels(source) == {"good/1.jpg": "good"}
-    assert reasons(source) == {"overview.jpg": "lies in no class folder"}
+    assert reasons(source) == {"overview.jpg": "is not in a class folder"}
 
 
 def test_linked_folders_are_read_but_loops_are_not_followed(tmp_path):
@@ -293,7 +293,7 @@ def test_flat_image_without_mask_is_good_if_only_defects_have_masks(tmp_path):
     source = read_source(tmp_path)
 
     assert labels(source) == {"1.jpg": "defect", "3.jpg": "good"}
-    assert "good or defect is unknown" in reasons(source)["2.jpg"]
+    assert "it is not known whether it is good" in reasons(source)["2.jpg"]
 
 
 def test_flat_image_with_a_broken_mask_is_not_taken_for_good(tmp_path):
@@ -306,7 +306,7 @@ def test_flat_image_with_a_broken_mask_is_not_taken_for_good(tmp_path):
         (tmp_path / "2.png").write_bytes(broken)
         source = read_source(tmp_path)
         assert labels(source) == {"1.jpg": "defect"}
-        assert "unknown" in reasons(source)["2.jpg"]
+        assert "not known whether it is good" in reasons(source)["2.jpg"]
 
 
 def test_pairs_in_train_and_test_are_not_classes(tmp_path):
@@ -328,7 +328,7 @@ def test_a_stray_image_beside_class_folders_of_pairs_gets_no_label(tmp_path):
     source = read_source(tmp_path)
 
     assert labels(source) == {"crack/1.jpg": "crack"}
-    assert reasons(source) == {"overview.jpg": "lies in no class folder"}
+    assert reasons(source) == {"overview.jpg": "is not in a class folder"}
 
 
 # labelme
@@ -390,9 +390,11 @@ def test_labelme_shape_without_area_is_left_out_and_named(tmp_path):
 
     # An image of which no shape can be used is not good, it is unknown.
     assert labels(source) == {"1.png": "dent"}
-    assert "shape 1 is left out: a linestrip" in reasons(source)["1.png"]
+    assert ("shape 1 was left out: a shape of the type linestrip") in reasons(source)[
+        "1.png"
+    ]
     assert any(
-        "shape 2 is left out: the polygon of 'dent' has" in text for text in found
+        "shape 2 was left out: the polygon of 'dent' has" in text for text in found
     )
     assert any("its label is unknown" in text for text in found)
 
@@ -410,8 +412,8 @@ def test_labelme_broken_file_rejects_its_image_too(tmp_path):
     # What old.json marks may be in 3.png, which may have been renamed.
     assert labels(source) == {"1.png": "dent"}
     assert reasons(source).keys() == {"2.json", "2.png", "3.png", "old.json"}
-    assert "names the image 'gone.png'" in reasons(source)["old.json"]
-    assert "old.json has one of 'gone.png'" in reasons(source)["3.png"]
+    assert "refers to the image 'gone.png'" in reasons(source)["old.json"]
+    assert "old.json has one for 'gone.png'" in reasons(source)["3.png"]
 
     (tmp_path / "old.json").unlink()
     assert labels(read_source(tmp_path)) == {"1.png": "dent", "3.png": "good"}
@@ -450,7 +452,7 @@ def test_labelme_of_another_image_size_is_rejected(tmp_path):
 
     assert labels(source) == {"2.png": "dent"}
     assert reasons(source) == {
-        "1.png": "is 48 x 64 pixels, but was annotated at 96 x 128"
+        "1.png": "is 48 x 64 pixels, but its annotation is for 96 x 128"
     }
 
 
@@ -466,7 +468,7 @@ def test_labelme_boxes_are_clipped_to_the_image(tmp_path):
     source = read_source(tmp_path)
 
     assert [item["bbox"] for item in source.images[0].instances] == [[0, 50, 20, 14]]
-    assert reasons(source) == {"1.png": "'dent' lies outside of the image"}
+    assert reasons(source) == {"1.png": "'dent' is outside the image"}
 
 
 def test_labelme_in_class_folders_makes_no_defect_good(tmp_path):
@@ -568,11 +570,13 @@ def test_coco_unusable_annotations_are_named(tmp_path):
     texts = "\n".join(f"{path} {reason}" for path, reason in source.rejected)
 
     assert labels(source) == {"1.png": "crack"}
-    assert "category_id 7 is none of the categories" in texts
-    assert "2.png annotation 1 is left out: its runs do not fill 64 x 64" in texts
-    assert "3.png annotation 1 is left out: 'crack' has no area" in texts
-    assert "4.png annotation 1 is left out: it lacks 'bbox'" in texts
-    assert "all.json names the image 'with id 9'" in texts
+    assert "category_id 7 is not one of the categories" in texts
+    assert (
+        "2.png annotation 1 was left out: its run lengths do not add up to 64 x 64"
+    ) in texts
+    assert "3.png annotation 1 was left out: 'crack' has no area" in texts
+    assert "4.png annotation 1 was left out: it lacks 'bbox'" in texts
+    assert "all.json refers to the image 'with id 9'" in texts
 
 
 def test_coco_image_that_no_file_lists(tmp_path):
@@ -609,7 +613,7 @@ def test_slashes_in_a_label_are_no_folders(tmp_path):
     picture(tmp_path / "1.png")
     names = ["../dent/deep", "crack"]
     write_coco(tmp_path / "a.json", ["1.png"], [(0, 0, {"bbox": [1, 1, 5, 5]})], names)
-    with pytest.raises(InputError, match="cannot be a label"):
+    with pytest.raises(InputError, match="is not a valid label"):
         read_source(tmp_path)
 
     names = ["dent/deep", "crack"]
@@ -681,7 +685,7 @@ def test_unknown_layout_name_and_layout_that_cannot_be_found(tmp_path):
     picture(tmp_path / "1.png")
     with pytest.raises(InputError, match="one of mvtec, class_folders.*'tfrecord'"):
         read_source(tmp_path, layout="tfrecord")
-    with pytest.raises(InputError, match="in no known layout") as error:
+    with pytest.raises(InputError, match="have no known layout") as error:
         read_source(tmp_path)
     assert all(layout in str(error.value) for layout in LAYOUTS)
     assert "\n" not in str(error.value)
@@ -691,7 +695,7 @@ def test_unknown_layout_name_and_layout_that_cannot_be_found(tmp_path):
 def test_folders_of_a_role_or_a_split_are_no_classes(tmp_path, names):
     for name in names:
         picture(tmp_path / name)
-    with pytest.raises(InputError, match="in no known layout"):
+    with pytest.raises(InputError, match="have no known layout"):
         read_source(tmp_path)
 
 

@@ -112,13 +112,17 @@ def test_without_the_file_there_are_no_instances(tmp_path):
 def test_a_damaged_file_is_named(tmp_path, text):
     path = tmp_path / "instances.json"
     path.write_text(text)
-    with pytest.raises(InputError, match="instances.json is not as it was written"):
+    with pytest.raises(
+        InputError, match="instances.json was changed after it was written"
+    ):
         read_instances(path)
 
 
 def test_a_mask_of_another_size_is_named(tmp_path, make_dataset):
     folder = make_dataset(tmp_path / "parts")
-    with pytest.raises(InputError, match="0_mask.png is 48x40 pixels, its image 50x40"):
+    with pytest.raises(
+        InputError, match="0_mask.png is 48x40 pixels, but its image is 50x40"
+    ):
         read_truth_mask(folder, "train/ground_truth/crack/0_mask.png", (40, 50))
 
 
@@ -141,5 +145,5 @@ def test_run_lengths_are_those_of_coco():
     mask[1:3, 2:50] = True
     encoded = encode_mask(mask)
     assert encoded["counts"].startswith("92200") and len(encoded["counts"]) < 110
-    with pytest.raises(ValueError, match="do not fill 4 x 61 pixels"):
+    with pytest.raises(ValueError, match="do not add up to 4 x 61 pixels"):
         decode_mask({**encoded, "size": [4, 61]})

@@ -45,7 +45,9 @@ def test_the_column_of_file_names(parts, table):
 def test_two_columns_that_name_images_are_asked_about(parts, table):
     (parts / "labels.csv").write_text(table)
 
-    with pytest.raises(InputError, match="which column names the images"):
+    with pytest.raises(
+        InputError, match="several columns contain file names of images"
+    ):
         read_source(parts)
 
 
@@ -53,7 +55,7 @@ def test_columns_of_0_and_1_are_no_label_each(parts):
     table = "file,good,defect,dent\n0.png,1,0,0\n1.png,0,1,0\n2.png,0,0,1\n"
     (parts / "labels.csv").write_text(table)
 
-    with pytest.raises(InputError, match="good, defect, dent are of 0 and 1, and"):
+    with pytest.raises(InputError, match="good, defect, dent contain 0 and 1, and"):
         read_source(parts)
 
 

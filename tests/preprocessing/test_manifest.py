@@ -38,7 +38,7 @@ def test_a_data_set_reads_back(small_dataset):
         (",train,", ",tarin,", r"line \d+: split must be one of .* Received: 'tarin'"),
         ("sample_id,path", "sample,path", "lacks the column"),
         (",clip,", ",", r"lacks the column\(s\) clip. Run goodparts folders again."),
-        (",good,train,", ",god,train,", r"line \d+: label 'god' is none of"),
+        (",good,train,", ",god,train,", r"line \d+: label 'god' is not one of"),
     ],
 )
 def test_nonsense_names_the_row(small_dataset, old, new, message):
@@ -113,7 +113,7 @@ def test_a_group_in_two_splits_is_refused(small_dataset):
     cells[4] = train[4]
     lines[number] = ",".join(cells)
     (small_dataset / "manifest.csv").write_text("\n".join(lines) + "\n")
-    with pytest.raises(InputError, match="must lie in one split"):
+    with pytest.raises(InputError, match="must be in one split only"):
         read_dataset(small_dataset)
 
 
@@ -122,13 +122,18 @@ def test_a_classifier_needs_every_class_in_train(small_dataset):
     check_classes(dataset)
     rows = dataset.manifest
     goods = rows[(rows["label"] == "good") | (rows["split"] != "train")]
-    with pytest.raises(InputError, match="train of .*washers has no bad: a classifier"):
+    with pytest.raises(
+        InputError,
+        match="train split of .*washers has no images of bad, so a classifier",
+    ):
         check_classes(dataset._replace(manifest=goods))
     alone = dataset._replace(
         manifest=rows[rows["label"] == "good"],
         info={**dataset.info, "classes": ["good"]},
     )
-    with pytest.raises(InputError, match=r"has good parts only \('good'\): a class"):
+    with pytest.raises(
+        InputError, match=r"has only good parts \('good'\), but a class"
+    ):
         check_classes(alone)
 
 

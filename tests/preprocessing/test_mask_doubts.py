@@ -52,7 +52,7 @@ def test_a_mask_of_what_does_not_count_is_always_named(tmp_path):
     source = read_source(tmp_path)
 
     assert "good/1.jpg" not in labels(source)
-    assert "what does not count" in reasons(source)["good/1.jpg"]
+    assert "pixels that are ignored" in reasons(source)["good/1.jpg"]
     assert "kept as hole" in reasons(source)["hole/1.jpg"]
 
 
@@ -110,7 +110,7 @@ def test_a_mask_that_is_not_read(tmp_path, folder):
 
     assert f"images/{folder}2.jpg" not in labels(source)
     assert labels(source)[f"images/{folder}1.jpg"] == "good"
-    assert "is not read; save it as a PNG" in reasons(source)[f"images/{folder}2.jpg"]
+    assert "is not read; save it as PNG" in reasons(source)[f"images/{folder}2.jpg"]
 
 
 def test_the_mask_of_another_class_in_mvtec(tmp_path):
@@ -125,7 +125,7 @@ def test_the_mask_of_another_class_in_mvtec(tmp_path):
 
     assert "test/good/001.png" not in labels(source)
     assert {"train/good/001.png", "test/good/002.png"} <= labels(source).keys()
-    assert "bears its name" in reasons(source)["test/good/001.png"]
+    assert "has the same name" in reasons(source)["test/good/001.png"]
 
 
 def test_black_and_white_files_beside_their_image_are_masks(tmp_path):
@@ -174,5 +174,5 @@ def test_a_mask_of_raw_pixels_is_refused_by_its_size(tmp_path):
     Image.new("RGB", (64, 32)).save(tmp_path / "images/1.jpg", exif=exif)
     mask(tmp_path / "masks/1.png", size=(32, 64))
 
-    with pytest.raises(InputError, match="one of them is wrong"):
+    with pytest.raises(InputError, match="but its mask"):
         read_source(tmp_path)

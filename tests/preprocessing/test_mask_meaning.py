@@ -113,7 +113,7 @@ def test_255_beside_class_indices_does_not_count(tmp_path):
     source = read_source(tmp_path)
 
     assert labels(source) == {"images/1.jpg": "defect", "images/3.jpg": "good"}
-    assert "marks only what does not count" in reasons(source)["images/2.jpg"]
+    assert "marks only pixels that are ignored" in reasons(source)["images/2.jpg"]
     (first, _) = source.images
     marked, ignored = read_masks(first.mask_paths, first.mask_ignore)
     assert marked.sum() == 9 and ignored.sum() == 16

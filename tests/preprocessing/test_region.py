@@ -92,9 +92,11 @@ def test_scaled_box_stays_inside_and_is_not_empty(roi, size):
 def test_another_aspect_ratio_is_refused():
     region = make_region(parse_roi("10,4,20,30"), None, SIZE)
     cut(np.zeros((480, 645, 3), np.uint8), region)  # less than 1 %
-    with pytest.raises(InputError, match="48x64 pixels, the region was set for 64x48"):
+    with pytest.raises(
+        InputError, match="48x64 pixels, but the region was drawn for 64x48"
+    ):
         cut(FRAME.transpose(1, 0, 2), region)
-    with pytest.raises(InputError, match="another shape"):
+    with pytest.raises(InputError, match="aspect ratios differ"):
         make_region(parse_roi("0,0,9,9@16x9"), None, SIZE)
 
 
@@ -123,13 +125,15 @@ def test_masks_that_cannot_be_used(tmp_path):
     with pytest.raises(InputError, match="no mask file"):
         make_region(None, path, SIZE)
     write_image(path, half_mask((30, 30)))
-    with pytest.raises(InputError, match="has another shape. Draw it at 64x48"):
+    with pytest.raises(InputError, match="has another aspect ratio. Draw it at 64x48"):
         make_region(None, path, SIZE)
     write_image(path, half_mask((96, 128)))  # the box has the frame's aspect ratio
-    with pytest.raises(InputError, match="could be of either. .* or 32x24 of the box"):
+    with pytest.raises(
+        InputError, match="could be for either. .* or 32x24 .size of the box"
+    ):
         make_region(roi, path, SIZE)
     write_image(path, half_mask(SIZE))
-    with pytest.raises(InputError, match="black on all"):
+    with pytest.raises(InputError, match="black in the whole"):
         make_region(roi, path, SIZE)
     path.write_text("none")
     with pytest.raises(InputError, match="cannot be read as an image"):

@@ -97,7 +97,7 @@ def test_groupings():
     assert set(parts) == {"00"}
     with pytest.raises(InputError, match="does not match 'a/000'"):
         assign_groups(table, None, grouping="pattern", pattern="x")
-    with pytest.raises(InputError, match="no regular expression"):
+    with pytest.raises(InputError, match="not a regular expression"):
         assign_groups(table, None, grouping="pattern", pattern="(")
 
 

@@ -102,7 +102,7 @@ def test_thin_classes_and_few_good_parts_are_named_before_training():
     )
     said = "\n".join(split_remarks(INFO, few))
     assert "bad 4 (recall above 40%)" in said  # 0.025 ** (1 / 4)
-    assert "10 groups of good parts" in said and "less than 31%" in said
+    assert "10 groups of good parts" in said and "fewer than 31%" in said
     assert "good 25" not in said and "WARNING" not in said
     many = manifest(
         {
@@ -122,10 +122,13 @@ def test_no_bare_leak_and_large_groups_and_lacking_classes():
     rows.loc[(rows["label"] == "bad") & (rows["split"] == "train"), "group"] = "one"
     guess = {"judged": 0.93, "held_out": 0.61, "low": 0.2, "is_clear": True}
     said = "\n".join(split_remarks({**INFO, "neighbour_guess": guess}, rows))
-    assert "0.0% of" in said and "not: the same part under other light" in said
-    assert "one group holds 40 of the 80 images of class bad" in said
+    assert "0.0% of" in said and "not the same part in other light" in said
+    assert "one group contains 40 of the 80 images of the class bad" in said
     assert "--grouping pattern" in said and "test has no parts of bad" in said
-    assert "93% of the judged images" in said and "61%: WARNING" in said
+    assert (
+        "93% of the validate and test images" in said
+        and "61% in held-out groups and series of train: WARNING" in said
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,6 +137,6 @@ def test_no_bare_leak_and_large_groups_and_lacking_classes():
 def test_grounds_are_said(grounds):
     rows = manifest({("good", "train"): 3})
     said = split_remarks({**INFO, "classes": ["good"], "grounds": grounds}, rows)[0]
-    assert ("near-copies 3 images, close numbers" in said) == bool(
+    assert ("near-duplicates (3 images), close numbers" in said) == bool(
         grounds.get("numbers")
     )

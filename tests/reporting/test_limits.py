@@ -21,4 +21,4 @@ def test_validate_is_doubted_when_its_interval_lies_above_that_of_test(
         metrics[split]["metrics"]["macro_f1"] |= interval
     write_json(run.folder / "metrics.json", metrics)
     text = " ".join(cannot_conclude([run], dataset.info, verdict([run])))
-    assert ("That validate stands for what comes" in text) == is_said
+    assert ("That validate is representative of new parts" in text) == is_said
