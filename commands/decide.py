@@ -1,6 +1,6 @@
 """Chooses the decision thresholds of a finished run: accept, reject, inspect by hand.
 
-    goodparts decide RUN                        what its validate parts can promise
+    goodparts decide RUN                        what its validate parts can guarantee
     goodparts decide RUN --max-miss 0.05 --max-false-reject 0.05
     goodparts decide RUN --cost costs.csv       class,accept,reject,inspect[,share]
     goodparts decide RUN --inspect-share 0.1

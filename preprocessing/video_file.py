@@ -74,7 +74,7 @@ def read_frames(video: Path) -> Iterator[tuple[float, av.VideoFrame]]:
             steps = progress(frames, video.name, stream.frames or None, unit="frame")
             for number, frame in enumerate(steps):
                 if frame.is_corrupt:
-                    raise InputError(f"frame {number} is damaged. {_mend(video)}")
+                    raise InputError(f"frame {number} is damaged. {_repair(video)}")
                 time = _time(frame, number, stream)
                 first = time if first is None else first
                 yield time - first, frame
@@ -84,7 +84,7 @@ def read_frames(video: Path) -> Iterator[tuple[float, av.VideoFrame]]:
             _check_end(container, stream, first, end, video)
     except av.FFmpegError as error:
         raise InputError(
-            f"it cannot be read as a video ({error.strerror}). {_mend(video)}"
+            f"it cannot be read as a video ({error.strerror}). {_repair(video)}"
         ) from error
 
 
@@ -98,7 +98,7 @@ def _time(frame, number, stream):
 def _check_end(container, stream, first, end, video):
     """Raises InputError if a file contains less than it states."""
     if first is None:
-        raise InputError(f"no frame of it can be read. {_mend(video)}")
+        raise InputError(f"no frame of it can be read. {_repair(video)}")
     stated = 0.0
     if stream.duration is not None:
         stated = float(stream.duration * stream.time_base)
@@ -107,14 +107,14 @@ def _check_end(container, stream, first, end, video):
     if stated - end > MISSING_SECONDS:
         raise InputError(
             f"it ends after {end:.1f} of {stated:.1f} seconds, so it was truncated. "
-            + _mend(video)
+            + _repair(video)
         )
 
 
-def _mend(video):
-    mended = video.with_name(f"{video.stem}_mended.mkv")
+def _repair(video):
+    repaired = video.with_name(f"{video.stem}_repaired.mkv")
     return "Copy it again, or repair what can be repaired: " + shlex.join(
-        ["ffmpeg", "-i", f"file:{video}", "-an", f"file:{mended}"]
+        ["ffmpeg", "-i", f"file:{video}", "-an", f"file:{repaired}"]
     )
 
 

@@ -90,7 +90,7 @@ def test_they_are_evaluated_ranked_and_reported(runs, tmp_path):
     assert "Accept or reject" not in page and "nan" not in page
     assert (
         "it accepts and rejects nothing" in page
-        and ("Recommended for deployment") in page
+        and "Recommended for deployment" in page
     )
 
 

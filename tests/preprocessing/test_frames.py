@@ -70,7 +70,7 @@ def test_name_with_a_colon_is_no_protocol(tmp_path, video, monkeypatch):
     monkeypatch.chdir(tmp_path)
     video.rename("12:30.mp4")
     assert extract_frames("12:30.mp4", "out").num_kept == 40
-    with pytest.raises(InputError, match="-i file:13:30.mp4 -an file:13:30_mended"):
+    with pytest.raises(InputError, match="-i file:13:30.mp4 -an file:13:30_repaired"):
         Path("13:30.mp4").write_bytes(b"no video")
         extract_frames("13:30.mp4", "out")
 
