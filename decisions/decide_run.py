@@ -117,8 +117,8 @@ def _check_kinds(validate, normal_class):
     ):
         if not is_there:
             raise InputError(
-                f"validate has no {kind} parts, so no lines can be drawn from it: the "
-                f"run keeps its threshold. Add {kind} parts and split again."
+                f"validate has no {kind} parts, so no thresholds can be set from it: "
+                f"the run keeps its own. Add {kind} parts and split again."
             )
 
 

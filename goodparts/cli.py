@@ -12,7 +12,7 @@ from functools import partial
 from typing import NoReturn
 
 from goodparts.command import command_line, command_parser, run_command
-from goodparts.loading import end_at_ctrl_c
+from goodparts.loading import ending_at_ctrl_c
 
 GROUPS = {
     "data": {
@@ -48,8 +48,7 @@ def main(words: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: With status 2 if the name or a flag is wrong.
     """
-    end_at_ctrl_c()
-    name, *words = words or sys.argv[1:] or [""]
+    name, *words = (sys.argv[1:] if words is None else words) or [""]
     if name in NAMES:
         run_named(name, words, command_line(name))
     elif name in ("-h", "--help", "help"):
@@ -64,7 +63,6 @@ def main(words: Sequence[str] | None = None) -> None:
 
 def start(name: str) -> NoReturn:
     """Runs a command from the script that is executed, as `python3 SCRIPT ...`."""
-    end_at_ctrl_c()
     run_named(name, sys.argv[1:], f"python3 {sys.argv[0]}")
     sys.exit()
 
@@ -81,11 +79,13 @@ def run_named(name: str, words: Sequence[str], typed: str) -> None:
 
 
 def _parse_and_run(name, words, typed):
-    command = importlib.import_module(f"commands.{name.replace('-', '_')}")
-    parser = command_parser(command.__doc__, prog=typed)
-    command.add_arguments(parser)
-    parse = getattr(command, "parse", None)
-    command.run(parse(parser, words) if parse else parser.parse_args(words))
+    with ending_at_ctrl_c():
+        command = importlib.import_module(f"commands.{name.replace('-', '_')}")
+        parser = command_parser(command.__doc__, prog=typed)
+        command.add_arguments(parser)
+        parse = getattr(command, "parse", None)
+        arguments = parse(parser, words) if parse else parser.parse_args(words)
+    command.run(arguments)
 
 
 def overview() -> str:

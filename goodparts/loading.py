@@ -29,26 +29,29 @@ def loading() -> Iterator[None]:
     Raises:
         InputError: If a package is not installed; the text says what to install.
     """
-    before = end_at_ctrl_c()
     is_shown = sys.stderr.isatty()
     if is_shown:
         print(SHOWN, end="\r", file=sys.stderr, flush=True)
     try:
-        yield
+        with ending_at_ctrl_c():
+            yield
     except ModuleNotFoundError as error:
         raise InputError(_missing(error)) from error
     finally:
         if is_shown:
             print(" " * len(SHOWN), end="\r", file=sys.stderr, flush=True)
-        signal.signal(signal.SIGINT, before)
 
 
-def end_at_ctrl_c() -> signal._HANDLER:
-    """Makes Ctrl-C end the process with one line; returns the previous handler."""
+@contextlib.contextmanager
+def ending_at_ctrl_c() -> Iterator[None]:
+    """While the block runs, Ctrl-C ends the process with one line, status 130."""
     # no exception: libraries may catch it while they are imported
     before = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, _end)
-    return signal.default_int_handler if before is _end else before
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _end(*signal_and_frame):

@@ -111,8 +111,7 @@ def test_ctrl_c_later_raises_as_ever():
     code = (
         "import os, signal\n"
         "from goodparts.command import run_command\n"
-        "from goodparts.loading import end_at_ctrl_c, loading\n"
-        "end_at_ctrl_c()\n"
+        "from goodparts.loading import loading\n"
         "def main():\n"
         "    with loading():\n        pass\n"
         "    try:\n        os.kill(os.getpid(), signal.SIGINT)\n"
