@@ -16,7 +16,7 @@ demo: setup ## the main job on the embedded data, several minutes on two cores
 	@$(PIPENV) run demo
 
 test: setup lint ## the tests, a few minutes; real data are used where REAL_DATA is set
-	@$(PIPENV) run pytest -n 2 --dist loadfile -m "not slow and not gpu"
+	@$(PIPENV) run pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not gpu"
 
 test-all: setup lint ## the slow ones too
 	@$(PIPENV) run pytest

@@ -59,7 +59,7 @@ def test_evidence_by_hand():
 def test_telling_words_are_those_of_the_class(noise_bag):
     assert telling_words(noise_bag, "bad").tolist() == [0, 1]
     assert telling_words(noise_bag, "good", count=1).tolist() == [1]
-    with pytest.raises(InputError, match="no class 'ugly'. Known are: bad, good"):
+    with pytest.raises(InputError, match="no class 'ugly'. The classes are: bad, good"):
         telling_words(noise_bag, "ugly")
 
 

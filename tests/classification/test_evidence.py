@@ -47,6 +47,7 @@ def share_in_mask(explain, rows, folder):
     return np.mean(inside), np.mean(area)
 
 
+@pytest.mark.slow
 def test_a_learned_spot_is_where_the_map_is(washers, tmp_path):
     """The spots are red, 8 of 48 pixels wide, in a grey square."""
     run = train(
