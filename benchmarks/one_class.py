@@ -45,15 +45,15 @@ def judge(work, name, method):
     run = read_run(
         train(model=method, data=dataset.folder, runs=work / "runs", **options)
     )
-    judged = run.metrics["test"]
+    judged, labels = run.metrics["test"], run.split("test")["label"]
+    num_good = int((labels == dataset.normal_class).sum())
     row = {
         "dataset": name,
         "method": method,
         "pose": run.config["arguments"]["pose"],
         "size": " x ".join(map(str, run.config["arguments"]["image_size"])),
-        "num_good": judged["class_counts"].get(dataset.normal_class, 0),
-        "num_defective": sum(judged["class_counts"].values())
-        - judged["class_counts"].get(dataset.normal_class, 0),
+        "num_good": num_good,
+        "num_defective": len(labels) - num_good,
     }
     for metric in METRICS:
         value = judged["metrics"].get(metric)
