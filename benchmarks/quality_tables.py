@@ -238,7 +238,7 @@ def groups():
 
 def one_class():
     table = pd.concat(
-        figures(f"one_class_{part}") for part in ("mvtec", "magnetic_tile", "bottles")
+        figures(f"one_class_{part}") for part in ("mvtec", "magnetic_tile")
     )
     rows = [
         [
