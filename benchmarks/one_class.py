@@ -2,8 +2,9 @@
 
     REAL_DATA=... KERAS_HOME=... python3 benchmarks/one_class.py --work DIR
 
-Five minutes on two idle cores; `mvtec` and `magnetic_tile` can be named to run a part. Detectors are trained on the good parts of train with their defaults, and
-judged on test:
+Five minutes on two idle cores; `mvtec` and `magnetic_tile` can be named to run a part.
+Detectors are trained on the good parts of train with their defaults, and judged on
+test:
 
     mvtec          screw and hazelnut_toy, with their own train and test
     magnetic_tile  half of the good tiles train; exposures of one tile stay together
