@@ -27,6 +27,7 @@ def write_features(
     *,
     weights: PathLike = "imagenet",
     alpha: float | None = None,
+    seed: int = 0,
 ) -> list[int]:
     """Writes the network as ONNX: an image in, features `(rows, columns, d)` out.
 
@@ -35,10 +36,14 @@ def write_features(
         backbone: A key of BACKBONES.
         image_size: `(height, width)`.
         weights, alpha: See `backbones.build_backbone`.
+        seed: Of random weights.
 
     Returns:
         Channels of each layer in the features, in their order.
     """
+    from networks.quiet_keras import keras
+
+    keras.utils.set_random_seed(seed)
     network, layers = _build(backbone, image_size, weights, alpha)
     export_model(network, path)
     return layers

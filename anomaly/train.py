@@ -97,7 +97,9 @@ def train(
         from anomaly.features import write_features
 
         file = run.folder / NETWORK
-        layers = write_features(file, backbone, view.size, weights=weights, alpha=alpha)
+        layers = write_features(
+            file, backbone, view.size, weights=weights, alpha=alpha, seed=seed
+        )
         run.config["view"] = view_as_json(view)
         run.config["method"] = model
         learner = _learner(model, len(rows), layers, bank_size, view, seed)
