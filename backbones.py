@@ -212,6 +212,21 @@ def find_weights(
     return path
 
 
+def choose_alpha(model: str, alpha: float | None) -> float | None:
+    """The width multiplier of a network that has one, 1.0 by default; else None.
+
+    Raises:
+        InputError: If the network has no weights of this width.
+    """
+    alphas = BACKBONES[model].alphas if model in BACKBONES else ()
+    if alpha is None:
+        return 1.0 if alphas else None
+    if alpha not in alphas:
+        known = f"one of {', '.join(map(str, alphas))}" if alphas else "left out"
+        raise InputError(f"--alpha of {model} must be {known}. Received: {alpha:g}.")
+    return float(alpha)
+
+
 def build_backbone(
     name: str, *, weights: PathLike = "imagenet", alpha: float | None = None
 ) -> keras.Model:

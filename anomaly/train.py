@@ -19,7 +19,7 @@ from anomaly.bundled import LEARNT, NETWORK
 from anomaly.detector import open_detector
 from anomaly.learners import BankLearner, GaussianLearner, Learner
 from anomaly.view import View, learn_view, look, part_of_cells, view_as_json
-from backbones import BACKBONES, find_weights
+from backbones import BACKBONES, choose_alpha, find_weights
 from evaluation.predictor import Prediction, Predictor
 from evaluation.run_folder import read_run
 from evaluation.run_writer import start_run
@@ -69,12 +69,13 @@ def train(
         Path of the run folder.
 
     Raises:
-        InputError: If there are no good parts to learn from.
+        InputError: If there are no good parts to learn from, or an option does not fit
+            the backbone.
     """
     dataset = read_dataset(data, check_files=True)
     rows = _good_rows(dataset)
-    if BACKBONES[backbone].alphas and alpha is None:
-        alpha = 1.0
+    alpha = choose_alpha(backbone, alpha)
+    _check_size(backbone, image_size)
     find_weights(backbone, weights, alpha)
     with working("finding the pose of the parts"):
         view = _find_view(dataset, rows, image_size, pose, POSED_PIXELS[model])
@@ -136,6 +137,15 @@ def _good_rows(dataset: Dataset) -> pd.DataFrame:
     return rows.sort_values("sample_id").reset_index(drop=True)
 
 
+def _check_size(backbone, image_size):
+    smallest = BACKBONES[backbone].smallest_side
+    if image_size is not None and min(image_size) < smallest:
+        raise InputError(
+            f"--image-size with {backbone} must be {smallest} {smallest} or more. "
+            f"Received: {image_size[0]} {image_size[1]}."
+        )
+
+
 def _find_view(dataset, rows, image_size, pose, posed_pixels) -> View:
     view = None
     if pose != "none" and image_size is None:
@@ -168,6 +178,11 @@ def _learn(dataset, rows, view, network_file, learner: Learner) -> int:
             continue
         features = network(canvas.pixels)
         learner.add(features, part_of_cells(canvas, features.shape[:2]))
+    if num_left_out == len(rows):
+        raise InputError(
+            "No good image of train shows a part in the pose of the others. Train with "
+            "--pose none."
+        )
     return num_left_out
 
 

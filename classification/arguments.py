@@ -67,21 +67,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def choose_alpha(model: str, alpha: float | None) -> float | None:
-    """The width multiplier of a network that has one, 1.0 by default; else None.
-
-    Raises:
-        InputError: If the network has no weights of this width.
-    """
-    alphas = BACKBONES[model].alphas if model in BACKBONES else ()
-    if alpha is None:
-        return 1.0 if alphas else None
-    if alpha not in alphas:
-        known = f"one of {', '.join(map(str, alphas))}" if alphas else "left out"
-        raise InputError(f"--alpha of {model} must be {known}. Received: {alpha:g}.")
-    return float(alpha)
-
-
 def parse_schedule(text: str) -> dict[int, int]:
     """Parses "0:2,10:4" as {0: 2, 10: 4}: from which epoch on how many last blocks.
 

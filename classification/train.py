@@ -10,13 +10,12 @@ about two minutes for 400 steps of fine-tuning.
 from collections.abc import Sequence
 from pathlib import Path
 
-from backbones import BACKBONES, find_weights
+from backbones import BACKBONES, choose_alpha, find_weights
 from classification.arguments import (
     FEATURES_RATE,
     HEAD_RATE,
     LABEL_SMOOTHING,
     LOSSES,
-    choose_alpha,
     choose_schedule,
     choose_weights,
 )

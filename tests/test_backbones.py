@@ -13,11 +13,11 @@ import pytest
 from backbones import (
     BACKBONES,
     build_backbone,
+    choose_alpha,
     find_weights,
     imagenet_available,
     weights_file,
 )
-from classification.arguments import choose_alpha
 from classification.model import build_features, build_head, join, unfreeze_blocks
 from goodparts.command import InputError
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from backbones import choose_alpha
 from classification.arguments import (
     add_arguments,
-    choose_alpha,
     choose_schedule,
     choose_weights,
     parse_schedule,
