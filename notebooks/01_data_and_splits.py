@@ -81,7 +81,7 @@ for split, colour in zip(SPLITS, COLOURS, strict=False):
 name_lines(axes, classes)
 axes.set_xlabel("images (in brackets: groups)")
 figure.legend(loc="outside lower right", ncols=3, frameon=False, fontsize=9)
-show(figure, "How many images, and how many parts, has each split?")
+show(figure, "Images and parts in each split")
 
 # %%
 rows = {}
@@ -89,7 +89,7 @@ for name in classes:
     of_class = np.flatnonzero(labels == name)
     chosen = of_class[np.linspace(0, len(of_class) - 1, 6).astype(int)]
     rows[name] = [(read(position), "") for position in chosen]
-show(picture_rows(rows), "What do the classes look like?")
+show(picture_rows(rows), "Examples of each class")
 
 # %% [markdown]
 # ## Random and grouped splits
@@ -132,7 +132,7 @@ for axes, (way, table) in zip(figure.subplots(2, 1), ways.items(), strict=True):
 for split, colour in zip(SPLITS, COLOURS, strict=False):
     axes.plot([], "s", color=colour, label=split)
 figure.legend(loc="outside lower right", ncols=3, frameon=False, fontsize=9)
-show(figure, "Do neighbours land on both sides of the split?")
+show(figure, "Are neighbouring images on both sides of the split?")
 
 # %% [markdown]
 # ## Which images leak?
@@ -147,8 +147,8 @@ for way, table in ways.items():
     known = group[judged].isin(group[~judged]).mean()
     twins[way] = has_twin(fingerprints, judged, ~judged)[judged].mean()
     print(
-        f"{way}: of validate and test, {share(known)} % are of a group that is in "
-        f"train, {share(twins[way])} % have a twin there"
+        f"{way}: of the images in validate and test, {share(known)} % belong to a "
+        f"group in train and {share(twins[way])} % have a near-duplicate there"
     )
 
 # %%
@@ -164,11 +164,13 @@ if chosen:
         "judged": [(read(new), stem(new)) for new, _ in chosen],
         "in train": [(read(seen), stem(seen)) for _, seen in chosen],
     }
-    display(show(picture_rows(rows), "Which test images were shown in training?"))
+    display(
+        show(picture_rows(rows), "Which test images have a near-duplicate in train?")
+    )
 
 # %% [markdown]
 # ## How much does the leakage help?
-# The copy-cat in this test is a nearest-neighbour classifier: it predicts the class of
+# A nearest-neighbour classifier copies: it predicts the class of
 # the train image with the most similar pixels. The more accurate it is, the more of the
 # test can be passed by memorising the training images. The confidence interval is
 # computed by groups. If every image counts as its own group, it is too narrow.
@@ -177,7 +179,7 @@ if chosen:
 thumbnails = np.stack([each.thumbnail.ravel() for each in fingerprints]).astype(float)
 
 
-def copycat(table):
+def nearest_neighbour(table):
     """The interval of its accuracy on test."""
     test, train = (table["split"] == name for name in ("test", "train"))
     nearest = cdist(thumbnails[test], thumbnails[train], "cityblock").argmin(axis=1)
@@ -194,9 +196,9 @@ def copycat(table):
     return METRICS["accuracy"].interval(judged, values)
 
 
-scores = [copycat(table) for table in ways.values()]
+scores = [nearest_neighbour(table) for table in ways.values()]
 figure, axes = interval_rows(
-    [f"{way} ({share(twin)} % have a twin)" for way, twin in twins.items()],
+    [f"{way} ({share(twin)} % near-duplicates)" for way, twin in twins.items()],
     scores,
     [percent(each) for each in scores],
     COLOURS,
@@ -205,5 +207,5 @@ chance = longest / len(labels)
 axes.axvline(chance, color=OTHER, linestyle=":", label="always the largest class")
 axes.legend(frameon=False, fontsize=9)
 axes.set_xlim(0, 1)
-axes.set_xlabel("accuracy on test of a copy-cat, 95 % interval")
-show(figure, "How much of the test can be passed by memory?")
+axes.set_xlabel("accuracy on test of a nearest-neighbour classifier, 95 % interval")
+show(figure, "How many test images can be recognised from memory?")

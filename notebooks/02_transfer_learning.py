@@ -55,7 +55,7 @@ for run, name in zip(runs, names, strict=True):
 # best run on `validate`.
 
 # %%
-show(curves_plot(histories[0]), f"Does it learn, or learn by heart? {names[0]}")
+show(curves_plot(histories[0]), f"Learning curves of {names[0]}: does it overfit?")
 
 # %% [markdown]
 # ## How fast does each run converge?
@@ -76,7 +76,7 @@ percent_axis(axes.yaxis)
 axes.set_xlabel("epoch")
 axes.set_ylabel("accuracy on held-out groups of train")
 axes.legend(frameon=False, fontsize=9, loc="lower right")
-show(figure, "How soon does each training arrive?")
+show(figure, "How fast does each training converge?")
 
 # %% [markdown]
 # ## How accurate is it on test?
@@ -91,7 +91,7 @@ figure, axes = interval_rows(
     names, accuracies, [percent(each) for each in accuracies], line_colours
 )
 axes.set_xlabel("accuracy on test, 95 % interval")
-show(figure, "What is each start worth on new parts?")
+show(figure, "Accuracy on test, by starting weights")
 
 # %%
 for run, name in zip(runs[1:], names[1:], strict=True):
@@ -142,7 +142,7 @@ for name in predictor.classes:
     of_class = right[right["label"] == name].drop_duplicates("group")
     if len(of_class):
         rows[name] = seen(of_class.head(5))
-show(picture_rows(rows, side=1.5), "Where does it see the class that it names rightly?")
+show(picture_rows(rows, side=1.5), "Where is the evidence for correct predictions?")
 
 # %%
 wrong = answers[answers["is_wrong"]].drop_duplicates("group").head(5)
@@ -154,6 +154,10 @@ if len(wrong):
         ],
         "evidence": seen(wrong),
     }
-    display(show(picture_rows(rows, side=1.6), "What misled it?"))
+    display(
+        show(
+            picture_rows(rows, side=1.6), "Where is the evidence for wrong predictions?"
+        )
+    )
 else:
     print("It made no mistake on test.")

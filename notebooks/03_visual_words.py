@@ -71,7 +71,7 @@ rows = {name: [] for name in classes}
 for name in classes:
     for picture, words_of in list(zip(pictures[name], found[name], strict=True))[:3]:
         rows[name] += [(picture, ""), (painted(picture, *words_of), "")]
-show(picture_rows(rows), "Which words has a part?")
+show(picture_rows(rows), "Visual words found in a part")
 
 # %% [markdown]
 # ## Which words distinguish the classes?
@@ -96,7 +96,7 @@ axes.grid(False)
 axes.set_xlabel(f"{num_words} words, by the class that they speak for most")
 bar = figure.colorbar(drawn, ax=axes, pad=0.01)
 bar.set_label("more than others,\nin deviations", fontsize=9, color=INK)
-show(figure, "Which words tell the classes apart?")
+show(figure, "Which words distinguish the classes?")
 
 # %% [markdown]
 # ## What do the distinctive words look like?
@@ -113,7 +113,7 @@ for name in classes:
                 pieces.append((resize(picture[area(patch, 1)], (64, 64)), ""))
         if pieces:
             rows[f"{name}: word {word}"] = pieces[:8]
-show(picture_rows(rows, side=0.9), "What do the telling words look like?")
+show(picture_rows(rows, side=0.9), "Patches of the most distinctive words")
 
 # %% [markdown]
 # ## Where are these words on new parts?
@@ -145,4 +145,4 @@ for name in classes:
         rows[name] = [
             (draw_overlay(each, heat=evidence_map(each, name)), "") for each in seen
         ]
-show(picture_rows(rows, side=1.5), "Where are the words that told the class?")
+show(picture_rows(rows, side=1.5), "Where is the evidence for the predicted class?")

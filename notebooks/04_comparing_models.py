@@ -51,7 +51,7 @@ kinds = ["ensemble" if "members" in run.config else "single model" for run in ru
 line_colours = [COLOUR_OF[kind] for kind in kinds]
 print(f"{dataset.name}: {leaderboard_text(runs)}")
 if "ensemble" not in kinds:
-    print("There is no ensemble yet. Make some: pipenv run ensemble RUN RUN ...")
+    print("There is no ensemble yet. To make one: pipenv run ensemble RUN RUN ...")
 
 # %% [markdown]
 # ## How accurate is each run?
@@ -80,7 +80,7 @@ for kind in dict.fromkeys(kinds):
     axes.plot([], "o-", color=COLOUR_OF[kind], markersize=9, linewidth=3, label=kind)
 legend_above(figure, axes)
 axes.set_xlabel("accuracy on test with 95 % interval")
-show(figure, "How often does each name the right class?")
+show(figure, "Accuracy of each model")
 
 # %% [markdown]
 # ## Is the leader really better?
@@ -106,7 +106,8 @@ if rivals:
     axes.axvline(0, color=INK, linewidth=1)
     metric = METRICS[rivals[0]["metric"]].title
     axes.set_xlabel(f"{metric} on test by which the leader is ahead")
-    display(show(figure, f"Is {result['name']} really ahead? Grey: may be luck"))
+    question = f"Is {result['name']} significantly better? Grey: not significant"
+    display(show(figure, question))
 
 # %% [markdown]
 # ## Do they make the same mistakes?
@@ -140,7 +141,7 @@ if len(order):
     axes.set_xticks((starts + ends - 1) / 2, [wrapped(name) for name in failed])
     axes.tick_params(axis="x", length=0)
     axes.set_xlabel(f"{len(order)} of {len(labels)} test images, by their true class")
-    display(show(figure, "On which parts does each fail, and do they fail together?"))
+    display(show(figure, "Which parts does each model get wrong?"))
 
 # %% [markdown]
 # ## Which run recognises which class?
@@ -154,7 +155,7 @@ shown = [*best, *singles][:7]
 figure = per_class_recall_plot(
     [runs[line] for line in shown], [names[line] for line in shown]
 )
-show(figure, "Who finds which class?")
+show(figure, "Recall of each class by each model")
 
 # %% [markdown]
 # ## What does accuracy cost?
@@ -198,4 +199,4 @@ percent_axis(axes.yaxis)
 axes.set_xlabel("time to train on this machine, with all members")
 axes.set_ylabel("accuracy on test, 95 % interval")
 legend_above(figure, axes)
-show(figure, "What does accuracy cost in training time?")
+show(figure, "Accuracy and training time")

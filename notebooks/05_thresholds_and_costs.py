@@ -70,7 +70,7 @@ for split, rows in (("validate", validate), ("test", test)):
 figure = score_histogram(
     validate, normal_class=dataset.normal_class, threshold=run.threshold
 )
-show(figure, "Do the scores part good from bad? (validate)")
+show(figure, "Do the scores separate good from defective parts? (validate)")
 
 # %% [markdown]
 # ## How many errors of each kind does a threshold make?
@@ -123,7 +123,7 @@ def threshold_axis(axes):
         room = [max(5e-5, end / 2) for end in (thresholds[0], 1 - thresholds[-1])]
         axes.set_xlim(room[0], 1 - room[1])
     line = np.clip(run.threshold, *axes.get_xlim())  # at the edge if beyond it
-    axes.axvline(line, color=INK, linestyle="--", label="as deployed")
+    axes.axvline(line, color=INK, linestyle="--", label="default threshold")
 
 
 # %%
@@ -141,7 +141,7 @@ percent_axis(axes.yaxis)
 axes.set_ylim(0, 1)
 axes.set_ylabel("share of these parts (validate)")
 legend_above(figure, axes)
-show(figure, "What slips through on either side of the line?")
+show(figure, "Error rates at each threshold")
 
 # %% [markdown]
 # ## What does a threshold cost?
@@ -161,7 +161,7 @@ def cost(missed, rejected):
 costs = cost(missed[0], rejected[0])
 flat = np.flatnonzero(costs == costs.min())
 cheapest = thresholds[flat[len(flat) // 2]]
-print(f"cheapest line on validate: {cheapest:.4g}; deployed: {run.threshold:.4g}")
+print(f"cheapest threshold on validate: {cheapest:.4g}; default: {run.threshold:.4g}")
 
 # %%
 figure, axes = new_figure(9, 4.6)
@@ -186,7 +186,7 @@ axes.set_ylabel("cost of 1,000 parts")
 legend_above(figure, axes)
 show(
     figure,
-    f"What does a line cost? A missed defect {PRICE_MISSED:g}, a good part "
+    f"Cost of a threshold: a missed defect {PRICE_MISSED:g}, a good part "
     f"{PRICE_REJECTED:g}, {100 * SHARE_DEFECTIVE:g} % defective",
 )
 
@@ -195,7 +195,7 @@ show(
 # Both thresholds were chosen on `validate`. The table shows their results on `test`.
 
 # %%
-lines = {"as deployed": run.threshold, "cheapest on validate": cheapest}
+lines = {"default": run.threshold, "cheapest on validate": cheapest}
 found = rates(test, list(lines.values()))
 ends = [
     band(values, test, kind) for values, kind in zip(found, (True, False), strict=True)
@@ -224,7 +224,7 @@ display(pd.DataFrame(rows).T)
 singles = [rival for rival in runs[1:] if "members" not in rival.config]
 some = [run, *singles[:3]]
 figure = miss_against_false_reject_plot(some, display_names(some))
-show(figure, "Would another model do?")
+show(figure, "Would another model be as good?")
 
 # %% [markdown]
 # ## How many parts does a guarantee need?
@@ -251,7 +251,7 @@ axes.minorticks_off()
 axes.set_xlabel("defective parts that were looked at")
 axes.set_ylabel("miss rate that can be promised")
 axes.legend(frameon=False, fontsize=9)
-show(figure, "How many defective parts does a promise need?")
+show(figure, "How many defective parts does a guarantee need?")
 
 # %% [markdown]
 # ## How much inspection by hand does a guarantee cost?
@@ -308,4 +308,4 @@ name_lines(
     ],
 )
 legend_above(figure, panels[0])
-show(figure, "What does a promise cost in work by hand? (95 % confidence)")
+show(figure, "What does a guarantee cost in manual inspection? (95 % confidence)")

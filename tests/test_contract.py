@@ -58,6 +58,7 @@ LEARNS = {
     *TINY,
 }  # the others are not trained long enough here
 LARGE = {
+    "mobilenetv2",
     "resnet50",
     "inceptionresnetv2",
     "efficientnetv2s",

@@ -1,11 +1,31 @@
+import keras
 import pytest
 
-from backbones import build_backbone
+from backbones import BACKBONES, build_backbone
+
+NUM_BLOCKS = 5  # of 19: TensorFlow takes long to trace all of them
 
 
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory):
-    """A weights file of MobileNetV2 with random numbers."""
+@pytest.fixture(scope="module")
+def short_mobilenet():
+    """MobileNetV2 ends after its first blocks."""
+    whole = BACKBONES["mobilenetv2"]
+    constructor = getattr(keras.applications, whole.constructor)
+    blocks = whole.blocks[:NUM_BLOCKS]
+
+    def first_blocks(**arguments):
+        network = constructor(**arguments)
+        return keras.Model(network.input, network.get_layer(blocks[-1]).output)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.applications, whole.constructor, first_blocks)
+        patch.setitem(BACKBONES, "mobilenetv2", whole._replace(blocks=blocks))
+        yield
+
+
+@pytest.fixture(scope="module")
+def weights(short_mobilenet, tmp_path_factory):
+    """A weights file of these blocks with random numbers."""
     path = tmp_path_factory.mktemp("weights") / "mobilenetv2.weights.h5"
     build_backbone("mobilenetv2", weights="none").save_weights(path)
     return path

@@ -26,7 +26,7 @@ def test_the_cache_is_used_and_gives_the_same(network, washers, tmp_path, monkey
     dataset = read_dataset(washers)
     rows = dataset.rows("train")
     first = read_features(network, dataset, rows, tmp_path)
-    assert first.shape == (len(rows), 1280) and len(list(tmp_path.iterdir())) == 1
+    assert first.shape == (len(rows), 32) and len(list(tmp_path.iterdir())) == 1
 
     def refuse(*arguments):
         raise AssertionError("computed again")

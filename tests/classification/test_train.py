@@ -58,8 +58,9 @@ class Killed(BaseException):
     """Stands for a process that is gone between two lines."""
 
 
-@pytest.mark.slow  # that a killed training resumes is seen with the documented commands
-@pytest.mark.parametrize("killed_after", [1, 4, 5, 7])
+@pytest.mark.parametrize(
+    "killed_after", [4, *(pytest.param(x, marks=pytest.mark.slow) for x in (1, 5, 7))]
+)
 def test_a_killed_training_resumes_to_the_same(
     killed_after, small_dataset, quick, monkeypatch
 ):
@@ -99,8 +100,9 @@ def test_what_cannot_be_resumed_is_refused(small_dataset, quick, tmp_path):
         train(data=small_dataset, resume=run, **quick)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
+@pytest.mark.parametrize(
+    "loss", ["focal", pytest.param("cross_entropy", marks=pytest.mark.slow)]
+)
 def test_other_losses_train(loss, small_dataset, quick):
     extra = {"epochs": 1, "loss": loss, "label_smoothing": 0.1, "unfreeze": "0:1"}
     history = pd.read_csv(train(data=small_dataset, **quick | extra) / "history.csv")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -108,14 +109,14 @@ def bomb(about, folder):
     header = io.BytesIO()
     about_zeros = {"descr": "<f8", "fortran_order": False, "shape": (2**30,)}
     np.lib.format.write_array_header_1_0(header, about_zeros)
-    with (
-        zipfile.ZipFile(find(folder, "combiner.npz"), "w", zipfile.ZIP_DEFLATED) as out,
-        out.open("bias.npy", "w", force_zip64=True) as file,
-    ):
-        file.write(header.getvalue())
-        zeros = bytes(2**20)
-        for _ in range(2**13):
-            file.write(zeros)
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    start = deflate.compress(header.getvalue()) + deflate.flush(zlib.Z_FULL_FLUSH)
+    zeros = deflate.compress(bytes(2**20)) + deflate.flush(zlib.Z_FULL_FLUSH)
+    with zipfile.ZipFile(find(folder, "combiner.npz"), "w") as out:
+        out.writestr("bias.npy", start + zeros * 2**13 + deflate.flush())
+        (info,) = out.infolist()  # written as it is, and then called compressed
+        info.compress_type = zipfile.ZIP_DEFLATED
+        info.file_size = len(header.getvalue()) + 2**33
 
 
 def hollow(about, folder):
