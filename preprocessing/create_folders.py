@@ -20,7 +20,7 @@ from goodparts.command import (
     InputError,
     working,
 )
-from goodparts.files import PathLike
+from goodparts.files import PathLike, escaped
 from preprocessing.dataset_folder import put_dataset
 from preprocessing.importing.checked_images import (
     add_paths,
@@ -80,7 +80,7 @@ def create_folders(
     rule = {**rule, "shares": _as_shares(rule.get("shares", SHARES))}
     source, rule = Path(source), SplitRule(**rule)
     if name is None:
-        name = source.resolve().name
+        name = escaped(source.resolve().name)
     check_name("--name", name)
     if normal_class is not None:
         check_name("--normal-class", normal_class)
@@ -137,7 +137,7 @@ def _split(source, found, images, table, rejected, normal_class, rule):
     add_paths(table)
     sizes = Counter(table["group"])
     info = {
-        "source": str(source.resolve()),
+        "source": escaped(source.resolve()),
         "layout": found.layout,
         "classes": sorted(set(table["label"])),
         "normal_class": normal_class,

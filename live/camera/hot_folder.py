@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from goodparts.command import InputError, reason
-from goodparts.files import natural_key
+from goodparts.files import escaped, natural_key
 from live.camera.received import Picture, Received
 from preprocessing.images import is_image, read_image
 
@@ -49,8 +49,8 @@ class HotFolder:
 
     Args:
         path: Path of a folder that exists; its subfolders are ignored.
-        known: When files were inspected in earlier runs, in ns since 1970, by name:
-            they are skipped unless they were changed later.
+        known: When files were inspected in earlier runs, in ns since 1970, by name as
+            `escaped` has it: they are skipped unless they were changed later.
         bit_depth: Bit depth of files of more than 8 bits, see `read_image`.
 
     Attributes:
@@ -108,6 +108,8 @@ class HotFolder:
         self._present = names
         self._forget(gone)
         for name in self._in_order(new):
+            if escaped(name) != name and escaped(name) in self._judged:
+                self._judged[name] = self._judged.pop(escaped(name))
             if is_image(name):
                 self._waiting[name] = _Waiting(None, time.monotonic(), self._is_first)
             elif not name.startswith(".") and not (self.path / name).is_dir():

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from goodparts.command import InputError
-from goodparts.files import natural_key
+from goodparts.files import escaped, natural_key
 from goodparts.secret_text import secret_text
 from live.camera.addresses import camera_url, shown_source, without_secrets
 from live.camera.decoding import decode, hear_of_lost_packets, reason
@@ -60,7 +60,7 @@ def open_source(
     """
     hear_of_lost_packets()
     text = str(text)
-    name = shown_source(text)
+    name = escaped(shown_source(text))
     if follow:
         folder = _hot_folder(text, name, judged, bit_depth)
         return Source(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from goodparts.command import InputError, reason
+from goodparts.files import escaped
 
 COLUMNS = ("path", "frame", "decision", "reason", "score", "predicted", "time")
 NS_PER_S = 1_000_000_000
@@ -64,7 +65,7 @@ class Verdicts:
         """Writes the line of a frame.
 
         Args:
-            name: Name of the image file, or of the source.
+            name: Name of the image file, or of the source; written as `escaped`.
             number: Number of the frame, or None.
             decision: Also "refused" or "unreadable".
             why: The reason.
@@ -83,8 +84,11 @@ class Verdicts:
             self._file.truncate(end)
 
     def judged_in(self, folder: str | os.PathLike[str]) -> dict[str, int]:
-        """When the files of a folder were last inspected, in ns since 1970, by name."""
-        folder = os.path.abspath(folder)
+        """When the files of a folder were last inspected, in ns since 1970.
+
+        By name, as `escaped` has it.
+        """
+        folder = escaped(os.path.abspath(folder))
         found: dict[str, int] = {}
         is_inside: dict[str, bool] = {}  # by folder
         with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
@@ -92,7 +96,7 @@ class Verdicts:
                 path, judged_at = _read(line)
                 parent, name = os.path.split(path)
                 if parent not in is_inside:
-                    is_inside[parent] = os.path.abspath(parent) == folder
+                    is_inside[parent] = escaped(os.path.abspath(parent)) == folder
                 if is_inside[parent] and judged_at is not None:
                     found[name] = int(judged_at * NS_PER_S)
         return found
@@ -117,4 +121,4 @@ def _line(values):
     text = io.StringIO()
     values = ["" if value is None else value for value in values]
     csv.writer(text, lineterminator="\n").writerow(values)
-    return text.getvalue().encode(errors="backslashreplace")
+    return escaped(text.getvalue()).encode()

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from goodparts.command import InputError
-from goodparts.files import PathLike
+from goodparts.files import PathLike, escaped
 from preprocessing.images import is_image
 from preprocessing.importing.annotated_images import read_annotated
 from preprocessing.importing.annotation_kinds import annotation_layouts
@@ -109,7 +109,28 @@ def read_source(
     if found.unused:
         notes.append(describe_unused(found.unused))
     unused = tuple(count_unused(found.unused))
-    return Source(layout, images, rejected, tuple(notes), unused)
+    return _as_text(Source(layout, images, rejected, tuple(notes), unused))
+
+
+def _as_text(source):
+    """The same, with all names as text that can be written; see `escaped`."""
+    images = [
+        image._replace(
+            source=escaped(image.source),
+            label=escaped(image.label),
+            instances=tuple(
+                {**each, "label": escaped(each["label"])} for each in image.instances
+            ),
+        )
+        for image in source.images
+    ]
+    rejected = [Rejected(*map(escaped, each)) for each in source.rejected]
+    return source._replace(
+        images=images,
+        rejected=rejected,
+        notes=tuple(map(escaped, source.notes)),
+        unused=tuple(Rejected(*map(escaped, each)) for each in source.unused),
+    )
 
 
 def _read(folder, files, layout, normal_class):

@@ -195,6 +195,14 @@ def test_what_is_judged_is_left_out_unless_it_changed_later(source):
     assert sorted(come(source.receive())[0]) == ["never.png", "new.png"]
 
 
+def test_what_is_judged_is_known_by_its_escaped_name(source):
+    name = os.fsdecode(b"part\xe9.png")
+    put(source, name)
+    again = HotFolder(source.path, {"part%E9.png": time.time_ns()})
+    assert come(again.receive()) == ([], {})
+    assert come(source.receive())[0] == [name]
+
+
 def test_only_a_folder_is_followed(tmp_path):
     put_at = tmp_path / "a.png"
     write_image(put_at, image(0))
