@@ -103,7 +103,7 @@ def watch(
         stops = [Outbox(stop_command, note_stop)] if stop_command else []
         stack.callback(_stop_sending, outboxes + stops)
         csv = csv or (Path(out) / "verdicts.csv" if follow else None)
-        verdicts = Verdicts(csv) if csv else None
+        verdicts = Verdicts(csv, tell=_say) if csv else None
         if verdicts and follow:
             opened = open_source(
                 source,

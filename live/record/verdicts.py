@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,40 +18,51 @@ class Verdicts:
     """Appends to a CSV file; every row is written immediately.
 
     Errors are not raised into the inspection: a row that cannot be written is counted,
-    and `problem` says why; the file never contains a partial row.
+    and `problem` says why; the file never contains a partial row. If the file is moved
+    or deleted meanwhile, the table continues in a new one.
 
     Args:
         path: Created with a header if missing.
+        tell: Called with a sentence if a new file had to be begun.
 
     Raises:
         InputError: If the file cannot be written or is another table.
     """
 
-    def __init__(self, path: str | os.PathLike[str]):
-        self.path, self.num_lost = Path(path), 0
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        tell: Callable[[str], object] = lambda text: None,
+    ):
+        self.path, self.num_lost, self._tell = Path(path), 0, tell
         self.problem: str | None = None
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("ab+", buffering=0)
+            self._open()
         except OSError as error:
             raise InputError(f"--csv {path}: {reason(error)}.") from None
-        self._check_header()
 
-    def _check_header(self):
+    def _open(self):
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = self.path.open("ab+", buffering=0)
+        self._check_header(file)
+        self._file = file
+
+    def _check_header(self, file):
         header = _line(COLUMNS)
-        self._file.seek(0)
-        found = self._file.readline()
+        file.seek(0)
+        found = file.readline()
         if not found:
-            self._file.write(header)
+            file.write(header)
         elif found != header:
-            self._file.close()
+            file.close()
             raise InputError(
                 f"--csv {self.path} contains a different table. Give another file."
             )
-        size = self._file.seek(0, os.SEEK_END)
-        self._file.seek(max(0, size - 1))
-        if self._file.read(1) not in (b"", b"\n"):  # cut off by a fall of the system
-            self._file.write(b"\n")
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        if file.read(1) not in (b"", b"\n"):  # cut off by a fall of the system
+            file.write(b"\n")
 
     def add(
         self,
@@ -74,14 +86,32 @@ class Verdicts:
         """
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = _line((name, number, decision, why, score, predicted, now))
-        end = self._file.seek(0, os.SEEK_END)
+        end = None
         try:
+            self._open_again_if_lost()
+            end = self._file.seek(0, os.SEEK_END)
             if self._file.write(line) != len(line):
                 raise OSError("the disk is full")
-        except OSError as error:
+        except (OSError, InputError) as error:
             self.problem = reason(error)
             self.num_lost += 1
-            self._file.truncate(end)
+            if end is not None:
+                self._file.truncate(end)
+
+    def _open_again_if_lost(self):
+        """Begins a new file if the one that is written is not at its path any more."""
+        try:
+            if os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.path)):
+                return
+        except FileNotFoundError:
+            pass
+        before = self._file
+        self._open()
+        before.close()
+        self._tell(
+            f"{self.path} was moved or deleted by another program; the table continues "
+            "in a new file"
+        )
 
     def judged_in(self, folder: str | os.PathLike[str]) -> dict[str, int]:
         """When the files of a folder were last inspected, in ns since 1970.

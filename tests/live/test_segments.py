@@ -254,18 +254,6 @@ def test_a_file_that_cannot_be_begun_loses_nothing(path, fails, monkeypatch):
     assert len(list(path.parent.iterdir())) == 2
 
 
-def test_a_replaced_log_is_not_renamed(path):
-    log = EventLog(path, bundle_sha256=BUNDLE, most_bytes=100)
-    log.append("note")
-    log.append("note")
-    path.rename(path.with_name("mine"))
-    path.write_text("somebody's\n")
-    log.append("note")
-    log.close()
-    assert path.read_text() == "somebody's\n"
-    assert "replaced by another program" in log.warning
-
-
 def test_what_a_first_line_carries_does_not_fill_a_file(path):
     write(path, 30, most_bytes=1500, carry=lambda: {"text": "x" * 5000})
     assert len(files_of(path)) > 2
