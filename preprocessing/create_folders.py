@@ -27,6 +27,7 @@ from preprocessing.importing.checked_images import (
     check_images,
     find_bit_depth,
     note_on_depths,
+    note_on_unmarked,
     place_files,
 )
 from preprocessing.importing.good_alone import check_good_alone, refuse_twins
@@ -150,6 +151,7 @@ def _split(source, found, images, table, rejected, normal_class, rule):
         "num_rejected": len(rejected),
         "notes": [
             *found.notes,
+            *note_on_unmarked(kept),
             *_note_on_pooling(table, rule),
             *note_on_depths(kept, normal_class),
         ],

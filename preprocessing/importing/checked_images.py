@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from preprocessing.images import (
     image_threads,
     write_image,
 )
-from preprocessing.importing.found_image import Rejected, SourceImage
+from preprocessing.importing.found_image import EMPTY_ENTRY, Rejected, SourceImage
 from preprocessing.importing.mask_values import read_masks
 from preprocessing.instances import Instance, draw_instances, mask_instances
 from preprocessing.manifest import COLUMNS, image_source
@@ -90,6 +90,17 @@ def note_on_depths(
         "from which a model could tell them apart: record both with the same camera "
         "settings"
     ]
+
+
+def note_on_unmarked(images: Iterable[CheckedImage]) -> list[str]:
+    """How many images count as good because no annotation file marks a defect."""
+    counts = Counter(image.found.unmarked for image in images if image.found.unmarked)
+    if not counts:
+        return []
+    note = f"images without an annotation, used as good parts: {counts.total()}"
+    if counts[EMPTY_ENTRY]:
+        note += f" ({counts[EMPTY_ENTRY]} of them have {EMPTY_ENTRY})"
+    return [note]
 
 
 def check_images(

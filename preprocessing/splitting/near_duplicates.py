@@ -200,8 +200,8 @@ def near_duplicate_pairs(
     """Yields the pairs with a near hash whose pixels agree as well, some at once.
 
     One of the two may be flipped, turned by quarters or a negative. The hashes are
-    compared exhaustively, 64 bits in one machine instruction, so no pair is lost; the pixel
-    check sees the few that remain. Of 20,000 equal frames there are 200 million
+    compared exhaustively, 64 bits in one machine instruction, so no pair is lost; the
+    pixel check sees the few that remain. Of 20,000 equal frames there are 200 million
     pairs: only those needed are checked, and none is kept. Small parts on a plain
     ground are all of one grey: where parts lie anyhow, they must share their lines.
 
