@@ -151,7 +151,8 @@ def place_files(images: Sequence[CheckedImage]) -> pd.DataFrame:
 
     Returns:
         Table with the manifest's columns, of which split, group, clip, frame and
-        the paths are still empty, and stem, suffix, has_mask, order and official_split.
+        the paths are still empty, and stem, suffix, has_mask, order, official_split and
+        table_split.
     """
     both = {image.found.official_split for image in images} >= {"train", "test"}
     stems = _unique_stems(images, keep_official=both)
@@ -162,6 +163,7 @@ def place_files(images: Sequence[CheckedImage]) -> pd.DataFrame:
     table["source"] = [image_source(image.found.source) for image in images]
     table["sha256"] = [image.sha256 for image in images]
     table["official_split"] = [image.found.official_split for image in images]
+    table["table_split"] = [image.found.table_split for image in images]
     natural = sorted(range(len(images)), key=lambda row: natural_key(stems[row]))
     rank = pd.Series(range(len(images)), index=natural)
     table["order"] = rank.groupby(table["label"]).rank().astype(int) - 1

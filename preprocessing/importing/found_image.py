@@ -20,6 +20,7 @@ class SourceImage(NamedTuple):
         mask_ignore: The value in them that is ignored, or None.
         instances: The defects that are marked in it.
         official_split: `train` or `test` where the layout has one, else empty.
+        table_split: `train`, `validate` or `test` where a table says so, else empty.
         unmarked: NO_ENTRY or EMPTY_ENTRY where it counts as good because the
             annotation files have no defect for it, else empty.
     """
@@ -32,6 +33,7 @@ class SourceImage(NamedTuple):
     instances: tuple[Instance, ...] = ()
     official_split: str = ""
     unmarked: str = ""
+    table_split: str = ""
 
 
 class Rejected(NamedTuple):

@@ -30,9 +30,13 @@ from preprocessing.importing.files_found import (
     seen_unread,
 )
 from preprocessing.importing.found_image import Rejected, SourceImage
-from preprocessing.importing.image_masks import read_mvtec, read_pairs
+from preprocessing.importing.image_masks import (
+    read_classes_with_masks,
+    read_mvtec,
+    read_pairs,
+)
 from preprocessing.importing.known_layouts import LAYOUTS, LOOKS
-from preprocessing.importing.label_tables import find_table
+from preprocessing.importing.label_tables import find_table, find_tables, read_splits
 from preprocessing.importing.mask_names import (
     MASK_FOLDERS,
     SPLIT_FOLDERS,
@@ -105,11 +109,45 @@ def read_source(
             f"({LOOKS[layout]}).{first}{seen_unread(folder, found.unused)}"
         )
     images = sorted(found.images, key=lambda image: image.source)
-    notes = [*found.notes]
+    images, said = _with_splits(folder, files, images)
+    notes = [*found.notes, *said]
     if found.unused:
         notes.append(describe_unused(found.unused))
     unused = tuple(count_unused(found.unused))
     return _as_text(Source(layout, images, rejected, tuple(notes), unused))
+
+
+def _with_splits(folder, files, images):
+    """The images with the splits that a table assigns to them, and a note on it."""
+    tables = {}
+    for table in find_tables(folder, files):
+        column, splits = read_splits(folder, table, files)
+        if splits:
+            tables[table] = column, splits
+    if not tables:
+        return images, []
+    if len(tables) > 1:
+        return images, [
+            f"the tables {' and '.join(tables)} both assign images to splits, so "
+            "neither is used; keep only one of them"
+        ]
+    [(table, (column, splits))] = tables.items()
+    given = [splits.get(image.source, "") for image in images]
+    images = [
+        image._replace(
+            table_split=split,
+            official_split=SPLIT_FOLDERS.get(split, image.official_split),
+        )
+        for image, split in zip(images, given, strict=True)
+    ]
+    splits_there = sorted(set(given) - {""})
+    counts = ", ".join(f"{split} {given.count(split)}" for split in splits_there)
+    missing = given.count("")
+    without = f"; {missing} images have no split there" if missing else ""
+    note = (
+        f"the column {column!r} of {table} assigns images to splits ({counts}){without}"
+    )
+    return images, [note]
 
 
 def _as_text(source):
@@ -138,7 +176,8 @@ def _read(folder, files, layout, normal_class):
     if layout == "mvtec":
         return read_mvtec(folder, files, normal_name)
     if layout == "class_folders":
-        return read_class_folders(folder, files)
+        with_masks = read_classes_with_masks(folder, files, normal_name)
+        return with_masks or read_class_folders(folder, files)
     if layout == "image_mask_pairs":
         return read_pairs(folder, files, normal_name)
     if layout == GOOD_PARTS:
