@@ -173,8 +173,8 @@ def _serve(inspection, host, port):
 def _say_counts(counts, left_out, out):
     _say(", ".join(f"{count} {name}" for name, count in counts.items()))
     if left_out:
-        counted = (f"{count} {kind}" for kind, count in left_out.items())
-        _say(f"files skipped because they are not images: {', '.join(counted)}")
+        counted = (f"{kind} {count}" for kind, count in left_out.items())
+        _say(f"skipped, as they are not images: {', '.join(counted)}")
     _say(str(out))
 
 

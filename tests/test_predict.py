@@ -67,12 +67,14 @@ def test_names_that_are_not_utf8_are_shown_and_written_escaped(
     shutil.copy(part_folder / "good/00.png", folder / os.fsdecode(b"teil\xe9.png"))
     (folder / os.fsdecode(b"kaputt\xe9.png")).write_bytes(b"no image")
     (folder / os.fsdecode(b"notiz.t\xff")).write_bytes(b"")
+    os.mkfifo(folder / "pipe.png")
     run = shutil.copytree(runs[0][0], folder / runs[0][0].name)
     table = tmp_path / "table.csv"
     said = goodparts("predict", run, folder, "--csv", table)
     assert said.returncode == 2 and "Traceback" not in said.stderr
     assert f"{tmp_path}/neu%FF/teil%E9.png" in said.stdout
     assert "neu%FF/kaputt%E9.png cannot be read as an image" in said.stderr
+    assert "pipes, sockets or devices 1" in said.stderr
     rows = pd.read_csv(table).set_index("path")
     assert rows.loc[f"{tmp_path}/neu%FF/teil%E9.png", "verdict"] != "unreadable"
     assert rows.loc[f"{tmp_path}/neu%FF/kaputt%E9.png", "verdict"] == "unreadable"

@@ -128,10 +128,17 @@ def test_what_is_no_image_is_counted_and_told_once_by_suffix(source):
     for name in ("a.txt", "b.txt", "c.TXT", "noted", ".hidden.png"):
         (source.path / name).write_text("x")
     (source.path / "folder").mkdir()
+    (source.path / "folder.png").mkdir()
+    os.mkfifo(source.path / "pipe.png")  # would be waited for without end
     received = source.receive()
     pictures, problems = come(received)
-    assert pictures == [] and len(problems) == 2
-    assert source.left_out == {".txt": 3, "without an extension": 1}
+    assert pictures == [] and len(problems) == 4
+    assert source.left_out == {
+        "files .txt": 3,
+        "files without an extension": 1,
+        "folders": 2,
+        "pipes, sockets or devices": 1,
+    }
 
 
 def test_file_that_comes_back_is_read_again_if_it_changed(source, tmp_path):

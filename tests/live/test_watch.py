@@ -101,7 +101,7 @@ def test_folder_is_followed_and_goes_on_where_it_stopped(bundle, parts, tmp_path
             _wait_until(lambda name=new.name: name in _judged(out))
             process.send_signal(signal.SIGINT)
             printed = process.communicate(timeout=PATIENCE)[0]
-        assert process.returncode == 0 and "not images: 1 .txt" in printed
+        assert process.returncode == 0 and "not images: files .txt 1" in printed
     assert _judged(out) == [image.name for image in images[:3]]
     rows = (out / "verdicts.csv").read_text().splitlines()
     assert rows[0].startswith("path,frame,decision") and len(rows) == 4
