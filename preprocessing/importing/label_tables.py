@@ -101,8 +101,8 @@ def read_splits(
         return "", {}
     columns = [
         column
-        for column, name in enumerate(header)
-        if name.strip().casefold() in _SPLITS and _has_splits(rows, column)
+        for column in range(len(header))
+        if _is_split_column(header, rows, column)
     ]
     if path is None or len(columns) != 1:
         return "", {}
@@ -121,7 +121,10 @@ def read_splits(
     }
 
 
-def _has_splits(rows, column):
+def _is_split_column(header, rows, column):
+    """Whether a column assigns images to splits, by its header and its values."""
+    if header[column].strip().casefold() not in _SPLITS:
+        return False
     values = {row[column].strip().casefold() for row in rows if len(row) > column}
     values -= {""}
     return "train" in {SPLIT_NAMES.get(value) for value in values} and (
@@ -207,7 +210,11 @@ def _is_named_path(name):
 def _label_column(header, rows, path, *, is_sure):
     """The column with a header for labels, or the only one besides the file names."""
     named = [name.strip().casefold().replace(" ", "_") for name in header]
-    others = [column for column in range(len(header)) if column != path]
+    others = [
+        column
+        for column in range(len(header))
+        if column != path and not _is_split_column(header, rows, column)
+    ]
     found = [column for column in others if named[column] in _LABELS]
     if not found and len(others) == 1 and is_sure:
         found = others

@@ -109,28 +109,33 @@ def read_source(
             f"({LOOKS[layout]}).{first}{seen_unread(folder, found.unused)}"
         )
     images = sorted(found.images, key=lambda image: image.source)
-    images, said = _with_splits(folder, files, images)
+    images, said, used = _with_splits(folder, files, images)
     notes = [*found.notes, *said]
-    if found.unused:
-        notes.append(describe_unused(found.unused))
-    unused = tuple(count_unused(found.unused))
+    left = [name for name in found.unused if name not in used]
+    if left:
+        notes.append(describe_unused(left))
+    unused = tuple(count_unused(left))
     return _as_text(Source(layout, images, rejected, tuple(notes), unused))
 
 
 def _with_splits(folder, files, images):
-    """The images with the splits that a table assigns to them, and a note on it."""
+    """The images with the splits of a table, notes on it, and the tables used."""
     tables = {}
     for table in find_tables(folder, files):
         column, splits = read_splits(folder, table, files)
         if splits:
             tables[table] = column, splits
     if not tables:
-        return images, []
+        return images, [], []
     if len(tables) > 1:
-        return images, [
-            f"the tables {' and '.join(tables)} both assign images to splits, so "
-            "neither is used; keep only one of them"
-        ]
+        return (
+            images,
+            [
+                f"the tables {' and '.join(tables)} both assign images to splits, so "
+                "neither is used; keep only one of them"
+            ],
+            [],
+        )
     [(table, (column, splits))] = tables.items()
     given = [splits.get(image.source, "") for image in images]
     images = [
@@ -147,7 +152,7 @@ def _with_splits(folder, files, images):
     note = (
         f"the column {column!r} of {table} assigns images to splits ({counts}){without}"
     )
-    return images, [note]
+    return images, [note], [table]
 
 
 def _as_text(source):

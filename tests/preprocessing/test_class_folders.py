@@ -200,6 +200,31 @@ def test_what_is_no_column_of_splits_is_not_used(tmp_path, table):
     assert {image.table_split for image in source.images} == {""}
 
 
+def test_a_column_of_splits_alone_is_no_label(tmp_path):
+    for stem in "0123":
+        picture(tmp_path / f"{stem}.png")
+    table = "file,split\n0.png,train\n1.png,test\n2.png,train\n3.png,test\n"
+    (tmp_path / "labels.csv").write_text(table)
+
+    with pytest.raises(InputError, match="the column with the labels is not clear"):
+        read_source(tmp_path)
+
+
+def test_two_tables_of_splits_are_not_used(tmp_path):
+    for label in ("good", "hole"):
+        for n in range(3):
+            picture(tmp_path / f"{label}/{label}{n}.png")
+    for name in ("a.csv", "b.csv"):
+        rows = "good0.png,train\ngood1.png,train\ngood2.png,test\nhole0.png,test\n"
+        (tmp_path / name).write_text(f"file,split\n{rows}")
+
+    source = read_source(tmp_path)
+
+    assert "a.csv and b.csv both assign images to splits" in source.notes[0]
+    assert len(source.images) == 6
+    assert {image.table_split for image in source.images} == {""}
+
+
 def test_without_any_split_official_is_refused(tmp_path):
     for label in ("good", "hole"):
         for n in range(8):
