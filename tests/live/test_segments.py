@@ -234,7 +234,7 @@ def test_a_file_that_cannot_be_begun_loses_nothing(path, fails, monkeypatch):
 
     with monkeypatch.context() as patch:
         if fails == "write":
-            patch.setattr("live.record.event_log.write_through", full)
+            patch.setattr("live.record.disk.write_through", full)
         else:
             patch.setattr("live.record.event_log.os.rename", failing)
         for _ in range(10):
