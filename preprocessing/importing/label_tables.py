@@ -113,11 +113,13 @@ def read_splits(
             found = index.direct(file, name)[0] if name else []
             found = found or index.lenient(file, name, by_own_name=False)
             for image in found if len(found) == 1 else ():
-                splits[image].add(SPLIT_NAMES.get(row[columns[0]].strip().casefold()))
+                splits[image].add(
+                    SPLIT_NAMES.get(row[columns[0]].strip().casefold(), "")
+                )
     return header[columns[0]], {
         image: said.pop()
         for image, said in splits.items()
-        if len(said) == 1 and None not in said
+        if len(said) == 1 and "" not in said
     }
 
 
