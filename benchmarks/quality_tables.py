@@ -181,8 +181,7 @@ def promises():
 
 def thresholds():
     rows = []
-    drawn_and_real = pd.concat([figures("thresholds"), figures("thresholds_runs")])
-    for scores, table in drawn_and_real.groupby("scores", sort=False):
+    for scores, table in figures("thresholds").groupby("scores", sort=False):
         row = [scores]
         for rule in ("shipped", "one_percent"):
             part = table[table["rule"] == rule]
@@ -237,19 +236,6 @@ def groups():
     return [*header, "by near-copies alone"], rows
 
 
-def altered_copies():
-    table = figures("near_duplicates")
-    table = table[table["way"].str.startswith("copies: ")]
-    kinds = list(dict.fromkeys(table["way"]))
-    rows = []
-    for data, part in table.groupby("data", sort=False):
-        whole = part.set_index("way")["whole"]
-        found = [f"{whole[kind]:.0f}" for kind in kinds]
-        rows.append([data.replace("_", " "), int(part["parts"].max()), *found])
-    header = ["data", "originals with one copy each"]
-    return [*header, *(kind.removeprefix("copies: ") for kind in kinds)], rows
-
-
 def one_class():
     table = pd.concat(
         figures(f"one_class_{part}") for part in ("mvtec", "magnetic_tile")
@@ -286,6 +272,5 @@ TABLES = {
         one_class,
         strange_scenes,
         groups,
-        altered_copies,
     )
 }
