@@ -2,23 +2,26 @@
 
     REAL_DATA=... python3 benchmarks/near_duplicates.py
 
-Four minutes on two cores. `whole` of the parts known from file names lie in one group;
+Six minutes on two cores. `whole` of the parts known from file names lie in one group;
 `groups_mixed` hold several of them. Known are the places on magnetic tiles (numbers of
 a class within 300), each screw and hazelnut (every image another), and the fixed
-cameras over ball screws (position and angle).
+cameras over ball screws (position and angle). In rows "copies: ..." each of some images
+has an altered copy; `whole` copies lie in the group of their original.
 """
 
 import re
 import time
 from collections import defaultdict
 
+import cv2
 import numpy as np
-from figures import make_parser, real_data, write_figures
+from figures import make_parser, real_data, sized, write_figures
 
 from goodparts.command import run_command
+from preprocessing.images import read_image
 from preprocessing.importing.checked_images import check_images, place_files
 from preprocessing.importing.layouts import read_source
-from preprocessing.splitting.near_duplicates import linked
+from preprocessing.splitting.near_duplicates import fingerprint, linked
 from preprocessing.splitting.neighbour_guess import neighbour_guess
 from preprocessing.splitting.rule import SplitRule, split_table
 from preprocessing.splitting.same_part import same_part_groups
@@ -83,6 +86,75 @@ def judge(groups, parts):
     }
 
 
+def negative(image):
+    return 255 - image
+
+
+def flipped(image):
+    return np.ascontiguousarray(image[:, ::-1])
+
+
+def bars(image):
+    """Black bars above and below, the scale unchanged."""
+    border = round(BAR * image.shape[0])
+    return cv2.copyMakeBorder(image, border, border, 0, 0, cv2.BORDER_CONSTANT)
+
+
+def letterboxed(image):
+    """As networks want it: 640 x 640, the rest grey."""
+    scale = LETTERBOX / max(image.shape[:2])
+    size = [round(scale * side) for side in image.shape[1::-1]]
+    fitted = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    top, left = ((LETTERBOX - side) // 2 for side in fitted.shape[:2])
+    whole = np.full((LETTERBOX, LETTERBOX, 3), 114, np.uint8)
+    whole[top : top + fitted.shape[0], left : left + fitted.shape[1]] = fitted
+    return whole
+
+
+def framed(image):
+    """At three quarters of its scale, in a black frame of its size."""
+    size = [round(FRAMED * side) for side in image.shape[1::-1]]
+    fitted = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    top, left = (
+        (side - own) // 2
+        for side, own in zip(image.shape[:2], fitted.shape[:2], strict=True)
+    )
+    whole = np.zeros_like(image)
+    whole[top : top + fitted.shape[0], left : left + fitted.shape[1]] = fitted
+    return whole
+
+
+ALTERED = (flipped, negative, bars, letterboxed, framed)
+NUM_ALTERED = sized(80, 8)
+BAR, FRAMED = 1 / 8, 3 / 4  # of the height, of the scale
+LETTERBOX = 640  # pixels
+
+
+def measure_altered(name):
+    """A row for each kind of altered copy: those found, and what leaks then."""
+    found = read_source(real_data(name)).images
+    random = np.random.default_rng(0)
+    chosen = sorted(random.permutation(len(found))[:NUM_ALTERED])
+    images = [read_image(found[number].path) for number in chosen]
+    originals, count = [fingerprint(image) for image in images], len(images)
+    numbers = random.permutation(10**6)[: 2 * count]  # names that tell nothing
+    names, labels = [f"part {number}" for number in numbers], ["part"] * 2 * count
+    for alter in ALTERED:
+        prints = originals + [fingerprint(alter(image)) for image in images]
+        groups, _ = same_part_groups(prints, labels, names)
+        splits = ["train"] * count + ["test"] * count
+        yield {
+            "data": name,
+            "way": f"copies: {alter.__name__}",
+            "images": 2 * count,
+            "groups": len(np.unique(groups)),
+            "largest": int(np.bincount(groups).max()),
+            "leak": round(expected_leak(splits, prints), 4),
+            "parts": count,
+            "whole": int((groups[:count] == groups[count:]).sum()),
+        }
+
+
 def measure(name, find_parts):
     """Rows: near-copies without a bound, the groups as they are, and two splits."""
     source = read_source(real_data(name))
@@ -124,7 +196,9 @@ def measure(name, find_parts):
 
 def main():
     out = make_parser(__doc__.split("\n")[0]).parse_args().out
-    rows = [row for name, parts in DATA.items() for row in measure(name, parts)]
+    rows = []
+    for name, find_parts in DATA.items():
+        rows += [*measure(name, find_parts), *measure_altered(name)]
     write_figures("near_duplicates", rows, out)
 
 

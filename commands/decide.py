@@ -69,9 +69,7 @@ def run(arguments: Namespace) -> None:
     found = read_run(options.pop("run"))
     check_decidable(found)
     if all(options[way] is None for way in WAYS):
-        table = found.predictions
-        validate = table[table["split"] == "validate"]
-        print(carried_text(validate, found.config["normal_class"]))
+        print(carried_text(found))
         return
     print(decision_text(decide_run(found.folder, **options), found))
 

@@ -89,17 +89,17 @@ def _note_about_run(folder, images):
 
 def _note_others(paths):
     """Says how many files in the folders named are no images."""
-    from preprocessing.folder_walk import walk
+    from preprocessing.folder_walk import special_files, walk
     from preprocessing.images import is_image
 
+    folders = [path for path in map(Path, paths) if path.is_dir()]
     files = [
-        Path(name)
-        for path in map(Path, paths)
-        if path.is_dir()
-        for name in walk(path)
-        if not is_image(name)
+        Path(name) for path in folders for name in walk(path) if not is_image(name)
     ]
     counts = Counter(file.suffix.lower() or "without an extension" for file in files)
+    num_special = sum(len(special_files(path)) for path in folders)
+    if num_special:
+        counts["pipes, sockets or devices"] = num_special
     if counts:
         listed = ", ".join(f"{name} {count}" for name, count in counts.most_common())
         print(

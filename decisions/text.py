@@ -6,6 +6,11 @@ import math
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from decisions.floor import (
+    MAX_BALANCED_ERROR,
+    why_decisions_are_weak,
+    why_scores_are_weak,
+)
 from decisions.guarantees import (
     AVERAGE,
     CONFIDENCE,
@@ -19,8 +24,6 @@ from decisions.rule import DECISIONS
 from evaluation.wording import WIDTH, counted, known, listed, number, share
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from evaluation.run_folder import Run
 
 SPLITS = ("validate", "test")
@@ -42,6 +45,7 @@ def decision_text(record: dict[str, Any], run: Run) -> str:
     return "\n".join(
         [
             f"{run.name}: decision thresholds",
+            *_decided_floor_lines(record, run),
             *_line_lines(record),
             *_promise_lines(record),
             "",
@@ -55,12 +59,16 @@ def decision_text(record: dict[str, Any], run: Run) -> str:
     )
 
 
-def carried_text(table: pd.DataFrame, normal_class: str) -> str:
+def carried_text(run: Run) -> str:
     """What `validate` can guarantee: the strongest rates, and the groups needed for
     others.
     """
-    is_good = table["label"] == normal_class
-    lines = []
+    table = run.split("validate")
+    is_good = table["label"] == run.config["normal_class"]
+    lines = _floor_lines(
+        why_scores_are_weak(run),
+        " Thresholds with a guarantee send most of its parts to inspection by hand.",
+    )
     for flag, what, rows in (
         ("--max-miss", "defective", ~is_good),
         ("--max-false-reject", "good", is_good),
@@ -76,6 +84,26 @@ def carried_text(table: pd.DataFrame, normal_class: str) -> str:
         needed = [groups_needed(rate, kind) for kind in (CONFIDENCE, AVERAGE)]
         lines.append(f"  {100 * rate:g} %".ljust(10) + f"{needed[0]:<24}{needed[1]}")
     return "\n".join(lines)
+
+
+def _decided_floor_lines(record, run):
+    """A warning if the decisions of a run are worse than the floor."""
+    asked = record["asked"]
+    why = why_decisions_are_weak(record, run.config["normal_class"])
+    if not why and all(asked[name] is None for name in PROMISES):
+        why = why_scores_are_weak(run)
+    return _floor_lines(why)
+
+
+def _floor_lines(why, then=""):
+    if not why:
+        return []
+    text = (
+        f"warning: this model is not good enough to deploy: {why}. The mean of these "
+        f"two rates must be at most {100 * MAX_BALANCED_ERROR:g} %; guessing has 50 %. "
+        f"Add parts, defective ones in particular, or train another model.{then}"
+    )
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ")
 
 
 def _line_lines(record):

@@ -10,6 +10,7 @@ from deployment.trust import Trust
 from evaluation.anomaly_maps import heat
 from evaluation.overlay import draw_overlay
 from goodparts.command import InputError
+from goodparts.files import escaped
 from preprocessing.folder_walk import walk
 from preprocessing.images import is_image, read_image, write_image
 
@@ -50,11 +51,12 @@ def predict(
         try:
             image = read_image(file, bit_depth or inspector.bit_depth)
         except InputError as error:
-            yield {"path": str(file), "verdict": "unreadable", "problem": str(error)}
+            problem = escaped(error)
+            yield {"path": escaped(file), "verdict": "unreadable", "problem": problem}
             continue
         said = inspector.inspect(image)
         row = {
-            "path": str(file),
+            "path": escaped(file),
             "verdict": said.decision,
             "reason": said.reason,
             "defect_score": said.defect_score,
@@ -66,10 +68,10 @@ def predict(
         if said.instances is not None:
             row["num_instances"] = len(said.instances.scores)
         if overlays is not None:
-            name = f"{number:06d}_{said.decision}_{file.stem[:80]}.jpg"
+            name = f"{number:06d}_{said.decision}_{escaped(file.stem)[:80]}.jpg"
             path = Path(overlays) / name
             _write_overlay(path, image, said, inspector)
-            row["overlay"] = str(path)
+            row["overlay"] = escaped(path)
         yield row
 
 

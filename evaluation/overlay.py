@@ -1,6 +1,6 @@
 """What a model saw, drawn on the image: heat, instances, and the outline of the truth.
 
-NumPy and OpenCV alone, so that the live runner draws with it too.
+NumPy, OpenCV and Pillow alone, so that the live runner draws with it too.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
+from evaluation.picture_text import draw_text
 
 if TYPE_CHECKING:
     from evaluation.predictor import Instances
@@ -80,10 +82,9 @@ def _draw_instances(image, instances):
             corners = (x, y), (x + width - 1, y + height - 1)
             cv2.rectangle(image, *corners, colour, thickness)
         words = f"{instances.labels[index]} {instances.scores[index]:.2f}"
-        for colour, thickness in zip(FOUND[::-1], (3, 1), strict=True):
-            place = max(0, x), max(12, y - 4)
-            font = cv2.FONT_HERSHEY_SIMPLEX
-            cv2.putText(image, words, place, font, 0.45, colour, thickness, cv2.LINE_AA)
+        place = max(0, x), max(12, y - 4)
+        strokes = list(zip(FOUND[::-1], (3, 1), strict=True))
+        draw_text(image, words, place, scale=0.45, strokes=strokes)
 
 
 def _outline(image, mask, colours):

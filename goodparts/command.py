@@ -4,6 +4,7 @@ A mistake of the user ends with one clear line and exit status 2.
 """
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
@@ -11,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,7 +26,7 @@ class InputError(ValueError):
     """A mistake in the user's input; the text says what was received and what to do."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def progress_into(path: Path) -> Iterator[None]:
     """While the block runs, `progress` also writes this file; then it is removed.
 
@@ -80,7 +80,7 @@ def progress(
     return _written(shown, _progress_path, what, done, of or total)
 
 
-@contextmanager
+@contextlib.contextmanager
 def working(what: str) -> Iterator[None]:
     """Shows on a terminal that one long step is running, and for how many seconds.
 
@@ -201,6 +201,7 @@ def run_command(main: Callable[[], object]) -> None:
 
     Any other exception is a bug and keeps its traceback.
     """
+    _print_anything()
     try:
         main()
     except InputError as error:
@@ -216,6 +217,12 @@ def run_command(main: Callable[[], object]) -> None:
     except KeyboardInterrupt as interrupt:
         how = str(interrupt) or "Run the same command again."
         _stop(f"Interrupted. {how}", 130)
+
+
+def _print_anything():
+    """Lets names be printed that the terminal cannot show, as errors are."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def _stop(line, status):

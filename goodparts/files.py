@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PathLike = str | os.PathLike[str]
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 
 
 @contextmanager
@@ -37,11 +38,34 @@ def write_bytes(path: PathLike, content: bytes) -> None:
 
 
 def write_text(path: PathLike, text: str) -> None:
-    write_bytes(path, text.encode())
+    """Writes UTF-8; what is not, see `escaped`, is written escaped."""
+    write_bytes(path, escaped(text).encode())
 
 
 def write_json(path: PathLike, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    if _NO_TEXT.search(text):  # a path, which must lead to its file when it is read
+        text = json.dumps(value, indent=2)
+    write_text(path, text + "\n")
+
+
+def escaped(name: object) -> str:
+    """A name or path as text that can be written anywhere.
+
+    File names are bytes. Those that are not UTF-8 become `%` and two digits, such as
+    `part_%FF.png`.
+
+    Example:
+        >>> escaped("part_\\udcff.png")
+        'part_%FF.png'
+    """
+    return _NO_TEXT.sub(_escape, str(name))
+
+
+def _escape(found):
+    number = ord(found[0])
+    is_byte = 0xDC80 <= number <= 0xDCFF  # as Python reads names, see `os.fsdecode`
+    return f"%{number - 0xDC00:02X}" if is_byte else f"%u{number:04X}"
 
 
 def write_csv(path: PathLike, table: pd.DataFrame) -> None:

@@ -103,7 +103,7 @@ def watch(
         stops = [Outbox(stop_command, note_stop)] if stop_command else []
         stack.callback(_stop_sending, outboxes + stops)
         csv = csv or (Path(out) / "verdicts.csv" if follow else None)
-        verdicts = Verdicts(csv) if csv else None
+        verdicts = Verdicts(csv, tell=_say) if csv else None
         if verdicts and follow:
             opened = open_source(
                 source,
@@ -173,8 +173,8 @@ def _serve(inspection, host, port):
 def _say_counts(counts, left_out, out):
     _say(", ".join(f"{count} {name}" for name, count in counts.items()))
     if left_out:
-        counted = (f"{count} {kind}" for kind, count in left_out.items())
-        _say(f"files skipped because they are not images: {', '.join(counted)}")
+        counted = (f"{kind} {count}" for kind, count in left_out.items())
+        _say(f"skipped, as they are not images: {', '.join(counted)}")
     _say(str(out))
 
 

@@ -20,15 +20,17 @@ from goodparts.command import (
     InputError,
     working,
 )
-from goodparts.files import PathLike
+from goodparts.files import PathLike, escaped
 from preprocessing.dataset_folder import put_dataset
 from preprocessing.importing.checked_images import (
     add_paths,
     check_images,
     find_bit_depth,
     note_on_depths,
+    note_on_unmarked,
     place_files,
 )
+from preprocessing.importing.found_image import Rejected
 from preprocessing.importing.good_alone import check_good_alone, refuse_twins
 from preprocessing.importing.layouts import read_source
 from preprocessing.importing.left_out import describe_left_out, left_out
@@ -80,7 +82,7 @@ def create_folders(
     rule = {**rule, "shares": _as_shares(rule.get("shares", SHARES))}
     source, rule = Path(source), SplitRule(**rule)
     if name is None:
-        name = source.resolve().name
+        name = escaped(source.resolve().name)
     check_name("--name", name)
     if normal_class is not None:
         check_name("--normal-class", normal_class)
@@ -130,6 +132,7 @@ def _split(source, found, images, table, rejected, normal_class, rule):
         keep_own_splits(table, fingerprints, rule.shares, rule.seed, normal_class)
     else:
         grounds = split_table(table, fingerprints, rule, normal_class)
+    rejected += _without_own_split(images, table, rule)
     leak = expected_leak(table["split"], fingerprints)
     guess = neighbour_guess(fingerprints, table)
     kept = [image for image, split in zip(images, table["split"], strict=True) if split]
@@ -137,11 +140,12 @@ def _split(source, found, images, table, rejected, normal_class, rule):
     add_paths(table)
     sizes = Counter(table["group"])
     info = {
-        "source": str(source.resolve()),
+        "source": escaped(source.resolve()),
         "layout": found.layout,
         "classes": sorted(set(table["label"])),
         "normal_class": normal_class,
         **describe_rule(rule),
+        "has_own_test": "test" in set(table["official_split"]),
         "num_groups": len(sizes),
         "largest_group": max(sizes.values()),
         "grounds": grounds,
@@ -150,12 +154,25 @@ def _split(source, found, images, table, rejected, normal_class, rule):
         "num_rejected": len(rejected),
         "notes": [
             *found.notes,
+            *note_on_unmarked(kept),
             *_note_on_pooling(table, rule),
             *note_on_depths(kept, normal_class),
         ],
-        "num_left_out": len(left_out(images, rejected)),
+        "num_left_out": len(left_out(kept if is_official else images, rejected)),
     }
     return table, kept, info
+
+
+def _without_own_split(images, table, rule):
+    """The images that --protocol official leaves out, as no table has their split."""
+    if rule.protocol != "official":
+        return []
+    reason = "has no split in the source, and --protocol official keeps that split"
+    return [
+        Rejected(image.found.source, reason)
+        for image, split in zip(images, table["split"], strict=True)
+        if not split
+    ]
 
 
 def check_name(flag: str, name: str) -> None:
@@ -171,6 +188,11 @@ def _note_on_pooling(table, rule):
     tops = sorted(set(table["official_split"]) - {""})
     if rule.protocol == "official" or len(tops) < 2:
         return []
+    if (table["table_split"] != "").any():
+        return [
+            "the splits in the table of the source are not kept: all images are pooled "
+            "and split anew; --protocol official keeps them"
+        ]
     return [
         f"the images in the folders {' and '.join(tops)} of the source are pooled and "
         "split anew; --protocol official keeps its test set"

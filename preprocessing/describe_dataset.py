@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from preprocessing.importing.mask_names import SPLIT_FOLDERS
 from preprocessing.manifest import SPLITS, Dataset, is_copy
 from preprocessing.splitting.remarks import split_remarks
 
@@ -26,7 +25,7 @@ def describe(dataset: Dataset) -> str:
             "classifiers cannot, and the threshold will be chosen from good parts "
             "only"
         )
-    if info["protocol"] == "official" and not _has_official_test(originals):
+    if info["protocol"] == "official" and not info.get("has_own_test", True):
         lines.append("the source has no test set: test is a part of its train set")
     if info.get("bit_depth", 8) > 8:
         lines.append(
@@ -50,9 +49,3 @@ def _about_normal(normal_class):
             "or rejected"
         )
     return f"the good parts are those of the class {normal_class}"
-
-
-def _has_official_test(originals):
-    sources = originals["source"][originals["split"] == "test"]
-    tops = sources.str.split("/").str[0].str.lower()
-    return (tops.map(SPLIT_FOLDERS) == "test").any()

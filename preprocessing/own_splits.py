@@ -1,4 +1,4 @@
-"""Data sets with their own splits: `train`, `val` and `test`, with class folders."""
+"""Data sets with their own splits: folders `train`, `val` and `test`, or a table."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from goodparts.command import InputError
+from preprocessing.importing.mask_names import SPLIT_NAMES
 from preprocessing.manifest import SPLITS
 from preprocessing.splitting.near_duplicates import Fingerprint, cluster
 from preprocessing.splitting.split import split_groups
@@ -15,20 +16,11 @@ from preprocessing.splitting.split import split_groups
 if TYPE_CHECKING:
     import pandas as pd
 
-_SPLIT_OF = {
-    "train": "train",
-    "training": "train",
-    "val": "validate",
-    "valid": "validate",
-    "validation": "validate",
-    "validate": "validate",
-    "test": "test",
-    "testing": "test",
-}
-
 
 def is_split_with_classes(table: pd.DataFrame, normal_class: str | None) -> bool:
-    """Whether the source has its own splits, with defects in train.
+    """Whether the source has its own splits, in a table or with defects in train.
+
+    Defects in a `val` folder count too.
 
     Args:
         table: Table from `place_files`.
@@ -36,7 +28,13 @@ def is_split_with_classes(table: pd.DataFrame, normal_class: str | None) -> bool
     """
     if not {"train", "test"} <= set(table["official_split"]):
         return False
-    return set(table["label"][_tops(table) == "train"]) != {normal_class}
+    if (table["table_split"] != "").any():
+        return True
+    splits = _own_splits(table)
+    return any(
+        (table["label"][splits == split] != normal_class).any()
+        for split in ("train", "validate")
+    )
 
 
 def keep_own_splits(
@@ -49,15 +47,16 @@ def keep_own_splits(
     """Fills the columns split and group; without a `val`, a part of train is used.
 
     Args:
-        table: Table from `place_files`, changed in place.
+        table: Table from `place_files`, changed in place; images without a split keep
+            none.
         fingerprints: Fingerprints of each row.
         shares: Shares of train, validate and test.
         seed: Seed of the random assignment.
         normal_class: The class of good parts, which train and validate need.
     """
-    splits = _tops(table)
+    splits = _own_splits(table)
     labels = table["label"].to_numpy(str)
-    groups = np.empty(len(table), object)
+    groups = np.full(len(table), "", object)
     for name in SPLITS:
         rows = np.flatnonzero(splits == name)
         prints = [fingerprints[row] for row in rows.tolist()]
@@ -76,9 +75,10 @@ def keep_own_splits(
         )
         splits[rows] = ["train" if each == "train" else "validate" for each in dealt]
     for name in SPLITS:
-        missing = sorted(set(labels) - set(labels[splits == name]))
+        missing = sorted(set(labels[splits != ""]) - set(labels[splits == name]))
+        has_goods_alone = set(labels[splits == name]) == {normal_class}
         needed = {
-            "train": missing,
+            "train": [] if has_goods_alone else missing,
             "validate": [x for x in missing if x == normal_class],
         }
         if needed.get(name):
@@ -89,6 +89,8 @@ def keep_own_splits(
     table["split"], table["group"] = splits, groups
 
 
-def _tops(table):
+def _own_splits(table):
     tops = table["source"].str.removeprefix("./").str.split("/").str[0].str.lower()
-    return tops.map(_SPLIT_OF).fillna("").to_numpy(object)
+    by_folder = tops.map(SPLIT_NAMES).fillna("")
+    by_table = table["table_split"]
+    return by_folder.mask(by_table != "", by_table).to_numpy(object)

@@ -5,13 +5,16 @@
 
 from typing import Any
 
+from decisions.floor import (
+    is_below_floor,
+    why_decisions_are_weak,
+    why_scores_are_weak,
+)
 from decisions.rule import read_decision
 from evaluation.wording import known, listed
 from goodparts.command import command_line
 from goodparts.files import read_json
 from reporting.ensemble_text import short_name
-
-MAX_BALANCED_ERROR = 0.25  # mean of defects missed and good parts rejected
 
 
 def advice(result: dict[str, Any]) -> str:
@@ -20,9 +23,10 @@ def advice(result: dict[str, Any]) -> str:
     The run is the best one on `validate`. If it is an ensemble and test does not show
     that it is better than a single run, the text says so.
 
-    If validate cannot rank the runs, or the mean of miss rate and false reject rate of
-    the best one is above MAX_BALANCED_ERROR there or on test, none is recommended,
-    unless `decide` has set other thresholds.
+    If validate cannot rank the runs, or the best one is below the floor of
+    `decisions.floor` on validate or on test, none is recommended. If `decide` has set
+    thresholds, its decisions are held against the floor instead, and, unless they
+    come with a guarantee, the best single threshold of its scores too.
 
     Args:
         result: The `verdict` of the runs of one data set.
@@ -33,9 +37,13 @@ def advice(result: dict[str, Any]) -> str:
     if not result["is_ranked"]:
         return f"No run is recommended for deployment. {result['text']}"
     run = result["leader"]
-    for split in ("validate", "test"):
-        if not _has_decision(run) and _is_too_weak(run, split):
-            return _none_of_these(result["name"], run, split)
+    why = _why_too_weak(run)
+    if why:
+        return (
+            f"None of these is good enough to deploy: even for {result['name']}, the "
+            f"best on validate, {why}. Add parts, defective ones in particular, train "
+            f"another model{_or_inspect(run)}."
+        )
     sentences = [
         f"Recommended for deployment: {result['name']}{_members(run)}.",
         _lines(run),
@@ -48,23 +56,39 @@ def _has_decision(run):
     return (run.folder / "decision.json").is_file()
 
 
-def _is_too_weak(run, split):
-    values = run.metrics[split]["metrics"]
+def _why_too_weak(run):
+    """Why a run is below the floor, as a text; "" if it is not."""
     if "score" not in run.outputs:
-        return False
-    errors = [values[name]["value"] for name in ("miss_rate", "false_reject_rate")]
-    return None not in errors and sum(errors) / 2 > MAX_BALANCED_ERROR
+        return ""
+    if _has_decision(run):
+        read_decision(run)  # raises InputError if it is damaged
+        return _why_decided_too_weak(run)
+    for split in ("validate", "test"):
+        values = run.metrics[split]["metrics"]
+        rates = [values[name]["value"] for name in ("miss_rate", "false_reject_rate")]
+        if is_below_floor(*rates):
+            return (
+                f"its threshold misses {known(values['miss_rate'])} of the defects of "
+                f"{split} and rejects {known(values['false_reject_rate'])} of the good "
+                "parts"
+            )
+    return ""
 
 
-def _none_of_these(name, run, split):
-    values = run.metrics[split]["metrics"]
+def _why_decided_too_weak(run):
+    record = read_json(run.folder / "decision.json")
+    why = why_decisions_are_weak(record, run.config["normal_class"])
+    asked = record["asked"]
+    has_guarantee = asked["max_miss"] or asked["max_false_reject"]
+    return why or ("" if has_guarantee else why_scores_are_weak(run))
+
+
+def _or_inspect(run):
+    if _has_decision(run):
+        return ""
     return (
-        f"None of these is good enough to deploy: at its threshold even {name}, the "
-        f"best on validate, misses {known(values['miss_rate'])} of the defects of "
-        f"{split} and rejects {known(values['false_reject_rate'])} of the good parts. "
-        "Add parts, defective ones in particular, train another model, or have "
-        "doubtful parts inspected by hand "
-        f"({command_line('decide RUN --inspect-share 0.3')})."
+        ", or have doubtful parts inspected by hand, with guaranteed error rates "
+        f"({command_line('decide RUN')})"
     )
 
 

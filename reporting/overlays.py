@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from evaluation.anomaly_maps import heat, read_map
 from evaluation.found_instances import as_instances, read_found
 from evaluation.overlay import draw_overlay
+from evaluation.picture_text import fonts_for
 from evaluation.predictor import Instances
 from goodparts.command import InputError
 from preprocessing.images import read_image, resize
@@ -153,29 +152,28 @@ def _beside(panels):
 
 def _captioned(image, caption):
     """Puts a white strip with a caption over an image, which is centred if narrow."""
-    font = _font()
     room = max(image.shape[1], SHORTEST)
     strip = Image.new("RGB", (room, FONT_SIZE + 9), "white")
-    text = _fitted(caption, font, room - 6)
-    ImageDraw.Draw(strip).text((3, 3), text, fill="black", font=font)
+    pencil, at = ImageDraw.Draw(strip), 3.0
+    for piece, font in fonts_for(_fitted(caption, room - 6), FONT_SIZE):
+        pencil.text((at, FONT_SIZE + 2), piece, fill="black", font=font, anchor="ls")
+        at += font.getlength(piece)
     left = (room - image.shape[1]) // 2
     sides = ((0, 0), (left, room - image.shape[1] - left), (0, 0))
     wide = np.pad(image, sides, constant_values=255)
     return np.concatenate([np.asarray(strip), wide], axis=0)
 
 
-def _fitted(caption, font, room):
+def _fitted(caption, room):
     """Cuts a caption in its middle: the ends tell classes apart."""
     kept = len(caption)
     text = caption
-    while font.getlength(text) > room and kept > 2:
+    while _length(text) > room and kept > 2:
         kept -= 1
         end = kept // 2
         text = f"{caption[: kept - end]}…{caption[len(caption) - end :]}"
     return text
 
 
-@cache
-def _font():
-    folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
-    return ImageFont.truetype(str(folder / "DejaVuSans.ttf"), FONT_SIZE)
+def _length(text):
+    return sum(font.getlength(piece) for piece, font in fonts_for(text, FONT_SIZE))

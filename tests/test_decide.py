@@ -10,6 +10,7 @@ import pytest
 from bovw.train import train as train_bovw
 from commands.decide import confidence, rate, share
 from decisions.decide_run import decide_run
+from decisions.floor import best_threshold, why_scores_are_weak
 from decisions.rule import UNLIKE, Decision, read_decision
 from decisions.text import carried_text, decision_text
 from deployment.predict import predict
@@ -65,6 +66,18 @@ def detector(run):
     table = table.drop(columns=[name for name in table if name.startswith("prob_")])
     write_csv(run.folder / "predictions.csv", table)
     return run
+
+
+@pytest.fixture
+def useless(run):
+    """The run with scores that have nothing to do with the labels."""
+    table = run.predictions
+    random = np.random.default_rng(0)
+    write_csv(
+        run.folder / "predictions.csv",
+        table.assign(defect_score=random.permutation(len(table)) / len(table)),
+    )
+    return read_run(run.folder)
 
 
 def decide(*words):
@@ -126,10 +139,11 @@ def test_without_a_wish_the_command_says_what_can_be_promised(run):
     assert "validate has 6 groups of defective parts" in result.stdout
     assert "strongest guarantee with 95 % confidence: --max-miss 0.4" in result.stdout
     assert not (run.folder / "decision.json").exists()
-    only_good = run.predictions[run.predictions["label"] == "good"]
-    assert "has 0 groups of defective parts\nvalidate" in carried_text(
-        only_good, "good"
-    )
+    assert "warning" not in result.stdout
+    table = run.predictions
+    write_csv(run.folder / "predictions.csv", table[table["label"] == "good"])
+    said = carried_text(read_run(run.folder))
+    assert "has 0 groups of defective parts\nvalidate" in said
 
 
 def test_costs(run, tmp_path):
@@ -164,6 +178,49 @@ def test_the_inspected_share_is_kept(run):
     # of 20 images at most 0, 6 and 18; all that overlap is 6 dents and 6 good
     assert inspected[0] == 0 and 0 < inspected[1] <= 6 <= inspected[2] <= 18
     assert wrong[0] > wrong[1] > wrong[2] == 0
+
+
+@pytest.mark.parametrize("inspected", ["0", "0.3", "0.6", "0.9"])
+def test_a_useless_model_is_told_whatever_is_inspected(useless, inspected):
+    result = decide(useless.folder, "--inspect-share", inspected, "--max-unlike", "0")
+    assert result.returncode == 0, result.stderr
+    said = " ".join(result.stdout.split())
+    assert "warning: this model is not good enough to deploy" in said
+    assert "must be at most 25 %; guessing has 50 %" in said
+
+
+def test_a_useless_model_is_told_where_nothing_is_asked(useless):
+    said = " ".join(carried_text(useless).split())
+    assert said.startswith("warning: this model is not good enough to deploy")
+    assert "send most of its parts to inspection by hand" in said
+
+
+def test_decisions_below_the_floor_are_told_of_a_model_that_is_not(run, tmp_path):
+    costs = tmp_path / "costs.csv"
+    costs.write_text(
+        "class,accept,reject,inspect\ngood,0,1,99\ndent,999,0,999\nscratch,0,9,9\n"
+    )
+    table = run.predictions
+    table.loc[table["label"] == "dent", "defect_score"] -= 0.5  # below all good ones
+    write_csv(run.folder / "predictions.csv", table)
+    dented = read_run(run.folder)
+    assert why_scores_are_weak(run) == ""
+    record = decide_run(run.folder, cost=costs, max_unlike=0)
+    said = " ".join(decision_text(record, dented).split())
+    assert "rejects 100.0 % of the good ones" in said
+
+
+def test_a_good_model_is_not_warned_of(run):
+    record = decide_run(run.folder, inspect_share=0.2, max_unlike=0)
+    assert "warning" not in decision_text(record, run)
+
+
+def test_best_threshold():
+    scores = np.array([0.1, 0.2, 0.3, 0.4])
+    is_defect = np.array([False, False, True, True])
+    assert best_threshold(scores, is_defect) == 0.3
+    assert best_threshold(scores, ~is_defect) in (0.1, np.inf)  # half of all is wrong
+    assert best_threshold(scores, np.ones(4, bool)) is None
 
 
 def test_a_detector_is_decided_by_its_scores(detector):

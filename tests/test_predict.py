@@ -54,6 +54,35 @@ def test_folders_behind_links_are_searched_and_pipes_are_not_opened(tmp_path):
         read_image(folder / "2.png")
 
 
+def goodparts(*words):
+    command = [sys.executable, "-m", "goodparts", *words]
+    return subprocess.run(command, capture_output=True, encoding="utf-8")
+
+
+def test_names_that_are_not_utf8_are_shown_and_written_escaped(
+    runs, part_folder, tmp_path
+):
+    folder = tmp_path / os.fsdecode(b"neu\xff")
+    folder.mkdir()
+    shutil.copy(part_folder / "good/00.png", folder / os.fsdecode(b"teil\xe9.png"))
+    (folder / os.fsdecode(b"kaputt\xe9.png")).write_bytes(b"no image")
+    (folder / os.fsdecode(b"notiz.t\xff")).write_bytes(b"")
+    os.mkfifo(folder / "pipe.png")
+    run = shutil.copytree(runs[0][0], folder / runs[0][0].name)
+    table = tmp_path / "table.csv"
+    said = goodparts("predict", run, folder, "--csv", table)
+    assert said.returncode == 2 and "Traceback" not in said.stderr
+    assert f"{tmp_path}/neu%FF/teil%E9.png" in said.stdout
+    assert "neu%FF/kaputt%E9.png cannot be read as an image" in said.stderr
+    assert "pipes, sockets or devices 1" in said.stderr
+    rows = pd.read_csv(table).set_index("path")
+    assert rows.loc[f"{tmp_path}/neu%FF/teil%E9.png", "verdict"] != "unreadable"
+    assert rows.loc[f"{tmp_path}/neu%FF/kaputt%E9.png", "verdict"] == "unreadable"
+    said = goodparts("compare", run)  # prints the path of a report beside the run
+    assert said.returncode == 0, said.stderr
+    assert len(list(folder.glob("*-report-*/report.html"))) == 1
+
+
 def test_verdicts_are_the_tables(runs, washers, part_folder):
     members, _ = runs
     table = pd.read_csv(members[0] / "predictions.csv").set_index("sample_id")

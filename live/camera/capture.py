@@ -26,6 +26,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from goodparts.command import InputError
+from goodparts.files import escaped
 from live.camera import sources
 from live.camera.addresses import without_secrets
 from live.camera.pixels import is_same_picture, to_rgb
@@ -228,7 +229,7 @@ class Capture:
 
     def _read_all(self):
         self._set_state("running")
-        for received in self._source.receive():
+        for received in map(_with_names_as_text, self._source.receive()):
             with self._changed:
                 self._count(received)
                 if received.picture:
@@ -372,6 +373,13 @@ class Capture:
         if len(times) < 2 or time.monotonic() - times[-1] > 2:
             return 0.0
         return round((len(times) - 1) / max(times[-1] - times[0], 1e-9), 1)
+
+
+def _with_names_as_text(received):
+    name, problem = received.name, received.problem
+    return received._replace(
+        name=name and escaped(name), problem=problem and escaped(problem)
+    )
 
 
 def _size(pixels):

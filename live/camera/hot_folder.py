@@ -22,8 +22,9 @@ from typing import NamedTuple
 import numpy as np
 
 from goodparts.command import InputError, reason
-from goodparts.files import natural_key
+from goodparts.files import escaped, natural_key
 from live.camera.received import Picture, Received
+from preprocessing.folder_walk import is_special
 from preprocessing.images import is_image, read_image
 
 POLL_S = 0.2
@@ -33,6 +34,15 @@ GIVE_UP_S = 30.0  # after the last change of a file that does not decode
 SETTLED_S = 2.0  # since the last change of a file that was there from the start
 NUM_WATCHED = 100  # names handed on last
 MANY_GONE = 100_000  # names that left the folder and are remembered
+
+
+def kind_of_other(path: Path) -> str:
+    """What kind of file something is that is not read as an image, for a count."""
+    if path.is_dir():
+        return "folders"
+    if is_special(path):
+        return "pipes, sockets or devices"
+    return f"files {path.suffix.lower() or 'without an extension'}"
 
 
 class _Waiting(NamedTuple):
@@ -49,12 +59,12 @@ class HotFolder:
 
     Args:
         path: Path of a folder that exists; its subfolders are ignored.
-        known: When files were inspected in earlier runs, in ns since 1970, by name:
-            they are skipped unless they were changed later.
+        known: When files were inspected in earlier runs, in ns since 1970, by name as
+            `escaped` has it: they are skipped unless they were changed later.
         bit_depth: Bit depth of files of more than 8 bits, see `read_image`.
 
     Attributes:
-        left_out: Number of files that are not images, by extension.
+        left_out: Number of files that are not images, by their kind.
     """
 
     def __init__(
@@ -108,15 +118,21 @@ class HotFolder:
         self._present = names
         self._forget(gone)
         for name in self._in_order(new):
+            if escaped(name) != name and escaped(name) in self._judged:
+                self._judged[name] = self._judged.pop(escaped(name))
             if is_image(name):
                 self._waiting[name] = _Waiting(None, time.monotonic(), self._is_first)
-            elif not name.startswith(".") and not (self.path / name).is_dir():
-                suffix = Path(name).suffix.lower() or "without an extension"
-                self.left_out[suffix] += 1
-                if self.left_out[suffix] == 1:
-                    problem = f"files {suffix} are not images and are skipped"
-                    yield Received(problem=problem, name=str(self.path / name))
+            elif not name.startswith("."):
+                yield from self._leave_out(name)
         self._is_first = False
+
+    def _leave_out(self, name):
+        """Counts what is no image; yields a problem for the first of its kind."""
+        kind = kind_of_other(self.path / name)
+        self.left_out[kind] += 1
+        if self.left_out[kind] == 1:
+            problem = f"{kind}: not images, so they are skipped"
+            yield Received(problem=problem, name=str(self.path / name))
 
     def _take_up_changed(self):
         """Registers the files that were changed after they had been passed on."""
@@ -157,7 +173,11 @@ class HotFolder:
             yield self._give_up(name, problem or reason(error))
             return
         changed_ns, form = found.st_mtime_ns, (found.st_size, found.st_mtime_ns)
-        if not stat.S_ISREG(found.st_mode) or changed_ns <= self._judged.get(name, -1):
+        if not stat.S_ISREG(found.st_mode):
+            del self._waiting[name]
+            yield from self._leave_out(name)
+            return
+        if changed_ns <= self._judged.get(name, -1):
             del self._waiting[name]
             return
         is_old = waiting.was_there and time.time() - found.st_mtime > SETTLED_S

@@ -56,7 +56,7 @@ class Source(NamedTuple):
         receive: Connects and yields `Received`; raises `SourceLost` or `InputError`.
         note: What the user should know about how it is read, or None.
         left_out: Number of files that were skipped because they are not images, by
-            extension.
+            their kind.
     """
 
     name: str

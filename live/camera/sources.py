@@ -7,6 +7,7 @@ on are converted.
 import os
 import time
 from argparse import ArgumentTypeError
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,13 +16,14 @@ import cv2
 import numpy as np
 
 from goodparts.command import InputError
-from goodparts.files import natural_key
+from goodparts.files import escaped, natural_key
 from goodparts.secret_text import secret_text
 from live.camera.addresses import camera_url, shown_source, without_secrets
 from live.camera.decoding import decode, hear_of_lost_packets, reason
-from live.camera.hot_folder import HotFolder
+from live.camera.hot_folder import HotFolder, kind_of_other
 from live.camera.received import Picture, Received, Source, SourceLost
 from live.camera.streams import SOME_TRIES, read_stream
+from preprocessing.folder_walk import is_special
 from preprocessing.images import is_image, read_image
 from preprocessing.video_file import about_tracks, main_video
 
@@ -60,7 +62,7 @@ def open_source(
     """
     hear_of_lost_packets()
     text = str(text)
-    name = shown_source(text)
+    name = escaped(shown_source(text))
     if follow:
         folder = _hot_folder(text, name, judged, bit_depth)
         return Source(
@@ -74,8 +76,14 @@ def open_source(
         return Source(without_secrets(url), True, lambda: read_stream(url, timeout))
     path = Path(text).expanduser()
     if path.is_dir() or is_image(path):
-        images = _images_of(path, bit_depth)
-        return Source(name, False, lambda: _read_images(images, bit_depth), ends=True)
+        images, left_out = _images_of(path, bit_depth)
+        return Source(
+            name,
+            False,
+            lambda: _read_images(images, bit_depth),
+            ends=True,
+            left_out=left_out,
+        )
     note = _check_video(path)
     return Source(name, False, lambda: _read_video(path), note, ends=True)
 
@@ -113,17 +121,24 @@ def _hot_folder(text, name, judged, bit_depth):
 
 
 def _images_of(path, bit_depth):
+    """The image files of a folder, and how many others there are, by their kind."""
     if not path.is_dir():
         read_image(path, bit_depth)
-        return [path]
-    images = (image for image in path.iterdir() if is_image(image) and image.is_file())
+        return [path], {}
+    there = [file for file in path.iterdir() if not file.name.startswith(".")]
+    images = [file for file in there if is_image(file) and not _is_other(file)]
+    left_out = Counter(map(kind_of_other, set(there) - set(images)))
     images = sorted(images, key=lambda image: natural_key(image.name))
     if not images:
         raise InputError(
             f"The folder {path} has no images. Give the folder that contains them "
             "(PNG, JPEG, BMP, TIFF, WebP), not a parent folder."
         )
-    return images
+    return images, left_out
+
+
+def _is_other(file):
+    return file.is_dir() or is_special(file)
 
 
 def _check_video(path):

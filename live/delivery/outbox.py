@@ -56,7 +56,8 @@ class Outbox:
 
     def send(self, event: dict[str, Any]) -> None:
         """Queues an event, a JSON-compatible dict with an `id`; never waits."""
-        content = json.dumps(event, ensure_ascii=False).encode()
+        text = json.dumps(event, ensure_ascii=False)
+        content = text.encode(errors="backslashreplace")  # which JSON reads
         with self._changed:
             if len(self._waiting) >= MAX_WAITING:
                 del self._waiting[1]  # the first is being sent

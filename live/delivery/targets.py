@@ -10,16 +10,15 @@ import signal
 import ssl
 import subprocess
 import urllib.error
-import urllib.request
 from argparse import ArgumentTypeError
 from collections.abc import Callable
-from http.client import HTTPException
 from time import monotonic
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from goodparts.command import reason
 from goodparts.secret_text import secret_text
+from live.delivery.bounded_post import post
 
 TIMEOUT_S = 10  # of one attempt
 SEND_SYNTAX = (
@@ -123,13 +122,6 @@ def parse_stop_command(text: str) -> Target:
     )
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirected POST would arrive as a GET without the event."""
-
-    def redirect_request(self, *arguments):
-        return None
-
-
 def _webhook(parts, authority):
     """Target for the parts of a URL; its user and password become a header."""
     place = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="")
@@ -137,14 +129,11 @@ def _webhook(parts, authority):
     if parts.username:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
-    opener = urllib.request.build_opener(
-        _NoRedirect, urllib.request.HTTPSHandler(context=authority)
-    )
+    url = place.geturl()
 
     def deliver(content):
-        request = urllib.request.Request(place.geturl(), content, headers)
         try:
-            opener.open(request, timeout=TIMEOUT_S).close()
+            post(url, content, headers, authority=authority, timeout_s=TIMEOUT_S)
         except urllib.error.HTTPError as error:
             error.close()
             if 300 <= error.code < 500 and error.code not in (408, 429):
@@ -152,8 +141,6 @@ def _webhook(parts, authority):
             raise OSError(f"{error.code} {error.reason}") from None
         except urllib.error.URLError as error:
             raise OSError(_reason(error.reason)) from error
-        except HTTPException as error:
-            raise OSError(f"no valid response ({error!r})") from error
 
     path = re.sub(r"/[^/]{20,}", "/...", place.path)  # many services' tokens
     query = "..." if place.query else ""
@@ -173,7 +160,7 @@ def _broker(parts, topic, authority):
         client = mqtt.Client(
             mqtt.CallbackAPIVersion.VERSION2, reconnect_on_failure=False
         )
-        client.connect_timeout = TIMEOUT_S
+        client.connect_timeout, ends = TIMEOUT_S, monotonic() + TIMEOUT_S
         if user:
             client.username_pw_set(user, password)
         if is_private:
@@ -184,7 +171,7 @@ def _broker(parts, topic, authority):
         except OSError as error:
             raise OSError(_reason(error)) from error
         try:
-            _publish(client, topic, content)
+            _publish(client, topic, content, ends)
         finally:
             client.disconnect()
 
@@ -203,13 +190,16 @@ def _reason(error):
     return reason(error) if isinstance(error, OSError) else str(error)
 
 
-def _publish(client, topic, content):
-    """Returns when the broker has acknowledged; raises OSError when it does not."""
+def _publish(client, topic, content, ends):
+    """Returns when the broker has acknowledged; raises OSError when it does not.
+
+    `ends` is when it must have, by `monotonic()`.
+    """
     from paho.mqtt.client import error_string
 
     answers = []
     client.on_connect = lambda *arguments: answers.append(arguments[3])
-    ends, message = monotonic() + TIMEOUT_S, None
+    message = None
     while message is None or not message.is_published():
         fault = client.loop(0.2)
         if not fault and message is None and client.is_connected():

@@ -120,12 +120,19 @@ def _asset(request):
     return FileResponse(path, media_type=ASSETS[name], headers=NO_STORE)
 
 
+class _Json(JSONResponse):
+    """JSON in ASCII, so that paths may hold anything."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False).encode()
+
+
 def _state(request):
-    return JSONResponse(request.app.state.watch.state(), headers=NO_STORE)
+    return _Json(request.app.state.watch.state(), headers=NO_STORE)
 
 
 def _events(request):
-    return JSONResponse(request.app.state.watch.events(), headers=NO_STORE)
+    return _Json(request.app.state.watch.events(), headers=NO_STORE)
 
 
 def _newest_picture(request):
@@ -216,7 +223,7 @@ def _media(request):
 
 def _health(request):
     ok, facts = request.app.state.watch.health()
-    return JSONResponse(facts, 200 if ok else 503, NO_STORE)
+    return _Json(facts, 200 if ok else 503, NO_STORE)
 
 
 def _metrics(request):

@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from goodparts.command import InputError
 
@@ -49,6 +49,22 @@ class CheckedFile(NamedTuple):
 def chained(head: str, body: bytes) -> str:
     """The sha256 of a line: `head` of the line before, `body` without the seal."""
     return hashlib.sha256(head.encode() + body).hexdigest()
+
+
+def seal(line: dict[str, Any], head: str) -> tuple[dict[str, Any], bytes]:
+    """Chains a line to the one before.
+
+    Args:
+        line: Its fields; what is no JSON value is written as text.
+        head: The sha256 of the line before; "" for the first.
+
+    Returns:
+        The line with its sha256, and the bytes of both.
+    """
+    text = json.dumps(line, ensure_ascii=False, default=str)
+    body = text.encode("utf-8", "backslashreplace")[:-1]
+    now = chained(head, body)
+    return {**line, "sha256": now}, body + SEAL % now.encode()
 
 
 def check_file(

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
+from evaluation.picture_text import draw_text
 from goodparts.files import atomic_path, file_hash, write_bytes
 from live.overlay import as_jpeg
 from live.record.known_events import event_number
@@ -319,10 +320,8 @@ def _with_caption(image, caption):
     strip = max(16, image.shape[0] // 32 * 2)
     image = cv2.copyMakeBorder(image, strip, 0, 0, 0, cv2.BORDER_CONSTANT)
     where, scale = (strip // 3, strip * 3 // 4), strip / 32
-    white, line = (255, 255, 255), cv2.LINE_AA
-    return cv2.putText(
-        image, caption, where, cv2.FONT_HERSHEY_SIMPLEX, scale, white, 1, line
-    )
+    draw_text(image, caption, where, scale=scale, strokes=[((255, 255, 255), 1)])
+    return image
 
 
 def _write_clip(path, pictures):

@@ -47,6 +47,58 @@ def set_aside(path: Path, damaged: bytes) -> Path:
     return aside
 
 
+def harm(file: int, path: Path, num_bytes: int) -> str:
+    """What another program did to an open file, as text; "" if nothing.
+
+    Args:
+        file: The open file.
+        path: Where it should be.
+        num_bytes: The size that it should have.
+    """
+    own = os.fstat(file)
+    try:
+        there = os.stat(path)
+    except FileNotFoundError:
+        return "moved or deleted"
+    if not os.path.samestat(own, there):
+        return "replaced"
+    return "" if own.st_size == num_bytes else "changed"
+
+
+def other_name(path: Path) -> Path | None:
+    """The name under which a file at `path` can be kept; None if there is none."""
+    if not os.path.lexists(path):
+        return None
+    number = 1
+    while os.path.lexists(aside := path.with_name(f"{path.name}.other-{number}")):
+        number += 1
+    return aside
+
+
+def check_free(path: Path, own: int) -> None:
+    """Raises InputError if another process is writing a file.
+
+    Args:
+        path: A file that exists.
+        own: The open and locked file of this process, which may be the same.
+    """
+    if not os.path.samestat(os.fstat(own), os.stat(path)):
+        os.close(open_locked(path))
+
+
+def begin_file(path: Path, content: bytes) -> int:
+    """A new, locked file with some content; leaves none behind if it fails."""
+    path.unlink(missing_ok=True)
+    file = open_locked(path)
+    try:
+        write_through(file, content)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        os.close(file)
+        raise
+    return file
+
+
 def sync_folder(path: Path) -> None:
     """Makes the name of a new file survive a power cut."""
     folder = os.open(path.parent, os.O_RDONLY)

@@ -7,7 +7,6 @@ sha256 of the last line, was noted in another place.
 """
 
 import contextlib
-import json
 import os
 import threading
 from collections import deque
@@ -19,8 +18,17 @@ from typing import Any
 
 from goodparts.command import InputError
 from goodparts.files import PathLike
-from live.record.chain import SEAL, chained, check_file
-from live.record.disk import open_locked, set_aside, sync_folder, write_through
+from live.record.chain import check_file, seal
+from live.record.disk import (
+    begin_file,
+    check_free,
+    harm,
+    open_locked,
+    other_name,
+    set_aside,
+    sync_folder,
+    write_through,
+)
 from live.record.segments import segment_path, segments
 
 MOST_WAITING = 10_000  # lines kept in memory while the disk takes none
@@ -39,6 +47,11 @@ class EventLog:
     renamed to `<name>-<number of its first line>-<day>.jsonl`, and the log continues in
     a new file. This begins with a line of the kind "continued": the name and the head
     of the previous file, and the fields of `carry`, so that it can be read by itself.
+
+    If another program moves, deletes, replaces or changes the file, the log continues
+    in a new one too, whose first line says so; `loss` tells the user. A file that was
+    put in its place is kept as `<name>.other-<n>`. The moved file is verified again
+    with the rest if it is given the name that is in that line.
 
     Args:
         path: The log; created if missing, continued if the chain of this file is
@@ -70,10 +83,12 @@ class EventLog:
         self.bundle_sha256 = bundle_sha256
         self.problem: str | None = None  # why lines wait, as text
         self.warning: str | None = None  # why no other file can be begun
+        self.loss: str | None = None  # what another program did to the file
         self.num_lost = 0  # events not yet told of by a line of kind "lost"
         self._carry, self._most_bytes = carry, most_bytes
         self._half_written = False  # something may stand after num_bytes
-        self._waiting = deque()
+        # each as a dict without its hash, and as bytes
+        self._waiting: deque[tuple[dict[str, Any], bytes]] = deque()
         self._most_waiting = most_waiting
         self._tried_at = float("-inf")  # to begin another file, by monotonic()
         self._lock = threading.Lock()
@@ -89,14 +104,16 @@ class EventLog:
         self._next_path.unlink(missing_ok=True)
         checked = check_file(self.path, see)
         self._note_file(checked.first, checked.num_bytes, checked.num_bytes_first)
-        self.num_lines, self.head = checked.last_number, checked.head
+        self._written = checked.last_number, checked.head
+        self.num_lines, self.head = self._written
         if checked.damaged:
             aside = set_aside(self.path, checked.damaged)
             os.ftruncate(self._file, self._num_bytes)
         complete = [] if checked.first else list(segments(self.path).values())
         if complete:
             before = check_file(complete[-1], see)
-            self.num_lines, self.head = before.last_number, before.head
+            self._written = before.last_number, before.head
+            self.num_lines, self.head = self._written
             about = {"file": complete[-1].name, "head": before.head}
             self.append("continued", **about, **self._carry())
         if checked.damaged:
@@ -125,8 +142,7 @@ class EventLog:
         with self._lock:
             if self._file is None:
                 return None
-            if len(self._waiting) >= self._most_waiting:
-                self._write_waiting()
+            self._write_waiting()
             if len(self._waiting) >= self._most_waiting:
                 self.num_lost += 1
                 self.problem = f"{self.problem} ({self.num_lost} events lost)"
@@ -138,8 +154,13 @@ class EventLog:
             return line
 
     def flush(self) -> bool:
-        """Tries to write waiting lines; True if none is left."""
+        """Tries to write waiting lines; True if none is left.
+
+        Notices what other programs did to the file.
+        """
         with self._lock:
+            if self._file is None:
+                return not self._waiting
             self._write_waiting()
             if not self._waiting and self.num_lost:
                 self._tell_lost()
@@ -159,48 +180,48 @@ class EventLog:
             num_lost, self.num_lost = self.num_lost, 0
             self._add("lost", {"events": num_lost})
 
-    def _sealed(self, kind, fields):
-        """The next line: as a dict, and as bytes chained to the last one."""
+    def _sealed(self, kind, fields, after=None):
+        """The next line: as a dict, and as bytes chained to the last one.
+
+        `after` is (number, sha256) of another line that it follows.
+        """
+        number, head = after or (self.num_lines, self.head)
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = {"number": self.num_lines + 1, "time": time, "kind": kind}
+        line = {"number": number + 1, "time": time, "kind": kind}
         if taken := {*line, "bundle", "sha256"} & fields.keys():
             raise ValueError(f"fields of an event must not be named {sorted(taken)}.")
-        line |= {**fields, "bundle": self.bundle_sha256}
-        text = json.dumps(line, ensure_ascii=False, default=str)
-        body = text.encode("utf-8", "backslashreplace")[:-1]
-        head = chained(self.head, body)
-        return {**line, "sha256": head}, body + SEAL % head.encode()
+        return seal({**line, **fields, "bundle": self.bundle_sha256}, head)
 
     def _add(self, kind, fields):
         """Chains a line to the last one and puts it in the queue."""
-        line, sealed = self._sealed(kind, fields)
+        return self._queue(*self._sealed(kind, fields))
+
+    def _queue(self, line, sealed):
         begun = self._begun or (line["number"], line["time"][:10])
         first = self._num_bytes_first or len(sealed)
         # No call stands between these, so Ctrl-C cannot either.
         self.num_lines, self.head = line["number"], line["sha256"]
         self._begun, self._num_bytes_first = begun, first
-        self._waiting.append(sealed)
+        self._waiting.append((line, sealed))
         return line
 
     def _write_waiting(self):
+        """Writes the waiting lines, into another file if this one was harmed."""
         try:
+            if self._half_written:
+                self._cut_back()
+            if harmed := harm(self._file, self.path, self._num_bytes):
+                self._go_on_after_loss(harmed)
             while self._waiting:
                 self._write_first()
-        except OSError as error:
-            self.problem = f"{self.path}: {error.strerror or error}"
+        except (OSError, InputError) as error:
+            self.problem = f"{self.path}: {getattr(error, 'strerror', None) or error}"
         else:
             self.problem = None
 
     def _write_first(self):
         """Writes the first waiting line to the disk, or raises OSError."""
-        if self._half_written:
-            self._cut_back()
-        status = os.fstat(self._file)
-        if status.st_size != self._num_bytes or not status.st_nlink:
-            raise OSError(
-                "it was deleted or changed by another program; restart the inspection"
-            )
-        sealed = self._waiting[0]
+        line, sealed = self._waiting[0]
         end = self._num_bytes + len(sealed)
         self._half_written = True
         try:
@@ -208,8 +229,9 @@ class EventLog:
         except OSError:
             self._cut_back()
             raise
+        written = line["number"], line["sha256"]
         # No call stands between these, so Ctrl-C cannot either.
-        self._num_bytes = end
+        self._num_bytes, self._written = end, written
         del self._waiting[0]
         self._half_written = False
 
@@ -249,23 +271,79 @@ class EventLog:
             raise OSError(f"{aside.name} already exists")
         about = {"file": aside.name, "head": self.head, **self._carry()}
         line, sealed = self._sealed("continued", about)
-        self._next_path.unlink(missing_ok=True)
-        file, is_aside = open_locked(self._next_path), False
+        file, is_aside = begin_file(self._next_path, sealed), False
         try:
-            write_through(file, sealed)
             os.rename(self.path, aside)
             is_aside = True
             os.rename(self._next_path, self.path)
         except BaseException:
             if is_aside:
                 os.rename(aside, self.path)
-            self._next_path.unlink(missing_ok=True)
-            os.close(file)
+            self._drop_next(file)
             raise
+        self._take_next(file, line, len(sealed))
+
+    def _go_on_after_loss(self, harmed):
+        """Continues in a new file where the current one is not as it was written.
+
+        Lines that wait are numbered and chained anew, after the line that says so.
+
+        Raises:
+            OSError, InputError: If there can be no new file; nothing has changed then.
+        """
+        aside = other_name(self.path)
+        if aside:
+            check_free(self.path, self._file)
+        line, sealed = None, b""
+        if self._num_bytes:
+            line, sealed = self._sealed_after_loss(harmed, aside)
+        file = begin_file(self._next_path, sealed)
+        try:
+            if aside:
+                os.rename(self.path, aside)
+            os.rename(self._next_path, self.path)
+        except BaseException:
+            self._drop_next(file)
+            raise
+        if line:
+            waiting, self._waiting = self._waiting, deque()
+            self._take_next(file, line, len(sealed))
+            for each, _ in waiting:
+                again = {key: each[key] for key in each if key != "sha256"}
+                again["number"] = self.num_lines + 1
+                self._queue(*seal(again, self.head))
+        else:  # nothing was lost
+            os.close(self._file)
+            self._file = file
+        self.loss = (
+            f"{self.path} was {harmed} by another program at "
+            f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC; the log continues in a new "
+            "file"
+        )
+        self.loss += f"; the one that was there is now {aside.name}" if aside else ""
+
+    def _sealed_after_loss(self, harmed, aside):
+        """The first line of the file that follows a lost one."""
+        about = {
+            "file": segment_path(self.path, *self._begun).name,
+            "head": self._written[1],
+            "reason": f"the previous file was {harmed} by another program",
+            "kept_as": aside and aside.name,
+            **self._carry(),
+        }
+        return self._sealed("continued", about, after=self._written)
+
+    def _drop_next(self, file):
+        self._next_path.unlink(missing_ok=True)
+        os.close(file)
+
+    def _take_next(self, file, line, num_bytes):
+        """Makes the next file, which has one line, the current one."""
+        self._written = line["number"], line["sha256"]
         file, self._file = self._file, file
-        self.num_lines, self.head = line["number"], line["sha256"]
+        self.num_lines, self.head = self._written
         self._begun = line["number"], line["time"][:10]
-        self._num_bytes = self._num_bytes_first = len(sealed)
+        self._num_bytes = self._num_bytes_first = num_bytes
         os.close(file)
         with contextlib.suppress(OSError):
             sync_folder(self.path)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from goodparts.command import reason
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from live.alarms.events import Event
+
+LOOK_EVERY_S = 1.0  # at what other programs did to the file of the log
 
 
 class Folder:
@@ -55,6 +58,8 @@ class Folder:
         self._tell = tell
         self._thumbnail_problem: str | None = None
         self._told_problem: str | None = None
+        self._told_loss: str | None = None
+        self._looked_at = monotonic()  # at the file of the log
         self._changes = threading.RLock()  # each line of an event tells all before it
 
     @property
@@ -83,8 +88,15 @@ class Folder:
         return line
 
     def _tell_problem(self):
-        """Reports when the log cannot be written, and when it can again; once each."""
-        problem = self._log.problem
+        """Reports when the log cannot be written, and when it can again; once each.
+
+        And what another program did to its file.
+        """
+        problem, loss = self._log.problem, self._log.loss
+        if loss != self._told_loss:
+            time = datetime.now(UTC).isoformat()
+            self._tell({"time": time, "kind": "EVENT LOG", "state": loss})
+            self._told_loss = loss
         if (problem is None) != (self._told_problem is None):
             time = datetime.now(UTC).isoformat()
             said = problem or "the log is written again, nothing was lost"
@@ -126,7 +138,8 @@ class Folder:
         """
         while not self._clips_written.empty():
             self.log("clip", **self._clips_written.get())
-        if self._log.num_waiting:
+        if self._log.num_waiting or monotonic() > self._looked_at + LOOK_EVERY_S:
+            self._looked_at = monotonic()
             self._log.flush()
             self._tell_problem()
 
@@ -163,7 +176,8 @@ class Folder:
             "problem": self._log.problem,
             "warning": self._thumbnail_problem
             or self.clips.problem
-            or self._log.warning,
+            or self._log.warning
+            or self._log.loss,
         }
 
     def close(self) -> int:

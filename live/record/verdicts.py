@@ -3,10 +3,12 @@
 import csv
 import io
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from goodparts.command import InputError, reason
+from goodparts.files import escaped
 
 COLUMNS = ("path", "frame", "decision", "reason", "score", "predicted", "time")
 NS_PER_S = 1_000_000_000
@@ -16,40 +18,51 @@ class Verdicts:
     """Appends to a CSV file; every row is written immediately.
 
     Errors are not raised into the inspection: a row that cannot be written is counted,
-    and `problem` says why; the file never contains a partial row.
+    and `problem` says why; the file never contains a partial row. If the file is moved
+    or deleted meanwhile, the table continues in a new one.
 
     Args:
         path: Created with a header if missing.
+        tell: Called with a sentence if a new file had to be begun.
 
     Raises:
         InputError: If the file cannot be written or is another table.
     """
 
-    def __init__(self, path: str | os.PathLike[str]):
-        self.path, self.num_lost = Path(path), 0
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        tell: Callable[[str], object] = lambda text: None,
+    ):
+        self.path, self.num_lost, self._tell = Path(path), 0, tell
         self.problem: str | None = None
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("ab+", buffering=0)
+            self._open()
         except OSError as error:
             raise InputError(f"--csv {path}: {reason(error)}.") from None
-        self._check_header()
 
-    def _check_header(self):
+    def _open(self):
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = self.path.open("ab+", buffering=0)
+        self._check_header(file)
+        self._file = file
+
+    def _check_header(self, file):
         header = _line(COLUMNS)
-        self._file.seek(0)
-        found = self._file.readline()
+        file.seek(0)
+        found = file.readline()
         if not found:
-            self._file.write(header)
+            file.write(header)
         elif found != header:
-            self._file.close()
+            file.close()
             raise InputError(
                 f"--csv {self.path} contains a different table. Give another file."
             )
-        size = self._file.seek(0, os.SEEK_END)
-        self._file.seek(max(0, size - 1))
-        if self._file.read(1) not in (b"", b"\n"):  # cut off by a fall of the system
-            self._file.write(b"\n")
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        if file.read(1) not in (b"", b"\n"):  # cut off by a fall of the system
+            file.write(b"\n")
 
     def add(
         self,
@@ -64,7 +77,7 @@ class Verdicts:
         """Writes the line of a frame.
 
         Args:
-            name: Name of the image file, or of the source.
+            name: Name of the image file, or of the source; written as `escaped`.
             number: Number of the frame, or None.
             decision: Also "refused" or "unreadable".
             why: The reason.
@@ -73,18 +86,39 @@ class Verdicts:
         """
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = _line((name, number, decision, why, score, predicted, now))
-        end = self._file.seek(0, os.SEEK_END)
+        end = None
         try:
+            self._open_again_if_lost()
+            end = self._file.seek(0, os.SEEK_END)
             if self._file.write(line) != len(line):
                 raise OSError("the disk is full")
-        except OSError as error:
+        except (OSError, InputError) as error:
             self.problem = reason(error)
             self.num_lost += 1
-            self._file.truncate(end)
+            if end is not None:
+                self._file.truncate(end)
+
+    def _open_again_if_lost(self):
+        """Begins a new file if the one that is written is not at its path any more."""
+        try:
+            if os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.path)):
+                return
+        except FileNotFoundError:
+            pass
+        before = self._file
+        self._open()
+        before.close()
+        self._tell(
+            f"{self.path} was moved or deleted by another program; the table continues "
+            "in a new file"
+        )
 
     def judged_in(self, folder: str | os.PathLike[str]) -> dict[str, int]:
-        """When the files of a folder were last inspected, in ns since 1970, by name."""
-        folder = os.path.abspath(folder)
+        """When the files of a folder were last inspected, in ns since 1970.
+
+        By name, as `escaped` has it.
+        """
+        folder = escaped(os.path.abspath(folder))
         found: dict[str, int] = {}
         is_inside: dict[str, bool] = {}  # by folder
         with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
@@ -92,7 +126,7 @@ class Verdicts:
                 path, judged_at = _read(line)
                 parent, name = os.path.split(path)
                 if parent not in is_inside:
-                    is_inside[parent] = os.path.abspath(parent) == folder
+                    is_inside[parent] = escaped(os.path.abspath(parent)) == folder
                 if is_inside[parent] and judged_at is not None:
                     found[name] = int(judged_at * NS_PER_S)
         return found
@@ -117,4 +151,4 @@ def _line(values):
     text = io.StringIO()
     values = ["" if value is None else value for value in values]
     csv.writer(text, lineterminator="\n").writerow(values)
-    return text.getvalue().encode(errors="backslashreplace")
+    return escaped(text.getvalue()).encode()

@@ -14,7 +14,13 @@ from preprocessing.importing.annotation_readers import (
     readers,
 )
 from preprocessing.importing.doubts import Doubts
-from preprocessing.importing.found_image import Found, Rejected, SourceImage
+from preprocessing.importing.found_image import (
+    EMPTY_ENTRY,
+    NO_ENTRY,
+    Found,
+    Rejected,
+    SourceImage,
+)
 from preprocessing.importing.image_label import decide, find_outline
 from preprocessing.importing.mask_names import split_masks
 from preprocessing.importing.matching import ImageIndex, match
@@ -93,7 +99,7 @@ def read_annotated(
     )
     unused = [name for name in masks if name not in named]
     unused += [name for name in files if not is_image(name) and name not in read.used]
-    return Found(kept, rejected, _notes(counts, outline), unused)
+    return Found(kept, rejected, _notes(counts, outline, matches.missing), unused)
 
 
 def _masks_that_are_named(claims, masks):
@@ -217,8 +223,8 @@ def _label(folder, source, annotated, doubts, normal_name, outline, counts):
         doubt = doubts.of(source)
         if doubt:
             return None, [Rejected(source, doubt)]
-        counts["unannotated"] += 1
-        return SourceImage(folder / source, source, normal_name), []
+        image = SourceImage(folder / source, source, normal_name, unmarked=NO_ENTRY)
+        return image, []
     said = [Rejected(source, text) for text in annotated.problems + annotated.remarks]
     if annotated.reject:
         return None, [*said, Rejected(source, annotated.reject)]
@@ -239,15 +245,29 @@ def _label(folder, source, annotated, doubts, normal_name, outline, counts):
         return None, [*said, Rejected(source, reason)]
     counts["kinds"] += len(verdict.kinds) > 1
     counts["outline"] += label == outline
-    image = SourceImage(folder / source, source, label, instances=verdict.instances)
+    says_good = annotated.flags or annotated.instances or label != normal_name
+    image = SourceImage(
+        folder / source,
+        source,
+        label,
+        instances=verdict.instances,
+        unmarked="" if says_good else EMPTY_ENTRY,
+    )
     return image, said
 
 
-def _notes(counts, outline):
+def _notes(counts, outline, missing):
     notes = []
-    if counts["unannotated"]:
+    if missing:
+        names = {claim.annotation.image for claim in missing}
+        with_defect = {
+            claim.annotation.image
+            for claim in missing
+            if claim.annotation.says_something
+        }
         notes.append(
-            f"images without an annotation, used as good parts: {counts['unannotated']}"
+            f"images that the annotations refer to, but that do not exist: {len(names)}"
+            f" ({len(with_defect)} of them with a defect or another label)"
         )
     if counts["kinds"]:
         notes.append(

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from preprocessing.images import (
     image_threads,
     write_image,
 )
-from preprocessing.importing.found_image import Rejected, SourceImage
+from preprocessing.importing.found_image import EMPTY_ENTRY, Rejected, SourceImage
 from preprocessing.importing.mask_values import read_masks
 from preprocessing.instances import Instance, draw_instances, mask_instances
 from preprocessing.manifest import COLUMNS, image_source
@@ -92,6 +92,17 @@ def note_on_depths(
     ]
 
 
+def note_on_unmarked(images: Iterable[CheckedImage]) -> list[str]:
+    """How many images count as good because no annotation file marks a defect."""
+    counts = Counter(image.found.unmarked for image in images if image.found.unmarked)
+    if not counts:
+        return []
+    note = f"images without an annotation, used as good parts: {counts.total()}"
+    if counts[EMPTY_ENTRY]:
+        note += f" ({counts[EMPTY_ENTRY]} of them have {EMPTY_ENTRY})"
+    return [note]
+
+
 def check_images(
     found: Sequence[SourceImage], bit_depth: int = 8
 ) -> tuple[list[CheckedImage], list[Rejected]]:
@@ -140,7 +151,8 @@ def place_files(images: Sequence[CheckedImage]) -> pd.DataFrame:
 
     Returns:
         Table with the manifest's columns, of which split, group, clip, frame and
-        the paths are still empty, and stem, suffix, has_mask, order and official_split.
+        the paths are still empty, and stem, suffix, has_mask, order, official_split and
+        table_split.
     """
     both = {image.found.official_split for image in images} >= {"train", "test"}
     stems = _unique_stems(images, keep_official=both)
@@ -151,6 +163,7 @@ def place_files(images: Sequence[CheckedImage]) -> pd.DataFrame:
     table["source"] = [image_source(image.found.source) for image in images]
     table["sha256"] = [image.sha256 for image in images]
     table["official_split"] = [image.found.official_split for image in images]
+    table["table_split"] = [image.found.table_split for image in images]
     natural = sorted(range(len(images)), key=lambda row: natural_key(stems[row]))
     rank = pd.Series(range(len(images)), index=natural)
     table["order"] = rank.groupby(table["label"]).rank().astype(int) - 1

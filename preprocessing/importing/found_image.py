@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from preprocessing.instances import Instance
 
+NO_ENTRY = "no entry"  # in the annotation files
+EMPTY_ENTRY = "an entry without a defect"
+
 
 class SourceImage(NamedTuple):
     """An image that was found.
@@ -17,6 +20,9 @@ class SourceImage(NamedTuple):
         mask_ignore: The value in them that is ignored, or None.
         instances: The defects that are marked in it.
         official_split: `train` or `test` where the layout has one, else empty.
+        table_split: `train`, `validate` or `test` where a table says so, else empty.
+        unmarked: NO_ENTRY or EMPTY_ENTRY where it counts as good because the
+            annotation files have no defect for it, else empty.
     """
 
     path: Path
@@ -26,6 +32,8 @@ class SourceImage(NamedTuple):
     mask_ignore: int | None = None
     instances: tuple[Instance, ...] = ()
     official_split: str = ""
+    unmarked: str = ""
+    table_split: str = ""
 
 
 class Rejected(NamedTuple):

@@ -5,8 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from goodparts.command import InputError
-from preprocessing.images import image_frame, image_size, image_threads, is_image
-from preprocessing.importing.class_folders import masks_by_look
+from preprocessing.images import (
+    image_frame,
+    image_size,
+    image_threads,
+    is_image,
+    looks_like_mask,
+)
+from preprocessing.importing.class_folders import masks_by_look, read_class_folders
 from preprocessing.importing.found_image import Found, Rejected, SourceImage
 from preprocessing.importing.mask_doubts import find_mask_doubts
 from preprocessing.importing.mask_labels import (
@@ -111,6 +117,58 @@ def read_pairs(folder: Path, files: Sequence[str], normal_name: str) -> Found:
         notes += said
     missing = note_missing_masks(labelled, normal_name)
     return Found(labelled, problems + unclear + missing, notes, unused)
+
+
+def read_classes_with_masks(
+    folder: Path, files: Sequence[str], normal_name: str
+) -> Found | None:
+    """Lists class folders whose masks lie in folders of their own beside them.
+
+    Such as `OK/1.jpg`, `NOK/1.jpg` and `masks/NOK/1.png`, or all classes in `images/`.
+
+    Returns:
+        The images with their masks, and the rejected files; None where no folder is
+        named like one of masks, holds what looks like masks, and fits the images.
+    """
+    masks = _sibling_masks(folder, files)
+    if not masks:
+        return None
+    plain = read_class_folders(folder, [name for name in files if name not in masks])
+    images, strays = [], []
+    for image in plain.images:
+        key = mask_key(image.source)[0]
+        if len(key) > 1:
+            images.append((image._replace(label=key[0]), key))
+        else:
+            strays.append(Rejected(image.source, "is not in a class folder"))
+    joined, problems = _add_masks(folder, images, masks)
+    doubts = find_mask_doubts(folder, images, masks, plain.unused)
+    kept, unlike = hold_against_folders(joined, normal_name, doubts)
+    said = [*strays, *problems, *unlike, *note_missing_masks(kept, normal_name)]
+    return Found(kept, [*plain.rejected, *said], plain.notes, plain.unused)
+
+
+def _sibling_masks(folder, files):
+    """The masks in folders of masks, by name, with the keys of their images."""
+    names = [name for name in files if is_image(name)]
+    masks = {
+        name: mask_key(name)[0]
+        for name in names
+        if MASK_FOLDERS & {part.lower() for part in PurePosixPath(name).parts[:-1]}
+    }
+    keys = {mask_key(name)[0]: True for name in names if name not in masks}
+    spelled = spellings(keys)
+    masks = {mask: image_key(key, keys, spelled) for mask, key in masks.items()}
+    fitting = [mask for mask, key in masks.items() if key in keys]
+    is_sure = fitting and all(_looks_like_mask(folder / mask) for mask in fitting)
+    return masks if is_sure else {}
+
+
+def _looks_like_mask(path):
+    try:
+        return looks_like_mask(path)
+    except InputError:
+        return True  # told of when it is read
 
 
 def _split_masks(folder, files):

@@ -3,12 +3,15 @@
 import csv
 import io
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from goodparts.command import InputError
 from preprocessing.images import is_image
 from preprocessing.importing.annotation_files import Annotation
+from preprocessing.importing.mask_names import SPLIT_NAMES
+from preprocessing.importing.matching import ImageIndex
 from preprocessing.importing.shapes import clean_label
 
 _LABELS = frozenset(
@@ -20,6 +23,7 @@ _PATHS = frozenset(
     "id datei dateiname bild".split()
 )
 _BINARY = frozenset({"", "0", "1", "0.0", "1.0", "true", "false"})
+_SPLITS = frozenset("split set subset partition dataset usage".split())
 _UNKNOWN = frozenset("nan na n/a #n/a <na> null ? - --".split())  # no label
 _MIN_NAMED = 0.5  # of the rows, that name an image in the column of paths
 
@@ -74,6 +78,60 @@ def read_table(folder: Path, file: str, files: Sequence[str]) -> list[Annotation
             said = Annotation(image, None, [], [problem], [])
         found.append(said)
     return found
+
+
+def read_splits(
+    folder: Path, file: str, files: Sequence[str]
+) -> tuple[str, dict[str, str]]:
+    """The column of a table that assigns images to splits, and what it says.
+
+    Args:
+        folder: The source folder.
+        file: Name of the table.
+        files: Names of all files of the folder.
+
+    Returns:
+        Header of the column, and `train`, `validate` or `test` by image; an empty text
+        and dict if no column, or more than one, holds names of splits alone.
+    """
+    header, rows = _read(folder / file)
+    try:
+        path = _path_column(header, rows, _names_of_images(files))
+    except ValueError:
+        return "", {}
+    columns = [
+        column
+        for column in range(len(header))
+        if _is_split_column(header, rows, column)
+    ]
+    if path is None or len(columns) != 1:
+        return "", {}
+    index, splits = ImageIndex(list(filter(is_image, files))), defaultdict(set)
+    for row in rows:
+        if len(row) > max(path, columns[0]):
+            name = row[path].strip().replace("\\", "/")
+            found = index.direct(file, name)[0] if name else []
+            found = found or index.lenient(file, name, by_own_name=False)
+            for image in found if len(found) == 1 else ():
+                splits[image].add(
+                    SPLIT_NAMES.get(row[columns[0]].strip().casefold(), "")
+                )
+    return header[columns[0]], {
+        image: said.pop()
+        for image, said in splits.items()
+        if len(said) == 1 and "" not in said
+    }
+
+
+def _is_split_column(header, rows, column):
+    """Whether a column assigns images to splits, by its header and its values."""
+    if header[column].strip().casefold() not in _SPLITS:
+        return False
+    values = {row[column].strip().casefold() for row in rows if len(row) > column}
+    values -= {""}
+    return "train" in {SPLIT_NAMES.get(value) for value in values} and (
+        values <= SPLIT_NAMES.keys()
+    )
 
 
 def _read_label(value):
@@ -154,7 +212,11 @@ def _is_named_path(name):
 def _label_column(header, rows, path, *, is_sure):
     """The column with a header for labels, or the only one besides the file names."""
     named = [name.strip().casefold().replace(" ", "_") for name in header]
-    others = [column for column in range(len(header)) if column != path]
+    others = [
+        column
+        for column in range(len(header))
+        if column != path and not _is_split_column(header, rows, column)
+    ]
     found = [column for column in others if named[column] in _LABELS]
     if not found and len(others) == 1 and is_sure:
         found = others

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from goodparts.command import InputError
-from goodparts.files import PathLike
+from goodparts.files import PathLike, escaped
 from preprocessing.images import is_image
 from preprocessing.importing.annotated_images import read_annotated
 from preprocessing.importing.annotation_kinds import annotation_layouts
@@ -30,9 +30,13 @@ from preprocessing.importing.files_found import (
     seen_unread,
 )
 from preprocessing.importing.found_image import Rejected, SourceImage
-from preprocessing.importing.image_masks import read_mvtec, read_pairs
+from preprocessing.importing.image_masks import (
+    read_classes_with_masks,
+    read_mvtec,
+    read_pairs,
+)
 from preprocessing.importing.known_layouts import LAYOUTS, LOOKS
-from preprocessing.importing.label_tables import find_table
+from preprocessing.importing.label_tables import find_table, find_tables, read_splits
 from preprocessing.importing.mask_names import (
     MASK_FOLDERS,
     SPLIT_FOLDERS,
@@ -105,11 +109,71 @@ def read_source(
             f"({LOOKS[layout]}).{first}{seen_unread(folder, found.unused)}"
         )
     images = sorted(found.images, key=lambda image: image.source)
-    notes = [*found.notes]
-    if found.unused:
-        notes.append(describe_unused(found.unused))
-    unused = tuple(count_unused(found.unused))
-    return Source(layout, images, rejected, tuple(notes), unused)
+    images, said, used = _with_splits(folder, files, images)
+    notes = [*found.notes, *said]
+    left = [name for name in found.unused if name not in used]
+    if left:
+        notes.append(describe_unused(left))
+    unused = tuple(count_unused(left))
+    return _as_text(Source(layout, images, rejected, tuple(notes), unused))
+
+
+def _with_splits(folder, files, images):
+    """The images with the splits of a table, notes on it, and the tables used."""
+    tables = {}
+    for table in find_tables(folder, files):
+        column, splits = read_splits(folder, table, files)
+        if splits:
+            tables[table] = column, splits
+    if not tables:
+        return images, [], []
+    if len(tables) > 1:
+        return (
+            images,
+            [
+                f"the tables {' and '.join(tables)} both assign images to splits, so "
+                "neither is used; keep only one of them"
+            ],
+            [],
+        )
+    [(table, (column, splits))] = tables.items()
+    given = [splits.get(image.source, "") for image in images]
+    images = [
+        image._replace(
+            table_split=split,
+            official_split=SPLIT_FOLDERS.get(split, image.official_split),
+        )
+        for image, split in zip(images, given, strict=True)
+    ]
+    splits_there = sorted(set(given) - {""})
+    counts = ", ".join(f"{split} {given.count(split)}" for split in splits_there)
+    missing = given.count("")
+    without = f"; {missing} images have no split there" if missing else ""
+    note = (
+        f"the column {column!r} of {table} assigns images to splits ({counts}){without}"
+    )
+    return images, [note], [table]
+
+
+def _as_text(source):
+    """The same, with all names as text that can be written; see `escaped`."""
+    images = [
+        image._replace(
+            source=escaped(image.source),
+            label=escaped(image.label),
+            instances=tuple(
+                {**each, "label": escaped(each["label"])} for each in image.instances
+            ),
+        )
+        for image in source.images
+    ]
+    rejected = [Rejected(*map(escaped, each)) for each in source.rejected]
+    return source._replace(
+        images=images,
+        rejected=rejected,
+        notes=tuple(map(escaped, source.notes)),
+        unused=tuple(Rejected(*map(escaped, each)) for each in source.unused),
+    )
 
 
 def _read(folder, files, layout, normal_class):
@@ -117,7 +181,8 @@ def _read(folder, files, layout, normal_class):
     if layout == "mvtec":
         return read_mvtec(folder, files, normal_name)
     if layout == "class_folders":
-        return read_class_folders(folder, files)
+        with_masks = read_classes_with_masks(folder, files, normal_name)
+        return with_masks or read_class_folders(folder, files)
     if layout == "image_mask_pairs":
         return read_pairs(folder, files, normal_name)
     if layout == GOOD_PARTS:

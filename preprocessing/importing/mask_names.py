@@ -12,16 +12,19 @@ MASK_FOLDERS = frozenset(
     "gts label labels annotation annotations anno annos seg segs segmentation "
     "segmentations segmentationclass segmentationobject".split()
 )
-SPLIT_FOLDERS = {
+SPLIT_NAMES = {  # of folders, and of a column of a table
     "train": "train",
     "training": "train",
     "test": "test",
     "testing": "test",
-    # The split takes its own `validate` out of `train`.
-    "val": "train",
-    "valid": "train",
-    "validation": "train",
-    "validate": "train",
+    "val": "validate",
+    "valid": "validate",
+    "validation": "validate",
+    "validate": "validate",
+}
+SPLIT_FOLDERS = {  # `validate` is taken out of `train`, unless --protocol official
+    name: "train" if split == "validate" else split
+    for name, split in SPLIT_NAMES.items()
 }
 _WORDS = (
     "masks?|labels?|gt|ground[ _-]?truth|seg|segs|segm|segmentation|segmask|anno|annos|"

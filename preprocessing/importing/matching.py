@@ -36,12 +36,14 @@ class Matches(NamedTuple):
         doubts: By image, why it may have a defect that none of its claims marks.
         orphans: The claims that belong to no image, or to no certain one.
         rejected: Remarks and orphans.
+        missing: Those of the orphans whose image does not exist.
     """
 
     claims: dict[str, list[Claim]]
     doubts: dict[str, str]
     orphans: list[Claim]
     rejected: list[Rejected]
+    missing: list[Claim]
 
 
 def match(
@@ -55,7 +57,7 @@ def match(
         by_own_name: Whether a file may belong to the image with the same stem.
     """
     index = ImageIndex(images)
-    matches = Matches(defaultdict(list), {}, [], [])
+    matches = Matches(defaultdict(list), {}, [], [], [])
     lenient, folders, taken = defaultdict(list), _Folders(), []
     for claim in claims:
         name = claim.annotation.image.replace("\\", "/")
@@ -110,6 +112,8 @@ def _take_lenient(matches, image, candidates):
                 f"refers to the image {claim.annotation.image!r}, which does not exist"
             )
             matches.orphans.append(claim)
+            if not claim.annotation.names_no_image:
+                matches.missing.append(claim)
             matches.rejected.append(Rejected(claim.file, reason))
 
 

@@ -4,7 +4,9 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-PATTERNS = (r"(.+)\.rf\.", r"(.+?)[_-](?:aug|flip|rot|copy)", r"(.+)[_-]\d+$")
+# what an altered copy has in its name behind that of its original, if it is one
+ALTERED = r"^(.+?)([_-](aug|[hv]?flip|mirror|rot|copy|inv|neg|pad|letterbox|crop).*)?$"
+PATTERNS = (r"(.+)\.rf\.", ALTERED, r"(.+)[_-]\d+$")
 SHARED = 0.5  # of the images must share what the pattern finds with another
 MIN_STEMS = 3  # of a class; one or two name the class or a recording, no picture
 

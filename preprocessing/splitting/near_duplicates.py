@@ -22,7 +22,8 @@ SURE_GREY_DIFFERENCE = 1.25  # noise and compression alone; more must share its 
 NUM_RANDOM_PAIRS = 500
 MIN_IMAGES = 8  # fewer tell nothing of what random pairs share
 LOOKS_THE_SAME = 0.5  # grey levels between a picture and itself turned
-NUM_TURNS = 8  # flips and quarter turns of a picture, itself the first
+NUM_TURNS = 9  # of a picture: itself, its flips and quarter turns, its negative
+NEGATIVE = NUM_TURNS - 1
 COMPARED_AT_ONCE = 5_000_000  # pairs whose hashes are compared in one step
 CHECKED_AT_ONCE = 20_000  # pairs whose pixels are
 
@@ -91,6 +92,8 @@ def grey_differences(
 ) -> np.ndarray:
     """Mean differences of the thumbnails of some images, turned to fit best.
 
+    A negative counts as a turn.
+
     Args:
         fingerprints: Of each image.
         members: Positions of the images, `(members,)`.
@@ -119,7 +122,13 @@ def grey_differences(
 
 
 def turn_pictures(pictures: np.ndarray, turn: int) -> np.ndarray:
-    """One of the flips and quarter turns of pictures; turn 0 leaves them."""
+    """One of the flips and quarter turns of pictures; turn 0 leaves them.
+
+    The turn NEGATIVE changes black and white: of grey levels up to 255, or, in signed
+    numbers, of lines.
+    """
+    if turn == NEGATIVE:
+        return -pictures if pictures.dtype == np.int8 else 255 - pictures
     turned = np.rot90(pictures, turn % 4, axes=(1, 2))
     return turned[:, :, ::-1] if turn >= 4 else turned
 
@@ -190,9 +199,9 @@ def near_duplicate_pairs(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields the pairs with a near hash whose pixels agree as well, some at once.
 
-    One of the two may be flipped or turned by quarters. The hashes are compared
-    exhaustively, 64 bits in one machine instruction, so no pair is lost; the pixel
-    check sees the few that remain. Of 20,000 equal frames there are 200 million
+    One of the two may be flipped, turned by quarters or a negative. The hashes are
+    compared exhaustively, 64 bits in one machine instruction, so no pair is lost; the
+    pixel check sees the few that remain. Of 20,000 equal frames there are 200 million
     pairs: only those needed are checked, and none is kept. Small parts on a plain
     ground are all of one grey: where parts lie anyhow, they must share their lines.
 

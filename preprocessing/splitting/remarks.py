@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COVERS = (
-    "near-duplicates of whole images, also flipped or rotated, but not the same part "
-    "in other light or overlapping crops"
+    "near-duplicates of whole images, also flipped, rotated or inverted, but not the "
+    "same part in other light, overlapping crops or copies with borders"
 )
 LARGE_GROUP = 0.2  # of the images of a class
 FEW_IN_TEST = 20  # groups of a class

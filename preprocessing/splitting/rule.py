@@ -122,7 +122,8 @@ def _split_officially(table, fingerprints, rule, normal_class):
     has_test = "test" in official
     if "train" not in official or not (has_test or table["label"].nunique() == 1):
         raise InputError(
-            "--protocol official needs the MVTec layout, with train/ and test/."
+            "--protocol official needs the MVTec layout, with train/ and test/, or a "
+            "table with a column named split."
         )
     if set(table["label"][official == "train"]) != {normal_class}:
         raise InputError(

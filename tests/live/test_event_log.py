@@ -287,22 +287,6 @@ def test_waiting_lines_are_bounded_and_lost_ones_are_told(path, monkeypatch):
     assert verify(path).num_lines == 5
 
 
-@pytest.mark.parametrize("harm", ["delete", "cut", "add"])
-def test_log_changed_by_others_is_reported_not_overwritten(path, harm):
-    log = EventLog(path, bundle_sha256=BUNDLE)
-    log.append("alarm")
-    if harm == "delete":
-        path.unlink()
-    else:
-        path.write_bytes(b"" if harm == "cut" else path.read_bytes() + b"foreign\n")
-    for _ in range(2):
-        log.append("alarm")
-        assert "by another program" in log.problem
-    log.close()
-    if harm == "add":
-        assert path.read_bytes().endswith(b"foreign\n")
-
-
 # --- several writers
 
 

@@ -128,10 +128,17 @@ def test_what_is_no_image_is_counted_and_told_once_by_suffix(source):
     for name in ("a.txt", "b.txt", "c.TXT", "noted", ".hidden.png"):
         (source.path / name).write_text("x")
     (source.path / "folder").mkdir()
+    (source.path / "folder.png").mkdir()
+    os.mkfifo(source.path / "pipe.png")  # would be waited for without end
     received = source.receive()
     pictures, problems = come(received)
-    assert pictures == [] and len(problems) == 2
-    assert source.left_out == {".txt": 3, "without an extension": 1}
+    assert pictures == [] and len(problems) == 4
+    assert source.left_out == {
+        "files .txt": 3,
+        "files without an extension": 1,
+        "folders": 2,
+        "pipes, sockets or devices": 1,
+    }
 
 
 def test_file_that_comes_back_is_read_again_if_it_changed(source, tmp_path):
@@ -193,6 +200,14 @@ def test_what_is_judged_is_left_out_unless_it_changed_later(source):
     now = time.time_ns()
     source = HotFolder(source.path, {"old.png": now, "new.png": now - 10**12})
     assert sorted(come(source.receive())[0]) == ["never.png", "new.png"]
+
+
+def test_what_is_judged_is_known_by_its_escaped_name(source):
+    name = os.fsdecode(b"part\xe9.png")
+    put(source, name)
+    again = HotFolder(source.path, {"part%E9.png": time.time_ns()})
+    assert come(again.receive()) == ([], {})
+    assert come(source.receive())[0] == [name]
 
 
 def test_only_a_folder_is_followed(tmp_path):

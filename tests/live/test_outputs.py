@@ -129,6 +129,14 @@ def test_webhook_down_then_up_loses_nothing_and_keeps_order(outbox, receiver):
     }
 
 
+def test_any_name_of_a_source_is_sent(outbox, receiver):
+    server = receiver()
+    box = outbox(parse_output(server.url()))
+    box.send({"id": "1", "source": "größe\udcff"})
+    until(lambda: server.received)
+    assert server.received == [{"id": "1", "source": "größe\udcff"}]
+
+
 def test_slow_server_does_not_block_send(outbox, receiver):
     answer = threading.Event()
     server = receiver(slow=answer)

@@ -208,6 +208,12 @@ def test_state_and_events_are_never_stored(page, watch):
         assert json.loads(body) == expected
 
 
+def test_paths_that_are_not_utf8_are_answered(page, watch):
+    watch.facts = {**watch.facts, "source": "hot\udcff"}
+    status, _, body = ask(page, "/state")
+    assert status == 200 and json.loads(body) == watch.facts
+
+
 def test_unchanged_picture_costs_nothing(page, watch):
     status, headers, body = ask(page, "/picture.jpg")
     assert (status, body) == (200, watch.jpeg)

@@ -234,7 +234,7 @@ def test_a_file_that_cannot_be_begun_loses_nothing(path, fails, monkeypatch):
 
     with monkeypatch.context() as patch:
         if fails == "write":
-            patch.setattr("live.record.event_log.write_through", full)
+            patch.setattr("live.record.disk.write_through", full)
         else:
             patch.setattr("live.record.event_log.os.rename", failing)
         for _ in range(10):
@@ -252,18 +252,6 @@ def test_a_file_that_cannot_be_begun_loses_nothing(path, fails, monkeypatch):
     assert kinds.count("note") == 11 and kinds.count("continued") == 1
     assert verify(path).num_lines == 12
     assert len(list(path.parent.iterdir())) == 2
-
-
-def test_a_replaced_log_is_not_renamed(path):
-    log = EventLog(path, bundle_sha256=BUNDLE, most_bytes=100)
-    log.append("note")
-    log.append("note")
-    path.rename(path.with_name("mine"))
-    path.write_text("somebody's\n")
-    log.append("note")
-    log.close()
-    assert path.read_text() == "somebody's\n"
-    assert "replaced by another program" in log.warning
 
 
 def test_what_a_first_line_carries_does_not_fill_a_file(path):

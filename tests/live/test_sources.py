@@ -72,9 +72,15 @@ def test_folder_gives_every_image_in_natural_order(tmp_path):
     (tmp_path / "part 20.png").write_bytes(b"no image")
     (tmp_path / "notes.txt").write_text("not one of them")
     os.mkfifo(tmp_path / "pipe.png")  # would be waited for without end
+    (tmp_path / "more").mkdir()
     images, num_bad = read(tmp_path)
     assert [server.read_code(image) for image in images] == [1, 9, 10, 100]
     assert num_bad == 1
+    assert open_source(tmp_path).left_out == {
+        "files .txt": 1,
+        "folders": 1,
+        "pipes, sockets or devices": 1,
+    }
 
 
 @pytest.mark.parametrize("suffix", [".jfif", ".gif", ".avif"])

@@ -10,7 +10,9 @@ import threading
 import time
 
 import pytest
+from dripping import Dripping
 
+from live.delivery import targets
 from live.delivery.outbox import Outbox
 from live.delivery.targets import parse_authority, parse_output
 
@@ -125,6 +127,30 @@ def test_unknown_certificate_gets_nothing(certificate, scheme):
     assert "certificate is not trusted (self-signed" in error
     assert "--send-ca" in error and "s3cret" not in error and "_ssl" not in error
     assert broker.events == broker.logins == []
+
+
+def test_answer_that_drips_over_tls_ends_in_time(certificate, monkeypatch):
+    monkeypatch.setattr(targets, "TIMEOUT_S", 1)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    with Dripping(b"HTTP/1.1 ", b"2", context) as receiver:
+        address = f"https://127.0.0.1:{receiver.port}/hook"
+        box = Outbox(parse_output(address, authority=parse_authority(certificate[0])))
+        box.send({"id": "event-0"})
+        until(lambda: box.status()["last_error"] == "no answer within 1 s")
+        until(lambda: receiver.num_ended)
+        box.stop(0)
+
+
+def test_handshake_that_drips_ends_in_time(certificate, monkeypatch):
+    monkeypatch.setattr(targets, "TIMEOUT_S", 1)
+    with Dripping(b"\x16\x03\x03\x40\x00\x02", b"x") as receiver:
+        address = f"https://127.0.0.1:{receiver.port}/hook"
+        box = Outbox(parse_output(address, authority=parse_authority(certificate[0])))
+        box.send({"id": "event-0"})
+        until(lambda: box.status()["last_error"])
+        until(lambda: receiver.num_ended)
+        box.stop(0)
 
 
 def test_certificate_of_another_host_gets_nothing(certificate):

@@ -40,6 +40,16 @@ def test_cut_off_line_is_ended(tmp_path):
     assert list(verdicts.judged_in("hot")) == ["b.png"]
 
 
+def test_names_that_are_not_utf8_are_written_escaped_and_known_again(tmp_path):
+    name = os.fsdecode(b"hot\xff/part\xe9.png")
+    verdicts = Verdicts(tmp_path / "verdicts.csv")
+    verdicts.add(name, 0, "accept")
+    assert verdicts.num_lost == 0
+    assert list(verdicts.judged_in(os.path.dirname(name))) == ["part%E9.png"]
+    verdicts.close()
+    assert rows_of(verdicts.path)[0]["path"] == "hot%FF/part%E9.png"
+
+
 def test_another_table_is_not_written_into(tmp_path):
     path = tmp_path / "verdicts.csv"
     path.write_text("a,b\n1,2\n")

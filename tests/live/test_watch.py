@@ -1,6 +1,7 @@
 """The command as a user types it, in a process of its own."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -100,10 +101,28 @@ def test_folder_is_followed_and_goes_on_where_it_stopped(bundle, parts, tmp_path
             _wait_until(lambda name=new.name: name in _judged(out))
             process.send_signal(signal.SIGINT)
             printed = process.communicate(timeout=PATIENCE)[0]
-        assert process.returncode == 0 and "not images: 1 .txt" in printed
+        assert process.returncode == 0 and "not images: files .txt 1" in printed
     assert _judged(out) == [image.name for image in images[:3]]
     rows = (out / "verdicts.csv").read_text().splitlines()
     assert rows[0].startswith("path,frame,decision") and len(rows) == 4
+    verify(out / "log.jsonl")
+
+
+def test_names_that_are_not_utf8_are_inspected_and_written_escaped(
+    bundle, parts, tmp_path
+):
+    hot, out = (tmp_path / os.fsdecode(name) for name in (b"hot\xff", b"live\xff"))
+    hot.mkdir()
+    shutil.copy(next(parts["good"].iterdir()), hot / os.fsdecode(b"teil\xe9.png"))
+    (hot / os.fsdecode(b"kaputt\xe9.png")).write_bytes(b"no image")
+    found = run(bundle, "--source", hot, "--out", out, "--csv", out / "table.csv")
+    assert "Traceback" not in found.stderr
+    assert found.returncode == 2 and "1 frames of the recording" in found.stderr
+    table = (out / "table.csv").read_text(encoding="utf-8")
+    assert f"{tmp_path}/hot%FF/teil%E9.png,1," in table
+    assert f"{tmp_path}/hot%FF/kaputt%E9.png,,unreadable" in table
+    unreadable = [x for x in lines_of(out) if x["kind"] == "file unreadable"]
+    assert unreadable[0]["path"] == f"{tmp_path}/hot%FF/kaputt%E9.png"
     verify(out / "log.jsonl")
 
 

@@ -17,6 +17,7 @@ from import_helpers import (
 )
 
 from goodparts.command import InputError
+from preprocessing.importing.found_image import NO_ENTRY
 from preprocessing.importing.layouts import read_source
 
 
@@ -473,7 +474,7 @@ def test_voc_in_folders_of_other_names(tmp_path):
     source = read_source(tmp_path)
 
     assert list(labels(source).values()) == ["hole", "good"]
-    assert source.notes == ("images without an annotation, used as good parts: 1",)
+    assert [image.unmarked for image in source.images] == ["", NO_ENTRY]
 
 
 def test_voc_box_from_right_to_left_is_broken(tmp_path):

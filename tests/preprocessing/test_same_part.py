@@ -98,6 +98,22 @@ def test_flips_and_quarter_turns_are_copies():
     assert expected_leak(["train", *["test"] * 7] * 10, prints) == 1
 
 
+def test_negatives_are_copies():
+    pictures = [lit(texture(tile), 2, tile) for tile in range(12)]
+    noise = np.random.default_rng(0).normal(0, 2, pictures[0].shape)
+    negatives = [
+        np.clip(255 - picture + noise, 0, 255).astype(np.uint8) for picture in pictures
+    ]
+    prints = [fingerprint(each) for each in pictures + negatives]
+    numbers = cluster(prints)
+    assert len(set(numbers)) == 12 and (numbers[:12] == numbers[12:]).all()
+    numbers = np.random.default_rng(1).permutation(10**4)[:24]
+    names = [f"p{number}" for number in numbers]
+    grouped, _ = same_part_groups(prints, ["good"] * 24, names)
+    assert len(set(grouped)) == 12 and (grouped[:12] == grouped[12:]).all()
+    assert expected_leak(["train"] * 12 + ["test"] * 12, prints) == 1
+
+
 def test_small_parts_on_a_plain_ground_are_not_all_one():
     prints = []
     for seed in range(80):

@@ -8,6 +8,7 @@ from preprocessing.splitting.names import suggest_pattern
 from preprocessing.splitting.near_duplicates import Fingerprint
 from preprocessing.splitting.neighbour_guess import neighbour_guess
 from preprocessing.splitting.remarks import split_remarks
+from preprocessing.splitting.split import assign_groups
 
 
 def scenes(num_parts, shots, seed=0):
@@ -56,6 +57,23 @@ def test_names_of_cuts_and_exports_suggest_a_pattern():
     export = [f"bad/p{i // 3}_jpg.rf.{i:032x}" for i in range(36)]
     assert suggest_pattern(export, random[:36])[0] == r"(.+)\.rf\."
     assert re.search(r"(.+)\.rf\.", export[0])[1] == "bad/p0_jpg"
+
+
+@pytest.mark.parametrize(
+    "ending", ["_inv", "-negative", "_padded", "_letterbox_640", "_hflip", "_rot90"]
+)
+def test_an_original_and_its_altered_copy_suggest_a_pattern(ending):
+    ids = [f"good/part{i:02d}{end}" for i in range(20) for end in ("", ending)]
+    pattern, num_stems, num_cut = suggest_pattern(ids, ["train", "test"] * 20)
+    assert (num_stems, num_cut) == (20, 20)
+    groups = assign_groups(table_of(ids), None, grouping="pattern", pattern=pattern)
+    assert groups[0::2] == groups[1::2] == ids[0::2]
+    assert suggest_pattern(ids, ["train", "train", "test", "test"] * 10) is None
+    assert suggest_pattern(ids[0::2], ["train", "test"] * 10) is None
+
+
+def table_of(ids):
+    return pd.DataFrame({"sample_id": ids, "label": "good", "order": range(len(ids))})
 
 
 def test_frames_of_a_class_or_of_an_exposure_are_no_cuts():

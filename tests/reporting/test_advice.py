@@ -60,5 +60,11 @@ def test_a_run_that_is_mostly_wrong_is_not_advised(dataset, make_run):
     run = make_run(dataset, "bovw", wrong=images("scratch", VALIDATE[:10]))
     text = advice(verdict([run]))
     assert text.startswith("None of these is good enough to deploy")
-    assert "misses 62.5 %" in text and "--inspect-share" in text
+    assert "misses 62.5 %" in text and "(goodparts decide RUN)" in text
     assert "Recommended for deployment" not in text
+    decide_run(run.folder, inspect_share=0.3)  # does not make it a good one
+    text = advice(verdict([run]))
+    assert text.startswith("None of these is good enough to deploy")
+    assert "Recommended for deployment" not in text
+    decide_run(run.folder, max_miss=0.4, max_false_reject=0.4, confidence="average")
+    assert "Recommended for deployment" in advice(verdict([run]))
