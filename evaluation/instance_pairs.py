@@ -123,10 +123,10 @@ def pair(sample_id: str, group: int, found: Instances, true: Instances) -> Pairi
     """
     found = most_certain(found)
     ious = {"box": box_ious(found.boxes, true.boxes)}
-    if not found.labels or not true.labels:
-        ious["mask"] = ious["box"]  # of nothing: empty
-    elif found.masks is not None and true.masks is not None:
-        ious["mask"] = mask_ious(found.masks, true.masks)
+    if all(side.masks is not None for side in (found, true) if side.labels):
+        ious["mask"] = ious["box"]  # empty
+        if found.masks is not None and true.masks is not None and ious["box"].size:
+            ious["mask"] = mask_ious(found.masks, true.masks)
     return Pairing(sample_id, group, _listed(found), _listed(true), ious)
 
 
