@@ -9,6 +9,7 @@ import shutil
 
 import numpy as np
 import pytest
+from tiny_boxes.train import find_spots
 
 import models
 from commands.decide import number_from_0
@@ -27,7 +28,6 @@ from preprocessing.manifest import read_dataset
 from reporting.compare import compare
 from reporting.evaluate_coco import evaluate_coco
 from reporting.evaluate_run import evaluate_run, evaluation_text
-from tiny_boxes.train import find_spots
 
 STRONG, WEAK = (230, 20, 20), (140, 40, 40)
 UNSEEN = (20, 200, 20)  # a defect that the model does not see
