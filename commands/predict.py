@@ -16,7 +16,7 @@ from pathlib import Path
 
 from deployment.trust import add_trust_arguments, asked_trust
 from evaluation.wording import counted
-from goodparts.command import positive_int, positive_number
+from goodparts.command import InputError, positive_int, positive_number
 from goodparts.loading import loading
 from preprocessing.bit_depth import BIT_DEPTHS
 
@@ -68,14 +68,16 @@ def run(arguments: Namespace) -> None:
         from deployment.instance_files import InstanceFiles
         from deployment.predict import is_bundle, predict
         from goodparts.files import write_text
+    if arguments.mm_per_pixel is not None and arguments.instances is None:
+        raise InputError("--mm-per-pixel is for the areas in --instances FILE.")
     files = InstanceFiles(arguments.mm_per_pixel)
-    asked = arguments.instances, arguments.coco, arguments.mm_per_pixel
+    is_asked = arguments.instances is not None or arguments.coco is not None
     options = {
         "overlays": arguments.overlays,
         "bit_depth": arguments.bit_depth,
         "trust": asked_trust(arguments),
         "tile_size": arguments.tiles,
-        "on_verdict": None if asked == (None, None, None) else files.add,
+        "on_verdict": files.add if is_asked else None,
     }
     _note_others(arguments.images)
     if not is_bundle(arguments.model):

@@ -39,7 +39,7 @@ class InstanceFiles:
         if found is None or every is None:
             raise InputError(
                 f"{inspector.name} finds no instances, so there are none to write. "
-                "Omit --coco, --instances and --mm-per-pixel."
+                "Omit --coco and --instances."
             )
         self._num_images += 1
         categories = {name: place for place, name in enumerate(inspector.classes, 1)}

@@ -54,6 +54,11 @@ def predict(
     """
     inspector = open_inspector(model, trust=trust)
     if tile_size is not None:
+        if inspector.num_frames > 1:
+            raise InputError(
+                f"{inspector.name} inspects clips, which are not cut into tiles. Omit "
+                "--tiles."
+            )
         inspector = inspector._replace(answer=tiled(inspector.answer, tile_size))
     for number, file in enumerate(find_images(paths), 1):
         try:

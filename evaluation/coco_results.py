@@ -77,7 +77,7 @@ def read_truth(path: PathLike) -> Truth:
         if twice:
             raise InputError(f"categories has the name {twice[0]!r} twice.")
         annotations: Entries = {}
-        for number, each in _entries(content, "annotations"):
+        for number, each in _entries(content, "annotations", 0):
             where = f"annotations[{number}]"
             _check_entry(each, where, sizes, names)
             if each.get("iscrowd"):
@@ -159,8 +159,8 @@ def _read(path, expected):
         ) from error
 
 
-def _entries(content, name):
-    check_list(content[name], name, 0, MOST)
+def _entries(content, name, least=1):
+    check_list(content[name], name, least, MOST)
     return enumerate(content[name])
 
 

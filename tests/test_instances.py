@@ -322,7 +322,8 @@ def test_tiles_of_a_large_image(run, tmp_path, capsys):
     [
         (["--tiles", "100"], "finds no instances. Omit --tiles"),
         (["--coco", "x.json"], "finds no instances, so there are none to write"),
-        (["--mm-per-pixel", "1"], "finds no instances, so there are none to write"),
+        (["--instances", "x.json"], "finds no instances, so there are none to write"),
+        (["--mm-per-pixel", "1"], "--mm-per-pixel is for the areas in --instances"),
         (["--tiles", "8"], "must be 32 or more"),
         (["--mm-per-pixel", "0"], "must be a number above 0"),
     ],

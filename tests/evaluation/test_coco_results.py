@@ -230,6 +230,7 @@ FAULTS = {
     ),
     "no size": (of_truth("images", 0, "width", value=...), "images[0] lacks width"),
     "no images": (of_truth("images", value=...), "lacks images"),
+    "images empty": (of_truth("images", value=[]), "images must have 1 to"),
     "results in an object": (
         lambda pair: pair.__setitem__(1, {"annotations": pair[1]}),
         "it must be a list",
