@@ -19,6 +19,7 @@ from deployment.predict import predict
 from deployment.runtime import load_bundle
 from evaluation.found_instances import read_found
 from evaluation.run_folder import read_run
+from evaluation.summary_text import summary_line
 from goodparts.cli import main
 from goodparts.files import read_json
 from models import family
@@ -102,6 +103,12 @@ def test_the_metrics_are_those_of_what_was_drawn(run, dataset):
     for name in ("mask_ap", "mask_ap50", "mask_ap75", "box_ap"):
         interval = run.metrics["test"]["metrics"][name]
         assert interval["low"] < interval["value"] < interval["high"]
+
+
+def test_the_line_after_a_training_names_the_instances(run):
+    line = summary_line(run)
+    assert "; mask AP " in line and " of the instances with " in line
+    assert line.endswith("false alarms per image")
 
 
 def test_a_run_and_its_files_have_the_same_figures(run, dataset, tmp_path):
