@@ -11,11 +11,12 @@ from evaluation import instance_metrics
 from evaluation.average_precision import AT, precisions
 from evaluation.instance_metrics import FALSE_ALARM, MISSED, Matches
 from evaluation.intervals import interval, open_interval
-from evaluation.wording import number, percent
+from evaluation.wording import percent
 
-BOUNDED = {  # in [0, 1], on groups that have the class
+OF_COUNTS = {
     "detection_rate": instance_metrics.detection_rate,
     "mean_iou": instance_metrics.mean_iou,
+    "false_alarms": instance_metrics.false_alarms_per_image,
 }
 
 
@@ -56,50 +57,35 @@ def _of_class(matches, name, draws):
     }
     functions |= {
         key: lambda part, of=function: of(counts, part)
-        for key, function in BOUNDED.items()
+        for key, function in OF_COUNTS.items()
     }
-    found = {
-        key: interval(values[0], values[1:], num_groups)
-        for key, values in _values(functions, draws).items()
-    }
-    alarms = {
-        "false_alarms": lambda x: instance_metrics.false_alarms_per_image(counts, x)
-    }
-    values = _values(alarms, draws)["false_alarms"]
+    parts = [[function(part) for function in functions.values()] for part in draws()]
+    columns = map(np.concatenate, zip(*parts, strict=True))
     return {
-        **found,
-        "false_alarms": open_interval(values[0], values[1:]),
+        **{
+            key: open_interval(values[0], values[1:])
+            if key == "false_alarms"
+            else interval(values[0], values[1:], num_groups)
+            for key, values in zip(functions, columns, strict=True)
+        },
         "num_true": int(counts.num_true.sum()),
         "num_groups": num_groups,
         "score_threshold": matches.scores.get(name),
     }
 
 
-def _values(functions, draws):
-    parts = [[function(part) for function in functions.values()] for part in draws()]
-    columns = map(np.concatenate, zip(*parts, strict=True))
-    return dict(zip(functions, columns, strict=True))
-
-
 def instance_lines(instances: dict[str, Any]) -> list[str]:
     """A table of the classes and one of their confusions, at most 100 columns wide."""
-    rows: list[tuple[Any, ...]] = [
-        ("AP", "AP50", "detection rate", "false alarms", "class")
-    ]
-    kinds = set()
-    for name, found in instances["per_class"].items():
-        kind = "mask" if "mask_ap" in found else "box"
-        kinds.add(kind)
-        aps = percent(found[f"{kind}_ap"]), percent(found[f"{kind}_ap50"])
-        rate, alarms = percent(found["detection_rate"]), number(found["false_alarms"])
-        rows.append((*aps, rate, alarms.split(" ")[0], name))
-    if not kinds:
+    per_class = instances["per_class"]
+    if not per_class:
         return []
-    lines = [f"of each class, by {'masks' if 'mask' in kinds else 'boxes'}:"]
-    lines += [
-        f"  {ap:<23}{ap50:<23}{rate:<23}{alarms:<13}{name}"
-        for ap, ap50, rate, alarms, name in rows
-    ]
+    kind = "mask" if all("mask_ap" in found for found in per_class.values()) else "box"
+    rows = [("AP", "AP50", "detection rate", "class")]
+    for name, found in per_class.items():
+        figures = found[f"{kind}_ap"], found[f"{kind}_ap50"], found["detection_rate"]
+        rows.append((*map(percent, figures), name))
+    lines = [f"of each class, by {'masks' if kind == 'mask' else 'boxes'}:"]
+    lines += [f"  {ap:<24}{ap50:<24}{rate:<24}{name}" for ap, ap50, rate, name in rows]
     return lines + confusion_lines(instances)
 
 
