@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from preprocessing.manifest import Dataset
 
 MAX_FOUND = 100  # instances of a class in an image; COCO also ignores the others
-MAX_EQUAL = 1 - 1e-10  # an IoU of 1 with rounding errors; the same value as COCO's
 
 
 class Listed(NamedTuple):
@@ -198,7 +197,7 @@ def match(
     Reference:
         evaluateImg in pycocotools/cocoeval.py: of equal ones the last is taken.
     """
-    least = np.minimum(thresholds, MAX_EQUAL)
+    least = np.asarray(thresholds)
     matches = np.full((len(ious), len(least)), -1)
     if not ious.size:
         return matches

@@ -50,7 +50,7 @@ def slow_match(ious, same, least):
     """One found instance after the other, as COCO's evaluateImg is written."""
     taken, matches = set(), []
     for row in range(len(ious)):
-        best, partner = min(least, 1 - 1e-10), -1
+        best, partner = least, -1
         for column in range(ious.shape[1]):
             if column in taken or not same[row, column] or ious[row, column] < best:
                 continue
