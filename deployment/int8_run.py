@@ -41,7 +41,8 @@ def quantised_run(run: Run, folder: str | os.PathLike[str], dataset: Dataset) ->
     """
     made = read_run(_make(run, Path(folder), dataset))
     false_alarms = run.threshold_record.get("false_alarms_per_image")
-    if false_alarms != made.threshold_record.get("false_alarms_per_image"):
+    chosen = made.threshold_record.get("false_alarms_per_image")
+    if false_alarms is not None and false_alarms != chosen:
         decide_instances(made.folder, false_alarms)
         made = read_run(made.folder)
     if (run.folder / "decision.json").is_file():

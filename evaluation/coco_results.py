@@ -25,7 +25,7 @@ from goodparts.fields import (
     refuse,
 )
 from goodparts.files import PathLike, read_json
-from preprocessing.instances import decode_mask, draw_instances
+from preprocessing.instances import Instance, decode_mask, draw_instances
 
 MOST = 10_000_000  # entries of a file
 OUTSIDE = 1.0  # pixels that a box may reach out of its image, for rounding
@@ -266,8 +266,7 @@ def _mask(entry: Mapping[str, Any], size: tuple[int, int], *, is_own: bool):
     outline = entry["segmentation"]
     if isinstance(outline, list):
         if is_own:
-            whole = {"label": "", "bbox": [], "polygons": outline}
-            return draw_instances([whole], size)
+            return draw_instances([Instance(label="", bbox=[], polygons=outline)], size)
         parts = [polygon_mask(np.reshape(each, (-1, 2)), size) for each in outline]
         return np.any(parts, axis=0)
     try:

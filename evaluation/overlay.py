@@ -94,10 +94,19 @@ def _draw_box(image, box, words, colours):
     for colour, thickness in zip(colours[::-1], (3, 1), strict=True):
         corners = (x, y), (x + width - 1, y + height - 1)
         cv2.rectangle(image, *corners, colour, thickness)
-    for colour, thickness in zip(colours[::-1], (3, 1), strict=True):
-        place = max(0, x), max(12, y - 4)
-        font = cv2.FONT_HERSHEY_SIMPLEX
-        cv2.putText(image, words, place, font, 0.45, colour, thickness, cv2.LINE_AA)
+    _write(image, words, x, y - 4, colours)
+
+
+def _write(image, words, x, y, colours):
+    """Writes a line from a point on; moved to the left where the image ends."""
+    font, size = cv2.FONT_HERSHEY_SIMPLEX, 0.45
+    (room, _), _ = cv2.getTextSize(words, font, size, 1)
+    x, y = max(1, min(x, image.shape[1] - room - 3)), max(12, y)
+    colour, edge = colours
+    for right, down in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+        place = x + right, y + down
+        cv2.putText(image, words, place, font, size, edge, 1, cv2.LINE_AA)
+    cv2.putText(image, words, (x, y), font, size, colour, 1, cv2.LINE_AA)
 
 
 def _outline(image, mask, colours):

@@ -106,9 +106,9 @@ def close_up(entry: dict[str, Any], overlays: Overlays) -> np.ndarray | None:
     missed = missed.subset(_inside(missed, window))
     missed = scaled(_cut(missed, window), scale, size)
     right = draw_overlay(shown, instances=seen, truth=truth, words=words, missed=missed)
-    return beside(
-        [(draw_overlay(shown, truth=truth), "true (outlined)"), (right, "found")]
-    )
+    is_outlined = truth is not None and truth.any()
+    caption = "true (outlined)" if is_outlined else "true: no defect here"
+    return beside([(draw_overlay(shown, truth=truth), caption), (right, "found")])
 
 
 def _window(box, size):

@@ -112,7 +112,7 @@ class Overlays:
         shown, scale = fit(image)
         if truth is not None:
             truth = resize(truth.astype(np.uint8), shown.shape[:2]).astype(bool)
-        seen: dict[str, Any] = {"truth": truth}
+        seen = {"truth": truth}
         if "map" in self.run.outputs:
             anomaly_map = read_map(self.run.folder / row.map_path)
             seen["heat"] = heat(anomaly_map, self.run.config["map_range"])
