@@ -4,6 +4,7 @@
     goodparts decide RUN --max-miss 0.05 --max-false-reject 0.05
     goodparts decide RUN --cost costs.csv       class,accept,reject,inspect[,share]
     goodparts decide RUN --inspect-share 0.1
+    goodparts decide RUN --false-alarms 0.1     score thresholds of instances
 
 Takes seconds. The thresholds are chosen on validate and kept in the run folder as
 decision.json; predict and export then use them. A guarantee that the number of parts
@@ -16,6 +17,7 @@ from argparse import ArgumentParser, Namespace
 
 from decisions.guarantees import AVERAGE, CONFIDENCE
 from decisions.open_set import MAX_UNLIKE
+from goodparts.command import positive_number
 from goodparts.loading import loading
 
 WAYS = ("max_miss", "max_false_reject", "cost", "inspect_share")
@@ -46,6 +48,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="fraction of images that can be inspected by hand",
     )
     add(
+        "--false-alarms",
+        type=number_from_0,
+        help="false alarms per image, for which the score thresholds of instances are "
+        "chosen again",
+    )
+    add(
         "--confidence",
         type=confidence,
         default=CONFIDENCE,
@@ -66,12 +74,27 @@ def run(arguments: Namespace) -> None:
         from decisions.text import carried_text, decision_text
         from evaluation.run_folder import read_run
     options = vars(arguments)
-    found = read_run(options.pop("run"))
+    found, false_alarms = read_run(options.pop("run")), options.pop("false_alarms")
+    if false_alarms is not None:
+        from decisions.decide_instances import decide_instances, instances_text
+
+        decide_instances(found.folder, false_alarms)
+        print(instances_text(found.folder))
+        if all(options[way] is None for way in WAYS):
+            return
     check_decidable(found)
     if all(options[way] is None for way in WAYS):
         print(carried_text(found))
         return
     print(decision_text(decide_run(found.folder, **options), found))
+
+
+def number_from_0(text: str) -> float:
+    """argparse type: a finite number of 0 or more."""
+    with contextlib.suppress(ValueError):
+        if float(text) == 0:
+            return 0.0
+    return positive_number(text)
 
 
 def rate(text: str, kind: str = "above 0") -> float:

@@ -1,6 +1,7 @@
 """Classifies images with a bundle or a finished run.
 
     goodparts predict bottle.goodparts IMAGE_OR_FOLDER... [--csv out.csv]
+    goodparts predict RUN IMAGE... --instances defects.csv --coco results.json
 
 With a bundle, neither Keras nor TensorFlow is loaded, and the first result is printed
 within a second.
@@ -9,14 +10,17 @@ within a second.
 import csv
 import io
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections import Counter
 from pathlib import Path
 
 from deployment.trust import add_trust_arguments, asked_trust
 from evaluation.wording import counted
+from goodparts.command import InputError, positive_int, positive_number
 from goodparts.loading import loading
 from preprocessing.bit_depth import BIT_DEPTHS
+
+LEAST_TILE = 32  # pixels
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -30,6 +34,26 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="also write pictures of the anomaly maps and instances to this folder",
     )
     add(
+        "--instances",
+        metavar="FILE",
+        help="also write a CSV file with a row for each instance: image, class, score, "
+        "box and area",
+    )
+    add("--coco", metavar="FILE", help="also write all instances as COCO results")
+    add(
+        "--mm-per-pixel",
+        type=positive_number,
+        help="side of a pixel, so that areas of instances are in mm²; in pixels if "
+        "omitted",
+    )
+    add(
+        "--tiles",
+        type=_tile_size,
+        metavar="SIZE",
+        help="also look for instances in overlapping tiles of SIZE x SIZE pixels, for "
+        "images with defects too small for the whole image",
+    )
+    add(
         "--bit-depth",
         type=int,
         choices=BIT_DEPTHS,
@@ -41,12 +65,19 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     with loading():
+        from deployment.instance_files import InstanceFiles
         from deployment.predict import is_bundle, predict
         from goodparts.files import write_text
+    if arguments.mm_per_pixel is not None and arguments.instances is None:
+        raise InputError("--mm-per-pixel is for the areas in --instances FILE.")
+    files = InstanceFiles(arguments.mm_per_pixel)
+    is_asked = arguments.instances is not None or arguments.coco is not None
     options = {
         "overlays": arguments.overlays,
         "bit_depth": arguments.bit_depth,
         "trust": asked_trust(arguments),
+        "tile_size": arguments.tiles,
+        "on_verdict": files.add if is_asked else None,
     }
     _note_others(arguments.images)
     if not is_bundle(arguments.model):
@@ -57,11 +88,20 @@ def run(arguments: Namespace) -> None:
         _print_row(row)
     if arguments.csv:
         write_text(arguments.csv, _as_csv(rows))
+    files.write(coco=arguments.coco, table=arguments.instances)
     counts = Counter(row["verdict"] or "not decided" for row in rows)
     said = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
     print(f"{counted(len(rows), 'image')}: {said}", file=sys.stderr)
     if any(row["verdict"] == "unreadable" for row in rows):
         sys.exit(2)
+
+
+def _tile_size(text):
+    """argparse type: pixels of the side of a tile."""
+    value = positive_int(text)
+    if value < LEAST_TILE:
+        raise ArgumentTypeError(f"must be {LEAST_TILE} or more. Received: {text!r}.")
+    return value
 
 
 def _print_row(row):

@@ -65,6 +65,7 @@ def lines_of(run: Run, original: Run) -> dict[str, Any]:
         "least_probability": decision.least_probability,
         "drawn_by": read_json(drawn)["command"] if drawn.is_file() else "threshold",
         "false_rejects": _false_rejects(run),
+        "instance_scores": run.instance_scores,
     }
 
 

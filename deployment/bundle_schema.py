@@ -137,6 +137,11 @@ def _check_decision(lines, *, has_classes):
     check_number(lines["false_rejects"], "decision.false_rejects", 0, 1)
     if lines["false_rejects"] in (0, 1):
         refuse("decision.false_rejects", "between 0 and 1", lines["false_rejects"])
+    scores = lines.get("instance_scores")
+    if scores is not None:
+        check_object(scores, "decision.instance_scores")
+        for name, value in scores.items():
+            check_number(value, f"decision.instance_scores[{name[:80]!r}]", 0, 2)
     if lines["least_probability"] is not None:
         check_number(lines["least_probability"], "decision.least_probability", 0, 1)
         if not has_classes:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from decisions.decide_instances import decide_instances
 from decisions.decide_run import decide_run
 from ensemble.train import load_predictor as load_ensemble
 from ensemble.train import train as train_ensemble
@@ -39,6 +40,11 @@ def quantised_run(run: Run, folder: str | os.PathLike[str], dataset: Dataset) ->
         InputError: If the guarantees of `decide` can no longer be given.
     """
     made = read_run(_make(run, Path(folder), dataset))
+    false_alarms = run.threshold_record.get("false_alarms_per_image")
+    chosen = made.threshold_record.get("false_alarms_per_image")
+    if false_alarms is not None and false_alarms != chosen:
+        decide_instances(made.folder, false_alarms)
+        made = read_run(made.folder)
     if (run.folder / "decision.json").is_file():
         record = read_json(run.folder / "decision.json")
         asked = record["asked"]

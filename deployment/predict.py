@@ -1,11 +1,12 @@
 """Predictions for images, by a bundle or by a finished run."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from deployment.bundle import ABOUT, SUFFIX
-from deployment.runtime import Inspector, deep, load_bundle
+from deployment.runtime import Inspector, Verdict, deep, load_bundle
+from deployment.tiles import check_tiles, tiled
 from deployment.trust import Trust
 from evaluation.anomaly_maps import heat
 from evaluation.overlay import draw_overlay
@@ -22,6 +23,8 @@ def predict(
     overlays: str | Path | None = None,
     bit_depth: int | None = None,
     trust: Trust | None = None,
+    tile_size: int | None = None,
+    on_verdict: Callable[[Path, Verdict, Inspector], None] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Predicts images one by one.
 
@@ -34,6 +37,10 @@ def predict(
             training images if None.
         trust: `deployment.trust.Trust`, the required origin of a bundle; None for no
             requirement.
+        tile_size: Side of the tiles in which instances are looked for too, see
+            `deployment.tiles`; None for the whole image only.
+        on_verdict: Called with the file, the `Verdict` and the `Inspector` of every
+            image.
 
     Yields:
         Dicts with path, verdict (accept, reject or inspect, by the thresholds of the
@@ -43,18 +50,29 @@ def predict(
         unreadable and the problem.
 
     Raises:
-        InputError: If overlays are requested from a model that has nothing to draw, or
-            trust from a run folder.
+        InputError: If overlays are requested from a model that has nothing to draw,
+            tiles from one without instances, or trust from a run folder.
     """
     inspector = open_inspector(model, trust=trust)
+    if tile_size is not None:
+        if inspector.num_frames > 1:
+            raise InputError(
+                f"{inspector.name} inspects clips, which are not cut into tiles. Omit "
+                "--tiles."
+            )
+        inspector = inspector._replace(answer=tiled(inspector.answer, tile_size))
     for number, file in enumerate(find_images(paths), 1):
         try:
             image = read_image(file, bit_depth or inspector.bit_depth)
+            if tile_size is not None:
+                check_tiles(image, tile_size, name=file)
         except InputError as error:
             problem = escaped(error)
             yield {"path": escaped(file), "verdict": "unreadable", "problem": problem}
             continue
         said = inspector.inspect(image)
+        if on_verdict is not None:
+            on_verdict(file, said, inspector)
         row = {
             "path": escaped(file),
             "verdict": said.decision,
@@ -114,6 +132,7 @@ def open_inspector(model: str | Path, *, trust: Trust | None = None) -> Inspecto
         num_frames=predictor.num_frames,
         map_range=run.config.get("map_range"),
         bit_depth=deep(run.config.get("bit_depth", 8)),
+        instance_scores=run.instance_scores,
     )
 
 

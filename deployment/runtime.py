@@ -20,7 +20,7 @@ from deployment.bundle_schema import check_about
 from deployment.trial import check_answer, trial_image, within
 from deployment.trust import Trust
 from deployment.unlike_good import UNKNOWN, VIEW_SHAPES, VIEW_VALUES, Views, is_unknown
-from evaluation.predictor import Answer, Instances
+from evaluation.predictor import Answer, Instances, shown
 from goodparts.arrays import NamedBytes, check_arrays, read_arrays
 from goodparts.command import InputError
 from models import bundled
@@ -40,7 +40,9 @@ class Verdict(NamedTuple):
         predicted: Name of the most probable class, or of the most certain instance.
         probabilities: float64 `(classes,)`, in the order of the inspector's classes.
         anomaly_map: `(height, width)`, at the resolution of the model.
-        instances: In pixels of the image.
+        instances: Those at or above the score threshold of their class, in pixels of
+            the image.
+        all_instances: All that were found, for COCO results.
     """
 
     decision: str
@@ -50,6 +52,7 @@ class Verdict(NamedTuple):
     probabilities: np.ndarray | None = None
     anomaly_map: np.ndarray | None = None
     instances: Instances | None = None
+    all_instances: Instances | None = None
 
 
 class Inspector(NamedTuple):
@@ -72,6 +75,7 @@ class Inspector(NamedTuple):
             `anomaly_maps.heat`; None without maps.
         bit_depth: Bit depth of the camera, for image files of more than 8 bits; None
             where the images it was trained on had 8.
+        instance_scores: Score threshold of each class of instances; None for none.
     """
 
     name: str
@@ -85,6 +89,7 @@ class Inspector(NamedTuple):
     num_frames: int = 1
     map_range: list[float] | None = None
     bit_depth: int | None = None
+    instance_scores: dict[str, float] | None = None
 
     def inspect(self, image: np.ndarray) -> Verdict:
         """Returns the `Verdict` on an image.
@@ -106,17 +111,22 @@ class Inspector(NamedTuple):
         newest = image[-1] if self.num_frames > 1 else image
         if decision == "accept" and self.is_unlike_good(newest):
             decision, reason = "inspect", UNKNOWN
+        every = answer.instances
+        kept = None if every is None else shown(every, self.instance_scores)
         predicted = None
         if answer.probabilities is not None:
             predicted = self.classes[int(answer.probabilities.argmax())]
-        elif answer.instances is not None and answer.instances.labels:
-            predicted = answer.instances.labels[0]
+        elif kept is not None and kept.labels:
+            predicted = kept.labels[0]
         return Verdict(
             decision,
             reason,
             None if answer.defect_score is None else float(answer.defect_score),
             predicted,
-            *answer[1:],
+            answer.probabilities,
+            answer.anomaly_map,
+            kept,
+            every,
         )
 
     def decide(self, answer: Answer) -> tuple[str, str]:
@@ -212,6 +222,7 @@ def _tried(bundle, engine):
         model["num_frames"],
         model["map_range"],
         deep(about["bit_depth"]),
+        lines.get("instance_scores"),
     )
     image = trial_image(inspector.num_frames)
     answer = inspector.answer(image)

@@ -6,11 +6,12 @@ a value, its interval and a paired difference are computed by the same code.
 """
 
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from evaluation import instance_metrics, metrics, pixel_metrics
+from evaluation import average_precision, instance_metrics, metrics, pixel_metrics
 from evaluation.calibration import calibration_error
 from evaluation.intervals import interval, open_interval
 from evaluation.judged import Draws, Judged
@@ -28,6 +29,7 @@ class Metric(NamedTuple):
         is_higher_better: Its direction.
         is_share: Whether it is in `[0, 1]` and is shown in percent.
         is_reflected: See `intervals.open_interval`.
+        needs_masks: Whether it compares masks of instances.
     """
 
     title: str
@@ -37,13 +39,15 @@ class Metric(NamedTuple):
     is_higher_better: bool = True
     is_share: bool = True
     is_reflected: bool = False
+    needs_masks: bool = False
 
     def applies(self, judged: Judged, outputs: Collection[str]) -> bool:
         """Whether the run has this output and the split has labels for it."""
         if self.output == "map":
             return judged.pixels is not None
         if self.output == "instances":
-            return judged.matches is not None
+            has_masks = judged.matches is not None and judged.matches.has_masks
+            return has_masks if self.needs_masks else judged.matches is not None
         return self.output in outputs
 
     def interval(self, judged: Judged, values: np.ndarray) -> dict[str, float | None]:
@@ -93,8 +97,25 @@ def _of_pixels(function):
     return lambda judged, draws: function(judged.pixels, draws.of_groups)
 
 
-def _of_matches(function):
-    return lambda judged, draws: function(judged.matches, draws.of_groups)
+def _of_instances(function):
+    return lambda judged, draws: function(judged.matches.counts, draws.of_groups)
+
+
+def _instance_accuracy(judged, draws):
+    return instance_metrics.accuracy(judged.matches, draws.of_groups)
+
+
+def _precision(kind, at):
+    """The metric of COCO's average precision: of a kind, at all IoU or at one."""
+    mean = partial(instance_metrics.mean_precision, kind, at)
+    number = at.removeprefix("ap")
+    return Metric(
+        f"{kind} AP{number}",
+        "instances",
+        lambda judged, draws: mean(judged.matches, draws.of_groups),
+        lambda judged: judged.matches.groups_per_class,
+        needs_masks=kind == "mask",
+    )
 
 
 def _groups_with_masks(judged):
@@ -145,16 +166,21 @@ METRICS = {
     "aupro": Metric(
         "AUPRO 30 %", "map", _of_pixels(pixel_metrics.aupro), _groups_with_masks
     ),
+    **{
+        f"{kind}_{at}": _precision(kind, at)
+        for kind in ("mask", "box")
+        for at in average_precision.AT
+    },
     "detection_rate": Metric(
         "detection rate",
         "instances",
-        _of_matches(instance_metrics.detection_rate),
+        _of_instances(instance_metrics.detection_rate),
         _groups_with_instances,
     ),
     "false_alarms": Metric(
         "false alarms per image",
         "instances",
-        _of_matches(instance_metrics.false_alarms_per_image),
+        _of_instances(instance_metrics.false_alarms_per_image),
         None,
         is_higher_better=False,
         is_share=False,
@@ -162,8 +188,21 @@ METRICS = {
     "mean_iou": Metric(
         "IoU of detected defects",
         "instances",
-        _of_matches(instance_metrics.mean_iou),
+        _of_instances(instance_metrics.mean_iou),
         _groups_with_instances,
+    ),
+    "instance_accuracy": Metric(
+        "accuracy of instances",
+        "instances",
+        _instance_accuracy,
+        _groups_with_instances,
+    ),
+    "area_error": Metric(
+        "area error",
+        "instances",
+        _of_instances(instance_metrics.area_error),
+        None,
+        is_higher_better=False,
     ),
     "calibration_error": Metric(
         "calibration error",

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from evaluation.picture_text import draw_text
+from evaluation.picture_text import draw_text, text_width
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from evaluation.predictor import Instances
 
+SIZE = 0.45  # of text, as of cv2.putText
 STRENGTH = 0.6  # how much of the image full heat covers
 HALF = 0.5  # heat that is outlined; of anomaly maps, more than any good part showed
 STRONG = (255, 235, 59), (0, 0, 0)
@@ -30,6 +33,8 @@ def draw_overlay(
     heat: np.ndarray | None = None,
     instances: Instances | None = None,
     truth: np.ndarray | None = None,
+    words: Sequence[str] | None = None,
+    missed: Instances | None = None,
 ) -> np.ndarray:
     """Draws on a copy of an image; with nothing to draw it is the image.
 
@@ -40,6 +45,8 @@ def draw_overlay(
             `anomaly_maps.heat`, or where a class was seen.
         instances: In pixels of the image.
         truth: Bool mask of the image's size; its outline is drawn.
+        words: Text at each instance; class and score if None.
+        missed: True instances that were not found, drawn as boxes.
 
     Returns:
         uint8 RGB of the image's size.
@@ -50,9 +57,12 @@ def draw_overlay(
         drawn = _coloured(drawn, heat)
         _outline(drawn, heat > HALF, STRONG)
     if instances is not None:
-        _draw_instances(drawn, instances)
+        _draw_instances(drawn, instances, words)
     if truth is not None and truth.any():
         _outline(drawn, truth, TRUTH)
+    if missed is not None:
+        for box, label in zip(missed.boxes, missed.labels, strict=True):
+            _draw_box(drawn, box, f"missed: {label}", TRUTH)
     return drawn
 
 
@@ -70,21 +80,31 @@ def _coloured(image, heat):
     return np.round((1 - cover) * image + cover * colours).astype(np.uint8)
 
 
-def _draw_instances(image, instances):
-    for index, (x, y, width, height) in enumerate(
-        np.round(instances.boxes).astype(int)
-    ):
+def _draw_instances(image, instances, words):
+    if words is None:
+        pairs = zip(instances.labels, instances.scores, strict=True)
+        words = [f"{label} {score:.2f}" for label, score in pairs]
+    for index, box in enumerate(instances.boxes):
         if instances.masks is not None:
             mask = instances.masks[index]
             mixed = (1 - FILL) * image[mask] + FILL * np.array(FOUND_FILL)
             image[mask] = np.round(mixed).astype(np.uint8)
-        for colour, thickness in zip(FOUND[::-1], (3, 1), strict=True):
-            corners = (x, y), (x + width - 1, y + height - 1)
-            cv2.rectangle(image, *corners, colour, thickness)
-        words = f"{instances.labels[index]} {instances.scores[index]:.2f}"
-        place = max(0, x), max(12, y - 4)
-        strokes = list(zip(FOUND[::-1], (3, 1), strict=True))
-        draw_text(image, words, place, scale=0.45, strokes=strokes)
+        _draw_box(image, box, words[index], FOUND)
+
+
+def _draw_box(image, box, words, colours):
+    x, y, width, height = np.round(box).astype(int)
+    for colour, thickness in zip(colours[::-1], (3, 1), strict=True):
+        corners = (x, y), (x + width - 1, y + height - 1)
+        cv2.rectangle(image, *corners, colour, thickness)
+    _write(image, words, x, y - 4, colours)
+
+
+def _write(image, words, x, y, colours):
+    """Writes a line from a point on; moved to the left where the image ends."""
+    x = max(1, min(x, image.shape[1] - text_width(words, SIZE) - 4))
+    strokes = list(zip(colours[::-1], (3, 1), strict=True))
+    draw_text(image, words, (x, max(12, y)), scale=SIZE, strokes=strokes)
 
 
 def _outline(image, mask, colours):

@@ -50,12 +50,12 @@ def draw_text(
         for colour, width in strokes:
             cv2.putText(image, text, place, font, scale, colour, width, line)
         return
-    size = max(8, round(PIXELS * scale))
+    size = _pixels(scale)
     pieces = list(fonts_for(text, size))
-    length = sum(font.getlength(piece) for piece, font in pieces)
+    length = text_width(text, scale)
     (x, y), room = place, max(width for _, width in strokes)
     top, left = max(0, y - 2 * size), max(0, x - room)
-    part = image[top : y + size, left : x + round(length) + size]
+    part = image[top : y + size, left : x + length + size]
     if not part.size:
         return
     drawn = Image.fromarray(part)
@@ -67,6 +67,19 @@ def draw_text(
             pencil.text(where, piece, colour, font, anchor="ls", stroke_width=border)
             at += font.getlength(piece)
     part[:] = np.asarray(drawn)
+
+
+def text_width(text: str, scale: float) -> int:
+    """Width in pixels of a line that `draw_text` draws at this scale."""
+    if text.isascii():
+        (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+        return width
+    pieces = fonts_for(text, _pixels(scale))
+    return round(sum(font.getlength(piece) for piece, font in pieces))
+
+
+def _pixels(scale):
+    return max(8, round(PIXELS * scale))
 
 
 def fonts_for(

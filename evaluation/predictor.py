@@ -4,7 +4,9 @@ It only needs NumPy, so that bundles can use it too. `predictions.py` writes wha
 returns.
 """
 
-from collections.abc import Callable, Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +29,15 @@ class Instances(NamedTuple):
     scores: np.ndarray
     labels: list[str]
     masks: np.ndarray | None = None
+
+    def subset(self, indices: np.ndarray) -> Instances:
+        """The instances at these indices, in their order."""
+        return Instances(
+            self.boxes[indices],
+            self.scores[indices],
+            [self.labels[index] for index in indices],
+            None if self.masks is None else self.masks[indices],
+        )
 
 
 class Answer(NamedTuple):
@@ -110,13 +121,24 @@ def join_instances(parts: Sequence[Instances]) -> Instances:
     scores = np.concatenate([part.scores for part in parts])
     order = np.argsort(-scores, kind="stable")
     labels = [label for part in parts for label in part.labels]
-    has_masks = all(part.masks is not None for part in parts)
-    return Instances(
-        np.concatenate([part.boxes for part in parts])[order],
-        scores[order],
-        [labels[index] for index in order],
-        np.concatenate([part.masks for part in parts])[order] if has_masks else None,
-    )
+    boxes = np.concatenate([part.boxes for part in parts])
+    masks = None
+    if all(part.masks is not None for part in parts):
+        masks = np.concatenate([part.masks for part in parts])
+    return Instances(boxes, scores, labels, masks).subset(order)
+
+
+def shown(instances: Instances, scores: Mapping[str, float] | None) -> Instances:
+    """The instances at or above the score threshold of their class.
+
+    Args:
+        instances: Everything that was found in an image.
+        scores: Score threshold of each class, see `score_thresholds.choose_scores`; a
+            class that is missing has none. None for all instances.
+    """
+    least = [(scores or {}).get(label, 0.0) for label in instances.labels]
+    kept = np.flatnonzero(np.asarray(instances.scores) >= np.array(least))
+    return instances.subset(kept)
 
 
 def found_outputs(prediction: Prediction | Answer, num_frames: int = 1) -> list[str]:

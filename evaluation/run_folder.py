@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
@@ -22,6 +22,7 @@ import pandas as pd
 
 from evaluation.predictions import read_predictions, write_predictions
 from evaluation.predictor import OUTPUTS
+from evaluation.score_thresholds import instance_thresholds
 from evaluation.summary import judge_split, summarise
 from evaluation.thresholds import describe_threshold
 from goodparts.command import InputError, command_line
@@ -112,6 +113,28 @@ class Run:
                 "again."
             )
         return value
+
+    @property
+    def instance_scores(self) -> dict[str, float] | None:
+        """The score threshold of each class of instances; None for none.
+
+        Raises:
+            InputError: If one is not a finite number.
+        """
+        found = self.threshold_record.get("instance_scores")
+        if found is None:
+            return None
+        is_right = isinstance(found, dict) and all(
+            isinstance(value, int | float) and np.isfinite(value)
+            for value in found.values()
+        )
+        if not is_right:
+            raise InputError(
+                f"{self.folder / 'threshold.json'} has the instance_scores {found!r}, "
+                "which must be a number for each class. Restore it from a copy, or "
+                "train this run again."
+            )
+        return found
 
     def threshold_note(self) -> str:
         """A note if the threshold is beyond all scores of `validate`; else empty."""
@@ -252,7 +275,7 @@ def write_results(
 ) -> None:
     """Writes predictions.csv, threshold.json and metrics.json of a run.
 
-    The threshold is chosen on `validate`; metrics are of `validate` and of `test`.
+    The thresholds are chosen on `validate`; metrics are of `validate` and of `test`.
 
     Args:
         folder: The run folder, with its maps and instances.
@@ -273,8 +296,18 @@ def write_results(
             validate["group"].to_numpy(str),
         )
     write_predictions(folder, table)
-    write_json(Path(folder) / "threshold.json", {**stored, "split": "validate"})
-    metrics = compute_metrics(folder, table, config, stored["value"], dataset)
+    stored |= {"split": "validate"} | instance_thresholds(
+        folder, table, config, dataset
+    )
+    write_json(Path(folder) / "threshold.json", stored)
+    metrics = compute_metrics(
+        folder,
+        table,
+        config,
+        stored["value"],
+        dataset,
+        instance_scores=stored.get("instance_scores"),
+    )
     write_json(Path(folder) / "metrics.json", metrics)
 
 
@@ -284,13 +317,17 @@ def compute_metrics(
     config: dict[str, Any],
     threshold: float | None,
     dataset: Dataset | None = None,
+    *,
+    instance_scores: Mapping[str, float] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """The content of metrics.json; see `write_results` and `summarise`."""
     outputs = frozenset(config["outputs"])
 
     def summary(split):
         rows = table[table["split"] == split]
-        judged = judge_split(folder, rows, config, threshold, dataset)
+        judged = judge_split(
+            folder, rows, config, threshold, dataset, instance_scores=instance_scores
+        )
         return summarise(judged, outputs)
 
     splits = ("validate", "test")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evaluation import metrics
-from evaluation.instance_metrics import match_instances
+from evaluation.instance_metrics import Matches
+from evaluation.instance_pairs import pair_instances
+from evaluation.instance_summary import summarise_instances
 from evaluation.intervals import interval
 from evaluation.judged import Judged
 from evaluation.metric_table import METRICS, metric_values
@@ -34,6 +36,8 @@ def judge_split(
     config: dict[str, Any],
     threshold: float | None,
     dataset: Dataset | None = None,
+    *,
+    instance_scores: Mapping[str, float] | None = None,
 ) -> Judged:
     """The `Judged` of the rows of one split, with the masks and instances of the data
     set.
@@ -45,6 +49,7 @@ def judge_split(
         threshold: A part with a defect score at or above it is rejected; None without
             scores.
         dataset: None if it no longer exists or is not needed.
+        instance_scores: Score threshold of each class of instances; None for none.
     """
     truth: dict[str, Any] = {}
     if dataset is not None and "map" in config["outputs"]:
@@ -52,9 +57,12 @@ def judge_split(
             run_folder, dataset, table, normal_class=config["normal_class"]
         )
     if dataset is not None and "instances" in config["outputs"]:
-        truth["matches"] = match_instances(
+        pairings = pair_instances(
             run_folder, dataset, table, normal_class=config["normal_class"]
         )
+        if pairings is not None:
+            num_groups = table["group"].nunique()
+            truth["matches"] = Matches(pairings, num_groups, instance_scores)
     return Judged(
         table,
         classes=config["classes"],
@@ -75,7 +83,8 @@ def summarise(judged: Judged, outputs: Collection[str]) -> dict[str, Any]:
         A dict: `num_samples`, `num_groups`, `metrics` (those of METRICS that apply),
         for a run with scores `roc` (see `roc_points`), for one with classes
         `per_class` (recall, precision, f1, num_samples, num_groups) and
-        `confusion_matrix`; an interval is `{"value", "low", "high"}`.
+        `confusion_matrix`, where there are instances to compare `instances` (see
+        `summarise_instances`); an interval is `{"value", "low", "high"}`.
     """
     names = [name for name in METRICS if METRICS[name].applies(judged, outputs)]
     values = metric_values(names, judged)
@@ -91,6 +100,10 @@ def summarise(judged: Judged, outputs: Collection[str]) -> dict[str, Any]:
     if "classes" in outputs:
         summary["per_class"] = _per_class(judged)
         summary["confusion_matrix"] = judged.confusions.sum(0).tolist()
+    if judged.matches is not None:
+        summary["instances"] = summarise_instances(
+            judged.matches, lambda: (draws.of_groups for draws in judged.draws())
+        )
     return summary
 
 

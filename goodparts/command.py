@@ -5,6 +5,7 @@ A mistake of the user ends with one clear line and exit status 2.
 
 import argparse
 import contextlib
+import math
 import os
 import re
 import shutil
@@ -173,6 +174,19 @@ def seed(text: str) -> int:
 def positive_int(text: str) -> int:
     """argparse type: a whole number of 1 or more."""
     return _whole_number(text, 1, sys.maxsize)
+
+
+def positive_number(text: str) -> float:
+    """argparse type: a finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not (value > 0 and math.isfinite(value)):
+        raise argparse.ArgumentTypeError(
+            f"must be a number above 0, such as 0.05. Received: {text!r}."
+        )
+    return value
 
 
 def _whole_number(text, least, most):

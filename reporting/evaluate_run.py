@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from evaluation.instance_summary import instance_lines
+from evaluation.instance_table import areas_text, instance_rows
 from evaluation.metric_table import METRICS
 from evaluation.plots.run import write_plots
 from evaluation.run_folder import Run, compute_metrics, read_run
 from evaluation.thresholds import threshold_text
 from evaluation.wording import WIDTH, counted, figure, percent, too_few_goods
 from goodparts.command import progress, working
-from goodparts.files import replace_folder, write_bytes, write_json
+from goodparts.files import replace_folder, write_bytes, write_csv, write_json
 from preprocessing.images import write_image
 from preprocessing.manifest import find_unchanged
+from reporting.instance_pictures import (
+    close_ups,
+    matches_of_test,
+    worst_instances,
+)
 from reporting.mistakes import decisions, examples, find_dataset
 from reporting.overlays import Overlays
 
@@ -31,30 +41,43 @@ BY_CLASS = (
 
 
 def evaluate_run(
-    run: Run, explain: Callable[[np.ndarray, list[str]], np.ndarray] | None = None
+    run: Run,
+    explain: Callable[[np.ndarray, list[str]], np.ndarray] | None = None,
+    *,
+    mm_per_pixel: float | None = None,
 ) -> dict[str, Any]:
     """Refreshes metrics.json, plots/, mistakes/ and examples/ of a run folder.
 
     Metrics come from the stored predictions.csv, maps, instances and threshold; nothing
     is fitted or chosen. `mistakes/` gets a copy of every wrong test image, named
     `<true>__as__<answer>__<stem>`, with what the run found in it; `examples/` shows
-    what a run with maps or instances found in some images of every class.
+    what a run with maps or instances found in some images of every class. A run with
+    instances that can be compared with the truth also gets `instances.csv`, a row for
+    each instance of test, and `worst_instances/` with close-ups of the largest missed
+    defects and the most certain false alarms.
 
     Args:
         run: The run.
         explain: Of the `Predictor` of a classifier, for pictures of where it saw a
             class.
+        mm_per_pixel: Side of a pixel, so that areas are in mm² instead of pixels.
 
     Returns:
         A dict: `name`, `threshold`, `threshold_rule`, `has_classes`, `test` (as in
         metrics.json), `num_mistakes`, `num_copied`, `num_explained`, `num_examples`,
+        `areas` (a text on the areas of instances; empty without any), `num_worst`,
         `note` (of missing pictures) and `folder`.
     """
     dataset, note = find_dataset(run)
     judged_by = find_unchanged(run.config)
     with working("computing the metrics"):
         metrics = compute_metrics(
-            run.folder, run.predictions, run.config, run.threshold, judged_by
+            run.folder,
+            run.predictions,
+            run.config,
+            run.threshold,
+            judged_by,
+            instance_scores=run.instance_scores,
         )
         if judged_by is None:
             _keep_judged_by_truth(metrics, run.metrics)
@@ -62,6 +85,7 @@ def evaluate_run(
         run = read_run(run.folder)
         write_plots(run)
     overlays = None if dataset is None else Overlays(run, dataset, explain)
+    areas, num_worst = _write_instances(run, judged_by, overlays, mm_per_pixel)
     table = decisions(run)
     num_copied, num_explained = _write_mistakes(run, table, overlays)
     return {
@@ -74,6 +98,8 @@ def evaluate_run(
         "num_copied": num_copied,
         "num_explained": num_explained,
         "num_examples": _write_examples(run, overlays),
+        "areas": areas,
+        "num_worst": num_worst,
         "note": note,
         "folder": run.folder,
     }
@@ -87,6 +113,8 @@ def _keep_judged_by_truth(metrics, before):
         for name, value in before[split]["metrics"].items():
             if METRICS[name].output in ("map", "instances"):
                 found["metrics"].setdefault(name, value)
+        if "instances" in before[split]:
+            found.setdefault("instances", before[split]["instances"])
 
 
 def mistake_pictures(run: Run) -> list[Path]:
@@ -116,6 +144,10 @@ def evaluation_text(result: Mapping[str, Any]) -> str:
         lines += textwrap.wrap(rule, WIDTH)
         lines += roc_lines(test["roc"])
     lines += class_lines(test.get("per_class", {}))
+    if "instances" in test:
+        lines += instance_lines(test["instances"])
+    if result["areas"]:
+        lines.append(result["areas"])
     mistakes = counted(result["num_mistakes"], "mistake")
     lines.append(f"{mistakes} on test, {result['num_copied']} copied to mistakes/")
     if result["num_explained"]:
@@ -123,6 +155,11 @@ def evaluation_text(result: Mapping[str, Any]) -> str:
     if result["num_examples"]:
         lines.append(
             f"{result['num_examples']} pictures of what the model found in examples/"
+        )
+    if result["num_worst"]:
+        lines.append(
+            f"{result['num_worst']} close-ups of missed defects and false alarms in "
+            "worst_instances/"
         )
     if result["has_classes"] and result["threshold"] is not None:
         lines += textwrap.wrap(BY_CLASS, WIDTH)
@@ -194,6 +231,28 @@ def _write_examples(run, overlays):
             count += 1
     replace_folder(partial, run.folder / "examples")
     return count
+
+
+def _write_instances(run, dataset, overlays, mm_per_pixel):
+    """Writes instances.csv and worst_instances/; returns the text on areas, and how
+    many pictures were written.
+    """
+    matches = matches_of_test(run, dataset)
+    if matches is None:
+        return "", 0
+    rows = list(instance_rows(matches.outcomes, mm_per_pixel=mm_per_pixel))
+    write_csv(run.folder / "instances.csv", pd.DataFrame(rows))
+    partial, count = _new_partial(run, "worst_instances"), 0
+    worst = worst_instances(matches.outcomes) if overlays is not None else {}
+    for kind, entries in worst.items():
+        pictures = enumerate(close_ups(entries, overlays), 1)
+        for number, (entry, picture) in pictures:
+            words = f"{kind} {number:02d} {entry['label']} {entry['sample_id']}"
+            name = re.sub(r"[/ ]", "_", words)
+            write_image(partial / f"{name}.jpg", picture)
+            count += 1
+    replace_folder(partial, run.folder / "worst_instances")
+    return areas_text(rows, mm_per_pixel), count
 
 
 def _new_partial(run, name):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,19 @@ from PIL import Image, ImageDraw
 
 from evaluation.anomaly_maps import heat, read_map
 from evaluation.found_instances import as_instances, read_found
+from evaluation.instance_metrics import judge_image
+from evaluation.instance_pairs import most_certain, pair, true_instances
 from evaluation.overlay import draw_overlay
 from evaluation.picture_text import fonts_for
 from evaluation.predictor import Instances
 from goodparts.command import InputError
 from preprocessing.images import read_image, resize
-from preprocessing.instances import draw_instances, read_instances, read_truth_mask
+from preprocessing.instances import (
+    Instance,
+    draw_instances,
+    read_instances,
+    read_truth_mask,
+)
 
 if TYPE_CHECKING:
     from evaluation.run_folder import Run
@@ -47,7 +54,7 @@ class Overlays:
         rows = dataset.manifest.set_index("sample_id")
         self._paths, self._masks = rows["path"], rows["mask_path"]
         self._found: dict[str, list[dict[str, Any]]] = {}
-        self._truth: Mapping[str, Sequence[Mapping[str, Any]]] = {}
+        self._truth: dict[str, list[Instance]] = {}
         if "instances" in run.outputs:
             self._found = read_found(run.folder)
             self._truth = read_instances(self.folder / "instances.json")
@@ -87,20 +94,21 @@ class Overlays:
             panels = self._panels(image, row)
         except InputError:
             return None
-        return _beside(panels)
+        return beside(panels)
 
     def _panels(self, image, row):
         """Pairs of a picture and its caption."""
         if not self.run.outputs & {"map", "instances"}:
             both = self.explain(np.stack([image] * 2), [row.predicted, row.label])
-            image, scale = _fit(image)
+            image, scale = fit(image)
             captions = f"predicted: {row.predicted}", f"true: {row.label}"
             return [
                 (draw_overlay(image, heat=seen), caption)
                 for seen, caption in zip(both, captions, strict=True)
             ]
-        truth = self._true_mask(row, image.shape[:2])
-        shown, scale = _fit(image)
+        size = image.shape[:2]
+        truth = self.true_mask(row.sample_id, size)
+        shown, scale = fit(image)
         if truth is not None:
             truth = resize(truth.astype(np.uint8), shown.shape[:2]).astype(bool)
         seen = {"truth": truth}
@@ -108,8 +116,9 @@ class Overlays:
             anomaly_map = read_map(self.run.folder / row.map_path)
             seen["heat"] = heat(anomaly_map, self.run.config["map_range"])
         if "instances" in self.run.outputs:
-            found = as_instances(self._found.get(row.sample_id, []))
-            seen["instances"] = _scaled(found, scale, shown.shape[:2])
+            found, words, missed = self.instances(row.sample_id, size)
+            seen["instances"] = scaled(found, scale, shown.shape[:2])
+            seen["words"], seen["missed"] = words, scaled(missed, scale, size)
         outlined = " (outlined)" if truth is not None and truth.any() else ""
         is_rejected = row.defect_score >= self.run.threshold
         decided = "rejected" if is_rejected else "accepted"
@@ -118,14 +127,40 @@ class Overlays:
             (draw_overlay(shown, **seen), f"{decided}, score {row.defect_score:.4g}"),
         ]
 
-    def _true_mask(self, row, size):
-        if self._truth.get(row.sample_id):
-            return draw_instances(self._truth[row.sample_id], size)
-        mask = self._masks.get(row.sample_id)
+    def true_mask(self, sample_id: str, size: tuple[int, int]) -> np.ndarray | None:
+        """Bool mask `size` of the true defects; None if there is none."""
+        if self._truth.get(sample_id):
+            return draw_instances(self._truth[sample_id], size)
+        mask = self._masks.get(sample_id)
         return read_truth_mask(self.folder, mask, size) if mask else None
 
+    def instances(
+        self, sample_id: str, size: tuple[int, int]
+    ) -> tuple[Instances, list[str], Instances]:
+        """The instances of an image of `size` (height, width) at the score thresholds.
 
-def _fit(image):
+        Returns:
+            The found ones, the text at each (class, score, IoU with its true one), and
+            the true ones that were missed, without masks.
+        """
+        found = most_certain(as_instances(self._found.get(sample_id, [])))
+        true = true_instances(self._truth.get(sample_id, []), size)
+        pairing = pair(sample_id, 0, found, true)
+        kind = "mask" if "mask" in pairing.ious else "box"
+        outcome = judge_image(pairing, kind, self.run.instance_scores or {})
+        kept = found.subset(outcome.kept)
+        words = [
+            f"{label} {score:.2f}"
+            for label, score in zip(kept.labels, kept.scores, strict=True)
+        ]
+        words = [
+            f"{text} IoU {iou:.2f}" if iou else text
+            for text, iou in zip(words, outcome.ious, strict=True)
+        ]
+        return kept, words, true.subset(outcome.missed)._replace(masks=None)
+
+
+def fit(image: np.ndarray) -> tuple[np.ndarray, float]:
     """The image at a size for a screen, and the scale that it was brought to."""
     height, width = image.shape[:2]
     longer = max(height, width)
@@ -134,16 +169,17 @@ def _fit(image):
     return resize(image, size), scale
 
 
-def _scaled(instances, scale, size):
+def scaled(instances: Instances, scale: float, size: tuple[int, int]) -> Instances:
     """`Instances` in pixels of the shown image."""
     masks = instances.masks
-    if masks is not None:
+    if masks is not None and len(masks):
         masks = np.stack([resize(x.astype(np.uint8), size) > 0 for x in masks])
     boxes = instances.boxes * scale
     return Instances(boxes, instances.scores, instances.labels, masks)
 
 
-def _beside(panels):
+def beside(panels: Iterable[tuple[np.ndarray, str]]) -> np.ndarray:
+    """Pictures with their captions, from left to right."""
     captioned = [_captioned(picture, caption) for picture, caption in panels]
     gap = np.full((captioned[0].shape[0], GAP, 3), 255, np.uint8)
     parts = [part for panel in captioned for part in (gap, panel)][1:]

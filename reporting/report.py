@@ -47,6 +47,7 @@ from preprocessing.manifest import SPLITS, is_copy
 from preprocessing.splitting.remarks import COVERS
 from reporting.ensemble_text import conclusions, gain_text, read_ensemble, short_name
 from reporting.headline import headline
+from reporting.instance_section import instance_section
 from reporting.limits import cannot_conclude
 from reporting.mistakes import (
     class_samples,
@@ -126,6 +127,9 @@ def _section(name, runs):
     both_kinds = has_both_kinds(runs[0].split("test"), runs[0].config["normal_class"])
     shown_names = dict(zip(runs, names, strict=True))
     with_maps = next((run for run in runs if run.outputs & {"map", "instances"}), None)
+    with_instances = next(
+        (run for run in runs if "instances" in run.metrics["test"]), None
+    )
     mistakes, num_mistakes = mistake_gallery(runs[0], dataset)
     return {
         "name": name,
@@ -161,6 +165,8 @@ def _section(name, runs):
         "num_mistakes": num_mistakes,
         "examples": example_gallery(with_maps, dataset) if with_maps else [],
         "examples_of": shown_names.get(with_maps),
+        "instances": with_instances and instance_section(with_instances),
+        "instances_of": shown_names.get(with_instances),
         "test": runs[0].metrics["test"],
         "leader_has_scores": "score" in runs[0].outputs,
         "threshold": number_text(runs[0].threshold),
@@ -212,6 +218,9 @@ def _plots(runs, names):
         images["reliability"] = score_plots.reliability_plot(
             best[0].split("test"), best[0].config["classes"]
         )
+    found = next((run for run in runs if "instances" in run.metrics["test"]), None)
+    if found is not None:
+        images["instances"] = plots.instance_confusion_plot(found)
     confusions = [
         plots.confusion_plot(
             run.metrics["test"]["confusion_matrix"], run.config["classes"], title=name

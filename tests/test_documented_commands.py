@@ -35,6 +35,7 @@ PAGES = [
             "ensembles",
             "decisions",
             "report",
+            "instances",
             "live",
             "deployment",
             "bundles",
@@ -69,6 +70,27 @@ ELSEWHERE = (  # the beginning of a command, and the test that runs such a one
     (
         "pipenv run export RUN -o my_parts.goodparts --sign",
         "deployment/test_trust.py::test_export_signs",
+    ),
+    (
+        "pipenv run evaluate RUN --mm-per-pixel",
+        "test_instances.py::test_evaluate_writes_areas_and_the_worst_mistakes",
+    ),
+    (
+        "pipenv run decide RUN --false-alarms",
+        "test_instances.py::"
+        "test_thresholds_are_chosen_on_validate_for_the_allowed_false_alarms",
+    ),
+    (
+        "pipenv run predict RUN images --overlays",
+        "test_instances.py::test_predict_writes_a_row_for_each_instance",
+    ),
+    (
+        "pipenv run predict RUN images --tiles",
+        "test_instances.py::test_tiles_of_a_large_image",
+    ),
+    (
+        "pipenv run evaluate --coco",
+        "evaluation/test_coco_results.py::test_figures_by_hand",
     ),
     ("openssl", "deployment/test_trust.py::test_openssl_makes_the_keys"),
     (

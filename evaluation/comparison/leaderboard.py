@@ -16,7 +16,13 @@ from evaluation.wording import WIDTH, counted, display_names, percent, share
 if TYPE_CHECKING:
     from evaluation.run_folder import Run
 
-NOT_COMPARED = ("cross_entropy", "calibration_error")  # in results.csv alone
+NOT_COMPARED = (  # in results.csv alone
+    "cross_entropy",
+    "calibration_error",
+    "mask_ap75",
+    "box_ap50",
+    "box_ap75",
+)
 IN_TERMINAL = ("macro_f1", "auroc", "miss_rate", "false_reject_rate")
 RANKED_BY = "ranked by"
 

@@ -74,9 +74,20 @@ def leaderboard_plot(table: pd.DataFrame, names: Sequence[str]) -> Figure:
 
 
 def confusion_plot(
-    confusion_matrix: npt.ArrayLike, classes: Sequence[str], *, title: str = ""
+    confusion_matrix: npt.ArrayLike,
+    classes: Sequence[str],
+    *,
+    columns: Sequence[str] | None = None,
+    title: str = "",
 ) -> Figure:
-    """Counts and percentages of the row; rows are true, columns predicted classes."""
+    """Counts and percentages of the row; rows are true, columns predicted classes.
+
+    Args:
+        confusion_matrix: `(classes, classes)`.
+        classes: Names of the rows.
+        columns: Names of the columns, if they differ.
+        title: Title of the plot.
+    """
     counts = np.asarray(confusion_matrix)
     parts = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(parts, 1)
@@ -95,7 +106,7 @@ def confusion_plot(
             color="white" if shares[row, column] > 0.6 else INK,
             fontweight="bold" if row == column else "normal",
         )
-    labels = [wrapped(name, 22) for name in classes]
+    labels = [wrapped(name, 22) for name in columns or classes]
     positions = np.arange(len(classes))
     if any("\n" in label for label in labels):
         axes.set_xticks(positions, labels, rotation=90)
@@ -103,13 +114,26 @@ def confusion_plot(
         axes.set_xticks(
             positions, labels, rotation=45, ha="right", rotation_mode="anchor"
         )
-    axes.set_yticks(positions, labels)
+    axes.set_yticks(positions, [wrapped(name, 22) for name in classes])
     axes.set_xlabel("answer")
     axes.set_ylabel("true class")
     axes.grid(False)
     axes.tick_params(length=0)
     axes.set_title(plain(title), **TITLE)
     return figure
+
+
+def instance_confusion_plot(run: Run) -> Figure:
+    """Confusions of instances on test, with a row of false alarms and a column of
+    missed ones.
+    """
+    found = run.metrics["test"]["instances"]
+    return confusion_plot(
+        found["confusion_matrix"],
+        found["rows"],
+        columns=found["columns"],
+        title=run.config["model"],
+    )
 
 
 def per_class_recall_plot(runs: Sequence[Run], names: Sequence[str]) -> Figure:

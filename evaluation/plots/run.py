@@ -51,6 +51,8 @@ def run_plots(run: Run) -> dict[str, Figure]:
         figures["reliability"] = score_plots.reliability_plot(
             table, run.config["classes"]
         )
+    if "instances" in run.metrics["test"]:
+        figures["instance_confusion"] = plots.instance_confusion_plot(run)
     history = run.folder / "history.csv"
     if history.is_file():
         figures["curves"] = plots.curves_plot(pd.read_csv(history))

@@ -258,6 +258,18 @@ CASES = {
     ),
     "floor beyond 1": (field("decision.least_probability", 1.5), "least_probability"),
     "floor text": (field("decision.least_probability", "no"), "least_probability must"),
+    "instance scores a list": (
+        field("decision.instance_scores", [0.5]),
+        "decision.instance_scores must be an object",
+    ),
+    "instance score a text": (
+        field("decision.instance_scores", {"pit": "0.5"}),
+        "decision.instance_scores['pit'] must be a number",
+    ),
+    "instance score negative": (
+        field("decision.instance_scores", {"pit": -1}),
+        "decision.instance_scores['pit'] must be a number",
+    ),
     "no false rejects": (field("decision.false_rejects", 0), "false_rejects must be b"),
     "all false rejects": (
         field("decision.false_rejects", 1.0),

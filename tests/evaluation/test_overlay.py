@@ -55,6 +55,19 @@ def test_truth_and_instances_are_drawn_where_they_are():
     assert (image == 90).all()
 
 
+def test_words_stay_within_the_image_and_missed_ones_are_boxes():
+    image = np.full((60, 120, 3), 90, np.uint8)
+    found = Instances(np.array([[100.0, 30, 15, 10]]), np.array([0.9]), ["pit"])
+    written = draw_overlay(image, instances=found, words=["pit 0.90 IoU 0.80"])
+    changed = (written != 90).any(axis=2)
+    columns = np.flatnonzero(changed[:26].any(axis=0))  # above the box
+    assert columns.max() < 119 and columns.min() < 30
+    plain = draw_overlay(image, instances=found)
+    assert np.flatnonzero((plain != 90).any(axis=2)[:26].any(axis=0)).min() > 30
+    missed = draw_overlay(image, missed=found)
+    assert (missed[30, 100:115] == (0, 230, 118)).all()  # the colour of the truth
+
+
 def test_with_nothing_to_draw_it_is_the_image():
     image = np.full((5, 5, 3), 90, np.uint8)
     none = Instances(np.zeros((0, 4)), np.zeros(0), [])
