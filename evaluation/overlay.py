@@ -102,7 +102,7 @@ def _draw_box(image, box, words, colours):
 
 def _write(image, words, x, y, colours):
     """Writes a line from a point on; moved to the left where the image ends."""
-    x = max(1, min(x, image.shape[1] - text_width(words, SIZE) - 4))
+    x = max(1, min(x, image.shape[1] - text_width(words, SIZE) - 6))
     strokes = list(zip(colours[::-1], (3, 1), strict=True))
     draw_text(image, words, (x, max(12, y)), scale=SIZE, strokes=strokes)
 
