@@ -66,41 +66,36 @@ def _ranking(parts, num_true):
     return Ranking(groups[order], matches[order], num_true)
 
 
-def average_precision(
-    rankings: dict[str, Ranking], draws: np.ndarray, at: str = "ap"
-) -> np.ndarray:
-    """The mean over the classes that have true instances.
+def precisions(ranking: Ranking, draws: np.ndarray) -> np.ndarray:
+    """The average precision of one class at each of IOU_THRESHOLDS.
 
     Args:
-        rankings: One for each class.
+        ranking: Of the class.
         draws: `(resamples, groups)`, how often each group was drawn.
-        at: "ap" for the mean over IOU_THRESHOLDS, "ap50" or "ap75" for one of them.
 
     Returns:
-        `(resamples,)`; NaN without true instances.
+        `(resamples, thresholds)`; NaN without true instances.
 
     Reference:
-        accumulate and summarize in pycocotools/cocoeval.py, all areas, 100 detections.
+        accumulate in pycocotools/cocoeval.py, all areas, 100 detections.
     """
-    values = np.stack([precisions(each, draws, at) for each in rankings.values()])
-    is_there = ~np.isnan(values)
-    return ratio(np.where(is_there, values, 0).sum(0), is_there.sum(0))
-
-
-def precisions(ranking: Ranking, draws: np.ndarray, at: str = "ap") -> np.ndarray:
-    """The average precision of one class; see `average_precision`."""
-    is_true = ranking.is_true[:, AT[at]]
-    values = np.zeros((len(draws), is_true.shape[1]))
-    step = max(1, MAX_VALUES // max(1, len(is_true)))
+    values = np.zeros((len(draws), len(IOU_THRESHOLDS)))
+    step = max(1, MAX_VALUES // max(1, len(ranking.groups)))
     for start in range(0, len(draws), step):
         rows = slice(start, start + step)
         weights = draws[rows][:, ranking.groups]
-        ranks = np.cumsum(weights, axis=1)
-        for column, hit in enumerate(is_true.T):
+        ranks = np.cumsum(weights, axis=1, dtype=weights.dtype)
+        for column, hit in enumerate(ranking.is_true.T):
             hits = np.cumsum(weights[:, hit], axis=1)
             values[rows, column] = _read(hits, ranks[:, hit], draws[rows], ranking)
     values[draws @ ranking.num_true == 0] = np.nan
-    return values.mean(axis=1)
+    return values
+
+
+def mean_over_classes(values: np.ndarray) -> np.ndarray:
+    """`(resamples,)`: the mean of `(classes, resamples)` without NaN."""
+    is_there = ~np.isnan(values)
+    return ratio(np.where(is_there, values, 0).sum(0), is_there.sum(0))
 
 
 def _read(hits, ranks, draws, ranking):

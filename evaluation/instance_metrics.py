@@ -12,7 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evaluation.average_precision import Ranking, average_precision, rank
+from evaluation.average_precision import (
+    AT,
+    Ranking,
+    mean_over_classes,
+    precisions,
+    rank,
+)
 from evaluation.instance_pairs import Pairing, match, same_class
 from evaluation.metrics import ratio
 
@@ -89,6 +95,7 @@ class Matches:
     ):
         self.pairings, self.num_groups = list(pairings), num_groups
         self.scores = dict(scores or {})
+        self._precisions: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.has_masks = all("mask" in each.ious for each in self.pairings)
         self.kind = "mask" if self.has_masks else "box"
         found, true = (
@@ -114,6 +121,22 @@ class Matches:
             kind: rank(self.pairings, kind, self.true_classes, self.num_groups)
             for kind in ("box", *(["mask"] if self.has_masks else []))
         }
+
+    def precisions(self, kind: str, draws: np.ndarray) -> np.ndarray:
+        """The average precision of each class, `(classes, resamples, thresholds)`.
+
+        The values for the latest `draws` are kept, because several metrics read them.
+
+        Args:
+            kind: "box" or "mask".
+            draws: See `average_precision.precisions`.
+        """
+        latest, values = self._precisions.get(kind, (None, None))
+        if latest is not draws or values is None:
+            every = [precisions(each, draws) for each in self.rankings[kind].values()]
+            values = np.stack(every)
+            self._precisions[kind] = draws, values
+        return values
 
     @cached_property
     def counts(self) -> Counts:
@@ -198,10 +221,18 @@ def judge_image(pairing: Pairing, kind: str, scores: Mapping[str, float]) -> Out
 def mean_precision(
     kind: str, at: str, matches: Matches, draws: np.ndarray
 ) -> np.ndarray:
-    """COCO's average precision over the classes; see `average_precision`."""
+    """COCO's average precision: the mean over the classes with true instances.
+
+    Args:
+        kind: "box" or "mask".
+        at: A key of `average_precision.AT`.
+        matches: The instances.
+        draws: `(resamples, groups)`, how often each group was drawn.
+    """
     if not matches.true_classes:
         return np.full(len(draws), np.nan)
-    return average_precision(matches.rankings[kind], draws, at)
+    values = matches.precisions(kind, draws)[:, :, AT[at]]
+    return mean_over_classes(values.mean(axis=2))
 
 
 def detection_rate(counts: Counts, draws: np.ndarray) -> np.ndarray:

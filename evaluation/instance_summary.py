@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evaluation import instance_metrics
-from evaluation.average_precision import AT, precisions
+from evaluation.average_precision import AT
 from evaluation.instance_metrics import FALSE_ALARM, MISSED, Matches
 from evaluation.intervals import interval, open_interval
 from evaluation.wording import percent
@@ -37,9 +37,12 @@ def summarise_instances(
         `rows` (true classes, then false alarms) and `columns` (found classes, then
         missed).
     """
+    counts = {name: matches.counts_of(name) for name in matches.true_classes}
+    parts = [_figures(matches, counts, part) for part in draws()]
     return {
         "per_class": {
-            name: _of_class(matches, name, draws) for name in matches.true_classes
+            name: _of_class(matches, name, counts[name], [part[name] for part in parts])
+            for name in matches.true_classes
         },
         "confusion_matrix": matches.confusions.sum(0).tolist(),
         "rows": [*matches.classes, FALSE_ALARM],
@@ -47,27 +50,33 @@ def summarise_instances(
     }
 
 
-def _of_class(matches, name, draws):
-    counts = matches.counts_of(name)
+def _figures(matches, counts, draws):
+    """For each class the figures by name, `(resamples,)`."""
+    found = {}
+    for index, name in enumerate(matches.true_classes):
+        found[name] = {
+            f"{kind}_{at}": matches.precisions(kind, draws)[index, :, place].mean(
+                axis=1
+            )
+            for kind in sorted(matches.rankings, reverse=True)
+            for at, place in AT.items()
+        }
+        for key, function in OF_COUNTS.items():
+            found[name][key] = function(counts[name], draws)
+    return found
+
+
+def _of_class(matches, name, counts, parts):
     num_groups = int((counts.num_true > 0).sum())
-    functions = {
-        f"{kind}_{at}": lambda part, of=rankings[name], at=at: precisions(of, part, at)
-        for kind, rankings in sorted(matches.rankings.items(), reverse=True)
-        for at in AT
-    }
-    functions |= {
-        key: lambda part, of=function: of(counts, part)
-        for key, function in OF_COUNTS.items()
-    }
-    parts = [[function(part) for function in functions.values()] for part in draws()]
-    columns = map(np.concatenate, zip(*parts, strict=True))
+    figures = {}
+    for key in parts[0]:
+        values = np.concatenate([part[key] for part in parts])
+        if key == "false_alarms":
+            figures[key] = open_interval(values[0], values[1:])
+        else:
+            figures[key] = interval(values[0], values[1:], num_groups)
     return {
-        **{
-            key: open_interval(values[0], values[1:])
-            if key == "false_alarms"
-            else interval(values[0], values[1:], num_groups)
-            for key, values in zip(functions, columns, strict=True)
-        },
+        **figures,
         "num_true": int(counts.num_true.sum()),
         "num_groups": num_groups,
         "score_threshold": matches.scores.get(name),

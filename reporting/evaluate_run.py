@@ -241,6 +241,8 @@ def _write_instances(run, dataset, overlays, mm_per_pixel):
     if matches is None:
         return "", 0
     rows = list(instance_rows(matches.outcomes, mm_per_pixel=mm_per_pixel))
+    if not rows:
+        return "", 0
     write_csv(run.folder / "instances.csv", pd.DataFrame(rows))
     partial, count = _new_partial(run, "worst_instances"), 0
     worst = worst_instances(matches.outcomes) if overlays is not None else {}

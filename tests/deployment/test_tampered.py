@@ -264,11 +264,11 @@ CASES = {
     ),
     "instance score a text": (
         field("decision.instance_scores", {"pit": "0.5"}),
-        "decision.instance_scores['pit'] must be a number",
+        "decision.instance_scores.'pit'. must be a number",
     ),
     "instance score negative": (
         field("decision.instance_scores", {"pit": -1}),
-        "decision.instance_scores['pit'] must be a number",
+        "decision.instance_scores.'pit'. must be a number",
     ),
     "no false rejects": (field("decision.false_rejects", 0), "false_rejects must be b"),
     "all false rejects": (

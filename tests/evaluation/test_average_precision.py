@@ -4,7 +4,7 @@ import io
 import numpy as np
 import pytest
 
-from evaluation.average_precision import IOU_THRESHOLDS, average_precision, rank
+from evaluation.average_precision import IOU_THRESHOLDS
 from evaluation.instance_metrics import Matches, mean_precision
 from evaluation.instance_pairs import pair
 from evaluation.predictor import Instances
@@ -126,11 +126,11 @@ def test_by_hand():
         Instances(found, np.array([0.9, 0.8, 0.7]), ["a"] * 3),
         Instances(true, np.ones(2), ["a"] * 2),
     )
-    rankings = rank([image], "box", ["a"], 1)
+    matches = Matches([image], 1)
     # precision 1 up to recall 0.5, which are 51 of 101 recalls, then 2 / 3
     expected = (51 + 50 * 2 / 3) / 101
     for at in AT:
-        found = average_precision(rankings, np.ones((1, 1)), at)
+        found = mean_precision("box", at, matches, np.ones((1, 1)))
         assert found[0] == pytest.approx(expected)
     assert len(IOU_THRESHOLDS) == 10
 
