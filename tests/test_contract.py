@@ -406,10 +406,10 @@ def test_good_parts_alone_are_enough_for_a_detector(part_folder, tmp_path):
 
 def test_progress_is_a_file_while_it_trains(spots, tmp_path, monkeypatch):
     """history.csv grows by the epoch; progress.json says how far it is."""
-    from classification import training
+    from classification import whole
 
     seen = []
-    judge = training._judge
+    judge = whole.judged
 
     def look(*arguments):
         (folder,) = (tmp_path / "runs").glob("*.unfinished")
@@ -423,7 +423,7 @@ def test_progress_is_a_file_while_it_trains(spots, tmp_path, monkeypatch):
         )
         return judge(*arguments)
 
-    monkeypatch.setattr(training, "_judge", look)
+    monkeypatch.setattr(whole, "judged", look)
     monkeypatch.setattr("goodparts.command.TOLD_EVERY_S", 0)
     family("small_cnn").train(
         model="small_cnn",
