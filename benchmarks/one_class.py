@@ -48,8 +48,8 @@ def judge(work, name, method):
     row = {
         "dataset": name,
         "method": method,
-        "pose": run.config["arguments"]["pose"],
-        "size": " x ".join(map(str, run.config["arguments"]["image_size"])),
+        "pose": run.config["pose"],
+        "size": " x ".join(map(str, run.config["view"]["size"])),
         "num_good": num_good,
         "num_defective": len(labels) - num_good,
     }

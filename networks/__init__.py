@@ -1,3 +1,1 @@
-"""Networks: the training loop; ONNX, written with Keras and run without it, in floats or
-8-bit integers.
-"""
+"""Networks: the training loop; ONNX, written with Keras, run without it, or int8."""
