@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from anomaly.bundled import LEARNT, NETWORK
+from anomaly.comparison import ORIGINS
 from anomaly.job import Job, tell_left_out
 from anomaly.learners import BankLearner, GaussianLearner
 from anomaly.view import Canvas, cells_of_mask, look, part_of_cells
 from goodparts.command import InputError, progress, working
+from goodparts.files import write_csv
 from networks.engines import Network, load_network
 from preprocessing.images import read_image
 from preprocessing.instances import read_truth_mask
 from preprocessing.manifest import is_copy
 from preprocessing.splitting.split import hold_out
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def learn(job: Job) -> None:
@@ -36,20 +36,36 @@ def learn(job: Job) -> None:
         seed=job.seed,
     )
     network = load_network(file.read_bytes())
-    has_place = job.view.is_posed
+    learnt: Any
     if job.model == "feature_noise":
         learnt = _learn_noise(job, network)
+    elif job.model == "memory_bank":
+        learnt = _learn_bank(job, network, layers)
     else:
-        learner: BankLearner | GaussianLearner = GaussianLearner()
-        if job.model == "memory_bank":
-            size, count = about["bank_size"], len(job.rows)
-            learner = BankLearner(
-                count, layers, size, has_place=has_place, seed=job.seed
-            )
+        learner = GaussianLearner()
         _show(job, network, lambda row, *seen: learner.add(*seen))
         with working("learning what good parts are like"):
             learnt = learner.learnt()
     np.savez(job.folder / LEARNT, **learnt._asdict())
+
+
+def _learn_bank(job, network, layers):
+    """The bank; where its patches come from is kept for pictures."""
+    size, count = job.arguments["bank_size"], len(job.rows)
+    has_place, paths = job.view.is_posed, []
+    learner = BankLearner(count, layers, size, has_place=has_place, seed=job.seed)
+
+    def add(row, *seen):
+        learner.add(*seen)
+        paths.append(row.path)
+
+    _show(job, network, add)
+    with working("learning what good parts are like"):
+        bank = learner.learnt()
+    numbers, cells = learner.origins.T
+    table = pd.DataFrame({"path": [paths[n] for n in numbers], "cell": cells})
+    write_csv(job.folder / ORIGINS, table)
+    return bank
 
 
 def _show(job, network, add):

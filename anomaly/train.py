@@ -17,6 +17,7 @@ import numpy as np
 from anomaly.arguments import POSES
 from anomaly.autoencoders import AUTOENCODERS
 from anomaly.bundled import LEARNT, NETWORK
+from anomaly.comparison import compared_by, compares
 from anomaly.detector import METHODS, NO_PART, open_detector
 from anomaly.job import Canvases, Job, find_view, good_rows
 from anomaly.options import (
@@ -126,6 +127,7 @@ def train(
         run.config["view"] = view_as_json(view)
         run.config["pose"] = "parts in one pose" if view.is_posed else "none"
         run.config["method"] = model
+        run.config["compares"] = compares(model)
         job = Job(
             model=model,
             folder=run.folder,
@@ -191,4 +193,10 @@ def _predictor(folder, config) -> Predictor:
             anomaly_map=np.stack([each.anomaly_map for each in answers]),
         )
 
-    return Predictor(config["classes"], config["normal_class"], None, predict)
+    return Predictor(
+        config["classes"],
+        config["normal_class"],
+        None,
+        predict,
+        compared=compared_by(Path(folder), config),
+    )

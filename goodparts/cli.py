@@ -27,6 +27,7 @@ GROUPS = {
         "evaluate": "compute metrics and plots, and list the mistakes of a run",
         "compare": "compare runs in a leaderboard and a report",
         "decide": "choose decision thresholds with stated error rates",
+        "tune": "choose the threshold and the least area of defects in anomaly maps",
         "demo": "run all these steps, on the embedded data set or your own images",
     },
     "production": {

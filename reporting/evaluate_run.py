@@ -31,7 +31,9 @@ BY_CLASS = (
 
 
 def evaluate_run(
-    run: Run, explain: Callable[[np.ndarray, list[str]], np.ndarray] | None = None
+    run: Run,
+    explain: Callable[[np.ndarray, list[str]], np.ndarray] | None = None,
+    compared: Callable[[np.ndarray], list[tuple[np.ndarray, str]]] | None = None,
 ) -> dict[str, Any]:
     """Refreshes metrics.json, plots/, mistakes/ and examples/ of a run folder.
 
@@ -44,6 +46,8 @@ def evaluate_run(
         run: The run.
         explain: Of the `Predictor` of a classifier, for pictures of where it saw a
             class.
+        compared: Of the `Predictor` of a detector, for pictures of what an image was
+            compared with.
 
     Returns:
         A dict: `name`, `threshold`, `threshold_rule`, `has_classes`, `test` (as in
@@ -61,7 +65,7 @@ def evaluate_run(
         write_json(run.folder / "metrics.json", metrics)
         run = read_run(run.folder)
         write_plots(run)
-    overlays = None if dataset is None else Overlays(run, dataset, explain)
+    overlays = None if dataset is None else Overlays(run, dataset, explain, compared)
     table = decisions(run)
     num_copied, num_explained = _write_mistakes(run, table, overlays)
     return {

@@ -36,6 +36,7 @@ class Overlays:
         dataset: What it was trained on.
         explain: Of the `Predictor` of a classifier; without it a run that has neither
             maps nor instances shows nothing.
+        compared: Of the `Predictor` of a detector, for what an image was compared with.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class Overlays:
         run: Run,
         dataset: Dataset,
         explain: Callable[[np.ndarray, list[str]], np.ndarray] | None = None,
+        compared: Callable[[np.ndarray], list[tuple[np.ndarray, str]]] | None = None,
     ):
-        self.run, self.folder, self.explain = run, dataset.folder, explain
+        self.run, self.folder = run, dataset.folder
+        self.explain, self.compared = explain, compared
         rows = dataset.manifest.set_index("sample_id")
         self._paths, self._masks = rows["path"], rows["mask_path"]
         self._found: dict[str, list[dict[str, Any]]] = {}
@@ -71,7 +74,8 @@ class Overlays:
 
         A run with a map or instances shows the image with the outline of the true
         defect, and what was found with the same outline; a classifier where it saw the
-        class that it named, and the true one.
+        class that it named, and the true one; a detector also what it was compared
+        with, where that is given.
 
         Args:
             row: With sample_id, label, predicted, and map_path where there are maps.
@@ -88,20 +92,20 @@ class Overlays:
             panels = self._panels(image, row)
         except InputError:
             return None
-        return _beside(panels)
+        return beside(panels)
 
     def _panels(self, image, row):
         """Pairs of a picture and its caption."""
         if not self.run.outputs & {"map", "instances"}:
             both = self.explain(np.stack([image] * 2), [row.predicted, row.label])
-            image, scale = _fit(image)
+            image, scale = fit(image)
             captions = f"predicted: {row.predicted}", f"true: {row.label}"
             return [
                 (draw_overlay(image, heat=seen), caption)
                 for seen, caption in zip(both, captions, strict=True)
             ]
         truth = self._true_mask(row, image.shape[:2])
-        shown, scale = _fit(image)
+        shown, scale = fit(image)
         if truth is not None:
             truth = resize(truth.astype(np.uint8), shown.shape[:2]).astype(bool)
         seen = {"truth": truth}
@@ -114,9 +118,11 @@ class Overlays:
         outlined = " (outlined)" if truth is not None and truth.any() else ""
         is_rejected = row.defect_score >= self.run.threshold
         decided = "rejected" if is_rejected else "accepted"
+        others = [] if self.compared is None else self.compared(image)
         return [
             (draw_overlay(shown, truth=truth), f"true: {row.label}{outlined}"),
             (draw_overlay(shown, **seen), f"{decided}, score {row.defect_score:.4g}"),
+            *others,
         ]
 
     def _true_mask(self, row, size):
@@ -126,13 +132,21 @@ class Overlays:
         return read_truth_mask(self.folder, mask, size) if mask else None
 
 
-def _fit(image):
+def fit(image: np.ndarray) -> tuple[np.ndarray, float]:
     """The image at a size for a screen, and the scale that it was brought to."""
     height, width = image.shape[:2]
     longer = max(height, width)
     scale = np.clip(longer, SHORTEST, LONGEST) / longer
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     return resize(image, size), scale
+
+
+def _as_high(picture, height):
+    """A picture at a height, its width in proportion."""
+    if picture.shape[0] == height:
+        return picture
+    width = max(1, round(height / picture.shape[0] * picture.shape[1]))
+    return resize(picture, (height, width))
 
 
 def _scaled(instances, scale, size):
@@ -144,7 +158,10 @@ def _scaled(instances, scale, size):
     return Instances(boxes, instances.scores, instances.labels, masks)
 
 
-def _beside(panels):
+def beside(panels: Sequence[tuple[np.ndarray, str]]) -> np.ndarray:
+    """Pictures with captions beside each other, as high as the first, uint8 RGB."""
+    height = panels[0][0].shape[0]
+    panels = [(_as_high(picture, height), caption) for picture, caption in panels]
     captioned = [_captioned(picture, caption) for picture, caption in panels]
     gap = np.full((captioned[0].shape[0], GAP, 3), 255, np.uint8)
     parts = [part for panel in captioned for part in (gap, panel)][1:]

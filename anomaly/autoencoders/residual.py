@@ -47,21 +47,36 @@ def measure(pixels: np.ndarray, network: Network, residual: Residual) -> np.ndar
     Returns:
         float32 `(height / CELL, width / CELL)`.
     """
-    weight, side = float(residual.ssim_weight), int(residual.patch_size)
-    height, width = pixels.shape[:2]
-    size = (side, side) if side else (height, width)
-    found = np.zeros((height, width), np.float32)
-    counts = np.zeros((height, width), np.float32)
-    for top in patch_starts(height, size[0]):
-        for left in patch_starts(width, size[1]):
-            here = np.s_[top : top + size[0], left : left + size[1]]
-            rebuilt = network(pixels[here])
-            target = target_of(pixels[here], rebuilt.shape[-1])
-            found[here] += residual_map(target, rebuilt, weight)
-            counts[here] += 1
-    found /= counts
-    cells = (width // CELL, height // CELL)
+    weight = float(residual.ssim_weight)
+
+    def difference(patch):
+        rebuilt = network(patch)
+        return residual_map(target_of(patch, rebuilt.shape[-1]), rebuilt, weight)
+
+    found = _stitched(pixels, difference, int(residual.patch_size))
+    cells = (pixels.shape[1] // CELL, pixels.shape[0] // CELL)
     return cv2.resize(found, cells, interpolation=cv2.INTER_AREA)
+
+
+def rebuild(pixels: np.ndarray, network: Network, residual: Residual) -> np.ndarray:
+    """What the autoencoder makes of a canvas, float32 `(height, width, channels)`."""
+    return _stitched(pixels, network, int(residual.patch_size))
+
+
+def _stitched(pixels, function, side):
+    """The mean of what a function says of each patch; of the whole where side is 0."""
+    if not side:
+        return function(pixels)
+    total, counts = 0.0, np.zeros(pixels.shape[:2], np.float32)
+    for top in patch_starts(pixels.shape[0], side):
+        for left in patch_starts(pixels.shape[1], side):
+            here = np.s_[top : top + side, left : left + side]
+            found = function(pixels[here])
+            if np.isscalar(total):
+                total = np.zeros((*counts.shape, *found.shape[2:]), np.float32)
+            total[here] += found
+            counts[here] += 1
+    return total / counts.reshape(*counts.shape, *[1] * (total.ndim - 2))
 
 
 def patch_starts(length: int, side: int) -> list[int]:
