@@ -20,6 +20,7 @@ GROUPS = {
         "boxes": "write Pascal VOC and COCO boxes from masks",
         "augment": "write augmented copies of the training images",
         "frames": "turn recordings into images",
+        "suggest": "suggest a one-class detector, from good parts alone",
     },
     "models": {
         "train": "train a model",

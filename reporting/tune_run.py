@@ -181,14 +181,15 @@ def _write_examples(folder, run, table: pd.DataFrame, rule, compared):
             mask = region_mask(found, rule)
             size = shown.shape[:2]
             covered = resize(mask.astype(np.uint8), size).astype(bool)
-            grey = np.repeat(
-                resize((255 * heat).astype(np.uint8), size)[..., None], 3, axis=2
-            )
+            grey = resize((255 * heat).astype(np.uint8), size)
             answer = "rejected" if mask.any() else "accepted"
             panels = [
                 (shown, row.label),
                 *(compared(image) if compared else []),
-                (grey, f"map, {low:.3g} black to {high:.3g} white"),
+                (
+                    np.stack([grey] * 3, axis=2),
+                    f"map, {low:.3g} black to {high:.3g} white",
+                ),
                 (draw_overlay(shown, truth=covered), f"regions that count: {answer}"),
             ]
             name = f"{row.label}__{answer}__{row.sample_id.replace('/', '_')}.jpg"

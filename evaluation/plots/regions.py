@@ -28,7 +28,7 @@ def regions_plot(
     figure = Figure(figsize=(5.6, 5.0), layout="constrained")
     upper, lower = (calm(axes) for axes in figure.subplots(2, 1, sharex=True))
     for kind, name, colour, style in KINDS:
-        rows = [areas[index] for index in np.flatnonzero(is_defect == kind)]
+        rows = [areas[index] for index in np.flatnonzero(is_defect == kind).tolist()]
         if not rows:
             continue
         counts = np.mean([[len(each) for each in row] for row in rows], axis=0)
