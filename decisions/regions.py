@@ -18,7 +18,6 @@ NUM_THRESHOLDS, NUM_AREAS = 60, 40
 LOW = 0.9  # quantile of the values of good maps, the lowest threshold that is tried
 AREAS = (1e-5, 0.1)  # the least areas that are tried, shares of the image
 USUAL_AREA = 5e-4  # where validate has no defective parts to choose by
-NEIGHBOURS = 1  # in the table of scores to each side, whose mean is compared
 
 
 class Regions(NamedTuple):
@@ -119,8 +118,7 @@ def choose_rule(regions: Regions, is_defect: np.ndarray) -> Choice:
 
     The score of a pair is the mean of the shares of defective parts rejected and of
     good parts accepted; without defective parts it is the latter alone, and the area is
-    USUAL_AREA. Pairs are compared by the mean of the scores around them, so that no
-    lonely peak is chosen.
+    USUAL_AREA. Of the best pairs, one in the middle is chosen.
 
     Args:
         regions: Of all parts.
@@ -141,15 +139,23 @@ def choose_rule(regions: Regions, is_defect: np.ndarray) -> Choice:
         )
     else:
         scores = (rejected[is_defect].mean(axis=0) + accepted_goods) / 2
-        around = 2 * NEIGHBOURS + 1
-        smooth = cv2.blur(scores, (around, around), borderType=cv2.BORDER_REPLICATE)
-        row, column = (int(x) for x in np.unravel_index(smooth.argmax(), smooth.shape))
+        row, column = _middle_of(scores >= scores.max() - 1e-9)
         reason = (
-            "the pair with the highest mean of defective parts rejected and good "
-            "parts accepted, on validate"
+            "the middle of the pairs with the highest mean of defective parts "
+            "rejected and good parts accepted, on validate"
         )
     rule = RegionRule(float(regions.thresholds[row]), float(areas[column]))
     return Choice(rule, (row, column), areas, scores, reason)
+
+
+def _middle_of(is_best):
+    """The place that is farthest from where it is False, and from the edges."""
+    framed = np.pad(is_best, 1).astype(np.uint8)
+    depth = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[
+        1:-1, 1:-1
+    ]
+    row, column = np.unravel_index(depth.argmax(), depth.shape)
+    return int(row), int(column)
 
 
 def rejects(anomaly_map: np.ndarray, rule: RegionRule) -> bool:
