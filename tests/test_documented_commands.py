@@ -81,6 +81,7 @@ QUICK = {  # what makes a training short enough for a test
     "--model mobilenetv2": ["--weights", "none", "--epochs", "1"],
     "--model small_cnn": ["--epochs", "1"],
     "--model memory_bank": ["--weights", "none"],
+    "pipenv run suggest": ["--weights", "none", "--image-size", "64", "64"],
     "--model": ["--image-size", "64", "64"],
 }
 
