@@ -27,6 +27,7 @@ def learn(job: Job) -> None:
     from anomaly.features import write_features
 
     about, file = job.arguments, job.folder / NETWORK
+    defective = _defective_rows(job)
     layers = write_features(
         file,
         about["backbone"],
@@ -38,7 +39,7 @@ def learn(job: Job) -> None:
     network = load_network(file.read_bytes())
     learnt: Any
     if job.model == "feature_noise":
-        learnt = _learn_noise(job, network)
+        learnt = _learn_noise(job, network, defective)
     elif job.model == "memory_bank":
         learnt = _learn_bank(job, network, layers)
     else:
@@ -88,12 +89,12 @@ def _features(
             yield row, image, canvas, network(canvas.pixels)
 
 
-def _learn_noise(job, network):
+def _learn_noise(job, network, defective):
     from anomaly.noise_learner import NoiseLearner
     from networks.training import make_reproducible
 
     make_reproducible(job.seed)
-    rows, defective = job.rows, _defective_rows(job)
+    rows = job.rows
     held = hold_out(rows["label"], rows["group"], seed=job.seed)
     names = set(rows["sample_id"][held])
     learner = NoiseLearner(
@@ -123,7 +124,7 @@ def _defective_rows(job):
     """
     rows = job.dataset.rows("train")
     defective = rows[(rows["label"] != job.dataset.normal_class) & ~is_copy(rows)]
-    if not job.arguments["known_defects"]:
+    if not job.arguments.get("known_defects"):
         return defective[:0]
     if defective.empty:
         raise InputError(
