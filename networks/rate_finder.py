@@ -19,7 +19,7 @@ from networks.quiet_keras import keras
 from networks.training import Stage, compile_stage
 
 FIRST_RATE, LAST_RATE = 1e-5, 1.0
-GROWTH = 1.05  # of the rate at each step
+GROWTH = 1.1  # of the rate at each step
 MAX_RISE = 6.0  # times the lowest loss, at which it ends
 FALLEN = 0.85  # of the way from the highest to the lowest loss, at the rate to take
 SMOOTHED = 0.9  # how much of the mean loss so far stays at each step

@@ -13,7 +13,7 @@ def change_images():
         dataset = read_dataset(folder)
         manifest = dataset.manifest.copy()
         for path in paths:
-            image = read_image(folder / path)
+            image = read_image(folder / path).copy()
             function(image)
             write_image(folder / path, image)
             manifest.loc[manifest["path"] == path, "sha256"] = file_hash(folder / path)

@@ -12,7 +12,7 @@ from anomaly.autoencoders.residual import ssim_map
 from anomaly.train import load_predictor, train
 from evaluation.run_folder import read_run
 from goodparts.command import InputError
-from networks import training
+from networks import rate_finder, training
 
 
 def test_every_name_has_an_architecture():
@@ -20,24 +20,22 @@ def test_every_name_has_an_architecture():
 
 
 @pytest.mark.parametrize("name", AUTOENCODERS)
-@pytest.mark.parametrize("size, channels", [((64, 64), 3), ((32, 96), 1)])
-def test_an_image_of_any_size_is_rebuilt_at_that_size(name, size, channels):
-    network = build_autoencoder(name, size, channels)
-    assert network.input_shape == (None, *size, 3)
-    assert network.output_shape == (None, *size, channels)
+def test_an_image_of_any_size_is_rebuilt_at_that_size(name):
+    network = build_autoencoder(name, (32, 96), 1)
+    assert network.input_shape == (None, 32, 96, 3)
+    assert network.output_shape == (None, 32, 96, 1)
 
 
 @pytest.mark.parametrize("name", AUTOENCODERS)
 def test_all_layers_count(name):
-    """No dead end: every weight has a gradient, and the code is smaller than the image
-    or has stains to remove."""
+    """No dead end: every weight has a gradient."""
     import tensorflow
 
     keras.utils.set_random_seed(0)
     network = build_autoencoder(name, (64, 64), 3)
     images = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3)).astype("float32")
     with tensorflow.GradientTape() as tape:
-        loss = keras.ops.mean(LOSSES["mse"](images / 255, network(images, True)))
+        loss = keras.ops.mean(LOSSES["mse"](images / 255, network(images, training=True)))
     variables = network.trainable_variables
     found = tape.gradient(loss, [variable.value for variable in variables])
     dead = [
@@ -108,7 +106,9 @@ class Killed(BaseException):
     """Stands for a process that is gone between two lines."""
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes_to_the_same(quick, monkeypatch):
+    monkeypatch.setattr(rate_finder, "GROWTH", 1.5)
     whole = train(**quick, find_lr=True)
     save = training._save
 
