@@ -94,7 +94,7 @@ def region_mask(anomaly_map: np.ndarray, rule: RegionRule) -> np.ndarray:
 
 
 def choose_thresholds(maps: Iterable[np.ndarray], is_defect: np.ndarray) -> np.ndarray:
-    """The thresholds to try: from usual values of good parts to the highest of all.
+    """The thresholds to try: from usual values of good parts to above the highest.
 
     Maps with one value alone do not count: they are of images that cannot be judged.
 
@@ -110,7 +110,8 @@ def choose_thresholds(maps: Iterable[np.ndarray], is_defect: np.ndarray) -> np.n
         if not is_bad:
             usual.append(float(np.quantile(each, LOW)))
     low, high = float(np.median(usual or [0.0])), max(highest, default=1.0)
-    return np.linspace(low, max(high, low + 1e-6), NUM_THRESHOLDS)
+    step = max(high - low, 1e-6) / (NUM_THRESHOLDS - 2)
+    return low + step * np.arange(NUM_THRESHOLDS)
 
 
 def choose_rule(regions: Regions, is_defect: np.ndarray) -> Choice:

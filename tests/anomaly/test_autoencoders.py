@@ -35,7 +35,9 @@ def test_all_layers_count(name):
     network = build_autoencoder(name, (64, 64), 3)
     images = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3)).astype("float32")
     with tensorflow.GradientTape() as tape:
-        loss = keras.ops.mean(LOSSES["mse"](images / 255, network(images, training=True)))
+        loss = keras.ops.mean(
+            LOSSES["mse"](images / 255, network(images, training=True))
+        )
     variables = network.trainable_variables
     found = tape.gradient(loss, [variable.value for variable in variables])
     dead = [
