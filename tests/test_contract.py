@@ -46,8 +46,12 @@ QUICK = {
     "colour_novelty": {"image_size": (96, 96)},
     **dict.fromkeys(
         AUTOENCODERS,
-        {"image_size": (64, 64), "epochs": 6, "loss": "mse", "residual": "l2"},
+        {"image_size": (64, 64), "epochs": 5, "loss": "mse", "residual": "l2"},
     ),
+    "patch_autoencoder": {
+        **{"image_size": (64, 64), "patch_size": 32, "batch_size": 4},
+        **{"epochs": 4, "loss": "mse", "residual": "l2"},
+    },
 }
 TINY = ("tiny_maps", "tiny_boxes", "tiny_clips")  # of tests/families
 DETECTORS = [name for name, family in models.MODELS.items() if family == "anomaly"]
