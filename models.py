@@ -28,6 +28,15 @@ MODELS = {
     "bovw": "bovw",
     "memory_bank": "anomaly",
     "gaussian": "anomaly",
+    "feature_noise": "anomaly",
+    "colour_novelty": "anomaly",
+    "cae_mvtec": "anomaly",
+    "cae_baseline": "anomaly",
+    "cae_inception": "anomaly",
+    "cae_resnet": "anomaly",
+    "cae_skip": "anomaly",
+    "conv_autoencoder": "anomaly",
+    "patch_autoencoder": "anomaly",
 }
 
 
@@ -43,12 +52,18 @@ def family(name: str) -> ModuleType:
 def family_arguments(name: str, parser: ArgumentParser) -> None:
     """Adds the flags of the family behind a model name to a parser.
 
+    A family whose models have flags of their own adds these by `OF_MODEL`.
+
     Raises:
         InputError: If the name is unknown; the text lists the known ones.
     """
     module = f"{_package(name)}.arguments"
     if importlib.util.find_spec(module):
-        importlib.import_module(module).add_arguments(parser)
+        arguments = importlib.import_module(module)
+        arguments.add_arguments(parser)
+        of_model = getattr(arguments, "OF_MODEL", {})
+        if name in of_model:
+            of_model[name](parser)
 
 
 def _package(name):

@@ -30,10 +30,11 @@ LONGEST = 65_535  # pixels
 
 def write(run: Run, folder: Path, prefix: str, *, precision: str) -> dict[str, Any]:
     """Copies the files of the run; returns what `load` needs to know of them."""
-    for name in (NETWORK, LEARNT):
+    method = METHODS[run.config["method"]]
+    for name in (NETWORK, LEARNT) if method.has_network else (LEARNT,):
         shutil.copyfile(run.folder / name, folder / f"{prefix}{name}")
     return {
-        "network": f"{prefix}{NETWORK}",
+        "network": f"{prefix}{NETWORK}" if method.has_network else None,
         "learnt": f"{prefix}{LEARNT}",
         "method": run.config["method"],
         "view": run.config["view"],
@@ -49,9 +50,12 @@ def check(model: dict[str, Any], where: str, files: Container[str]) -> None:
         files: The files of the bundle, by name.
     """
     check_object(model, where, "network", "learnt", "method", "view")
-    check_file(model["network"], f"{where}.network", files)
-    check_file(model["learnt"], f"{where}.learnt", files)
     check_choice(model["method"], f"{where}.method", METHODS)
+    if METHODS[model["method"]].has_network:
+        check_file(model["network"], f"{where}.network", files)
+    elif model["network"] is not None:
+        refuse(f"{where}.network", "null for this method", model["network"])
+    check_file(model["learnt"], f"{where}.learnt", files)
     view = model["view"]
     check_object(view, f"{where}.view", "size", "length", "breadth", "has_axis")
     check_image_size(view["size"], f"{where}.view.size")
@@ -74,5 +78,6 @@ def load(
         engine: See `engines.load_network`.
     """
     learnt = NamedBytes(model["learnt"], files[model["learnt"]])
-    network = files[model["network"]]
-    return open_detector(model, network, learnt, name=model["network"], engine=engine)
+    name = model["network"]
+    network = None if name is None else files[name]
+    return open_detector(model, network, learnt, name=name or "", engine=engine)

@@ -43,6 +43,10 @@ class BankLearner:
         bank_size: Patches to keep.
         has_place: Whether the place of a patch counts, as for parts in one pose.
         seed: Of the draws.
+
+    Attributes:
+        origins: `(n, 2)`, for each patch that `learnt` keeps, which of the images it
+            comes from, counted from 0, and its cell there.
     """
 
     def __init__(
@@ -60,9 +64,13 @@ class BankLearner:
         self._random = np.random.default_rng(seed)
         self._values: list[np.ndarray] = []
         self._places: list[np.ndarray] = []
+        self._origins: list[np.ndarray] = []
+        self.origins = np.empty((0, 2), int)
 
     def add(self, features: np.ndarray, is_part: np.ndarray) -> None:
         cells = self._random.permutation(np.flatnonzero(is_part))[: self._quota]
+        number = np.full(len(cells), len(self._origins))
+        self._origins.append(np.stack([number, cells], axis=1))
         self._values.append(features.reshape(-1, features.shape[2])[cells])
         self._places.append(places(*is_part.shape)[cells])
 
@@ -78,6 +86,7 @@ class BankLearner:
         where = np.concatenate(self._places) * place
         patches = np.concatenate([normed, where], axis=1).astype(np.float32)
         chosen = k_centre(patches, self._bank_size, seed=self._seed)
+        self.origins = np.concatenate(self._origins)[chosen]
         return MemoryBank(
             patches[chosen],
             mean.astype(np.float32),

@@ -46,14 +46,29 @@ def measure(features: np.ndarray, bank: MemoryBank) -> np.ndarray:
     Returns:
         float32 `(rows, columns)`.
     """
+    return nearest(features, bank)[0]
+
+
+def nearest(features: np.ndarray, bank: MemoryBank) -> tuple[np.ndarray, np.ndarray]:
+    """The distance of each cell to the nearest good patch, and which patch it is.
+
+    Args:
+        features, bank: See `measure`.
+
+    Returns:
+        float32 and int, `(rows, columns)`.
+    """
     rows, columns, num_channels = features.shape
     values = (features.reshape(-1, num_channels) - bank.mean) / bank.scale
     place = places(rows, columns) * bank.place
     patches = np.concatenate([values, place], axis=1, dtype=np.float32)
     own = np.einsum("ij,ij->i", patches, patches)
     theirs = np.einsum("ij,ij->i", bank.patches, bank.patches)
-    nearest = own + (theirs - 2 * patches @ bank.patches.T).min(axis=1)
-    return np.sqrt(np.maximum(nearest, 0)).reshape(rows, columns)
+    apart = theirs - 2 * patches @ bank.patches.T
+    which = apart.argmin(axis=1)
+    squares = own + np.take_along_axis(apart, which[:, None], axis=1)[:, 0]
+    distances = np.sqrt(np.maximum(squares, 0))
+    return distances.reshape(rows, columns), which.reshape(rows, columns)
 
 
 def places(rows: int, columns: int) -> np.ndarray:

@@ -2,40 +2,75 @@
 
     goodparts train --model memory_bank --data dataset/<name>
 
-Nothing is trained by gradients: the features of a pretrained network are collected
-from good parts, and the patches that represent them best are kept.
+`RECIPES` says for each name what it is trained by; what all have in common is here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from anomaly.arguments import BANK_SIZE, POSES
+from anomaly.arguments import POSES
+from anomaly.autoencoders import AUTOENCODERS
 from anomaly.bundled import LEARNT, NETWORK
-from anomaly.detector import open_detector
-from anomaly.learners import BankLearner, GaussianLearner, Learner
-from anomaly.view import View, learn_view, look, part_of_cells, view_as_json
-from backbones import BACKBONES, choose_alpha, find_weights
+from anomaly.comparison import compared_by, compares
+from anomaly.detector import METHODS, NO_PART, open_detector
+from anomaly.job import Canvases, Job, find_view, good_rows
+from anomaly.options import (
+    SIDES,
+    autoencoder_options,
+    backbone_options,
+    bank_options,
+    no_options,
+    noise_options,
+    patch_options,
+)
+from anomaly.view import view_as_json
 from evaluation.predictor import Prediction, Predictor
 from evaluation.run_folder import read_run
 from evaluation.run_writer import start_run
-from goodparts.command import InputError, progress, working
+from goodparts.command import working
 from goodparts.files import PathLike
-from networks.engines import load_network
-from preprocessing.datasets import choose_image_size
-from preprocessing.images import read_image
-from preprocessing.manifest import Dataset, is_copy, read_dataset
+from preprocessing.manifest import read_dataset
 
 if TYPE_CHECKING:
     import pandas as pd
 
-POSED_PIXELS = {"memory_bank": 768 * 256, "gaussian": 480 * 160}  # of a canvas
-WHOLE_PIXELS, MAX_WHOLE_PIXELS = 256 * 256, 320 * 320
-NUM_LOOKED_AT = 60  # good images that the view is learnt from
+    from preprocessing.manifest import Dataset
+
+
+class Recipe(NamedTuple):
+    """How a detector is trained.
+
+    Attributes:
+        module: Its `learn` takes a `Job`.
+        options: Checks and completes the options of the model, without Keras.
+        canvases: What it looks at.
+    """
+
+    module: str
+    options: Callable[..., dict[str, Any]]
+    canvases: Canvases
+
+
+FEATURES, AUTOENCODER = "anomaly.feature_methods", "anomaly.autoencoders.learn"
+FINE = Canvases(posed=768 * 256, whole=256 * 256, most_whole=320 * 320)
+COARSE = FINE._replace(posed=480 * 160)
+SMALL = Canvases(posed=192 * 192, whole=192 * 192, most_whole=192 * 192, stride=SIDES)
+RECIPES = {
+    "memory_bank": Recipe(FEATURES, bank_options, FINE),
+    "gaussian": Recipe(FEATURES, backbone_options, COARSE),
+    "feature_noise": Recipe(FEATURES, noise_options, COARSE),
+    **{name: Recipe(AUTOENCODER, autoencoder_options, SMALL) for name in AUTOENCODERS},
+    "patch_autoencoder": Recipe(
+        AUTOENCODER, patch_options, FINE._replace(posed=480 * 160, stride=SIDES)
+    ),
+    "colour_novelty": Recipe("anomaly.colours", no_options, FINE),
+}
 
 
 def train(
@@ -44,49 +79,42 @@ def train(
     data: PathLike,
     runs: PathLike = "runs",
     seed: int = 0,
-    backbone: str = "mobilenetv2",
-    weights: PathLike = "imagenet",
-    alpha: float | None = None,
     image_size: Sequence[int] | None = None,
     pose: str = POSES[0],
-    bank_size: int = BANK_SIZE,
+    resume: PathLike | None = None,
+    **options: Any,
 ) -> Path:
     """Trains a detector and writes its run folder.
 
     Args:
-        model: A key of METHODS.
+        model: A key of RECIPES.
         data: Data set folder, `dataset/<name>`.
         runs: Folder of all run folders.
         seed: The one seed.
-        backbone: A key of BACKBONES.
-        weights: "imagenet", "none" or a file.
-        alpha: Width of mobilenetv2; 1.0 if None.
-        image_size: `(height, width)` of what the network sees; chosen if None.
+        image_size: `(height, width)` of the whole image as it is looked at; chosen if
+            None.
         pose: One of POSES.
-        bank_size: Patches that are kept.
+        resume: Folder of an interrupted run that was started with the same arguments.
+        options: Of the model, see its entry in RECIPES.
 
     Returns:
         Path of the run folder.
 
     Raises:
-        InputError: If there are no good parts to learn from, or an option does not fit
-            the backbone.
+        InputError: If there are no good parts to learn from, or an option does not fit.
     """
+    recipe, size = RECIPES[model], _pair(image_size)
     dataset = read_dataset(data, check_files=True)
-    rows = _good_rows(dataset)
-    alpha = choose_alpha(backbone, alpha)
-    _check_size(backbone, image_size)
-    find_weights(backbone, weights, alpha)
-    with working("finding the pose of the parts"):
-        view = _find_view(dataset, rows, image_size, pose, POSED_PIXELS[model])
+    rows = good_rows(dataset)
     arguments = {
-        "backbone": backbone,
-        "weights": str(weights),
-        "alpha": alpha,
-        "image_size": list(view.size),
-        "pose": "parts in one pose" if view.is_posed else "none",
-        "bank_size": bank_size,
+        "image_size": None if size is None else list(size),
+        "pose": pose,
+        **recipe.options(size, **options),
     }
+    with working("finding the pose of the parts"):
+        view = find_view(
+            dataset, rows, recipe.canvases, image_size=size, has_pose=pose != "none"
+        )
     with start_run(
         runs,
         model=model,
@@ -94,27 +122,34 @@ def train(
         dataset=dataset,
         arguments=arguments,
         seed=seed,
+        resume=resume,
     ) as run:
-        from anomaly.features import write_features
-
-        file = run.folder / NETWORK
-        layers = write_features(
-            file, backbone, view.size, weights=weights, alpha=alpha, seed=seed
-        )
         run.config["view"] = view_as_json(view)
+        run.config["pose"] = "parts in one pose" if view.is_posed else "none"
         run.config["method"] = model
-        learner = _learner(model, len(rows), layers, bank_size, view, seed)
-        num_left_out = _learn(dataset, rows, view, file, learner)
-        with working("learning what good parts are like"):
-            learnt = learner.learnt()
-        np.savez(run.folder / LEARNT, **learnt._asdict())
-        if num_left_out:
-            print(
-                f"{num_left_out} of {len(rows)} good images of train show no part in "
-                "the pose of the others and were left out"
-            )
+        run.config["compares"] = compares(model)
+        job = Job(
+            model=model,
+            folder=run.folder,
+            dataset=dataset,
+            rows=rows,
+            view=view,
+            arguments=arguments,
+            seed=seed,
+            about=run.config,
+            checkpoints=run.checkpoints,
+            tell_history=run.write_history,
+        )
+        learn(job)
         run.finish(_predictor(run.folder, run.config), dataset)
+        if view.is_posed:
+            _tell_unjudged(job, dataset)
     return run.folder
+
+
+def learn(job: Job) -> None:
+    """Trains what a job asks for, into its folder."""
+    importlib.import_module(RECIPES[job.model].module).learn(job)
 
 
 def load_predictor(run_folder: PathLike) -> Predictor:
@@ -123,73 +158,33 @@ def load_predictor(run_folder: PathLike) -> Predictor:
     return _predictor(run.folder, run.config)
 
 
-def _good_rows(dataset: Dataset) -> pd.DataFrame:
-    """The originals of good parts in train."""
-    if dataset.normal_class is None:
-        raise InputError(
-            f"{dataset.folder} has classes only: a one-class detector needs to know "
-            "which class is the good one. Make the data set again with --normal-class."
-        )
-    rows = dataset.rows("train")
-    rows = rows[(rows["label"] == dataset.normal_class) & ~is_copy(rows)]
-    if rows.empty:
-        raise InputError(f"{dataset.folder} has no good parts in train to learn from.")
-    return rows.sort_values("sample_id").reset_index(drop=True)
-
-
-def _check_size(backbone, image_size):
-    smallest = BACKBONES[backbone].smallest_side
-    if image_size is not None and min(image_size) < smallest:
-        raise InputError(
-            f"--image-size with {backbone} must be {smallest} {smallest} or more. "
-            f"Received: {image_size[0]} {image_size[1]}."
-        )
-
-
-def _find_view(dataset, rows, image_size, pose, posed_pixels) -> View:
-    view = None
-    if pose != "none" and image_size is None:
-        chosen = rows["path"].iloc[:: max(1, len(rows) // NUM_LOOKED_AT)]
-        images = (read_image(dataset.folder / path) for path in chosen)
-        view = learn_view(images, posed_pixels)
-    if view is not None:
-        return view
+def _pair(image_size):
     if image_size is None:
-        image_size = choose_image_size(dataset, WHOLE_PIXELS, at_most=MAX_WHOLE_PIXELS)
+        return None
     height, width = image_size
-    return View((height, width))
+    return int(height), int(width)
 
 
-def _learner(model, num_images, layers, bank_size, view, seed) -> Learner:
-    if model == "gaussian":
-        return GaussianLearner()
-    has_place = view.is_posed
-    return BankLearner(num_images, layers, bank_size, has_place=has_place, seed=seed)
+def _tell_unjudged(job: Job, dataset: Dataset) -> None:
+    """Notes the good parts of validate without a pose, which may lift the threshold."""
+    from evaluation.predictions import read_predictions
 
-
-def _learn(dataset, rows, view, network_file, learner: Learner) -> int:
-    """Shows the learner all good images; returns how many had to be left out."""
-    network = load_network(network_file.read_bytes())
-    num_left_out = 0
-    for path in progress(rows["path"], "features", len(rows)):
-        canvas = look(view, read_image(dataset.folder / path))
-        if canvas is None:
-            num_left_out += 1
-            continue
-        features = network(canvas.pixels)
-        learner.add(features, part_of_cells(canvas, features.shape[:2]))
-    if num_left_out == len(rows):
-        raise InputError(
-            "No good image of train shows a part in the pose of the others. Train with "
-            "--pose none."
+    table: pd.DataFrame = read_predictions(job.folder)
+    rows = table[(table["split"] == "validate")]
+    is_good = rows["label"] == dataset.normal_class
+    num_without = int((rows["defect_score"][is_good] == NO_PART).sum())
+    if num_without:
+        job.note(
+            f"{num_without} of {int(is_good.sum())} good images of validate show no "
+            f"part in the pose of the others. They score {NO_PART:g}, which may lift "
+            "the threshold: look at them, or train with --pose none"
         )
-    return num_left_out
 
 
 def _predictor(folder, config) -> Predictor:
-    answer = open_detector(
-        config, (Path(folder) / NETWORK).read_bytes(), Path(folder) / LEARNT
-    )
+    has_network = METHODS[config["method"]].has_network
+    network = (Path(folder) / NETWORK).read_bytes() if has_network else None
+    answer = open_detector(config, network, Path(folder) / LEARNT)
 
     def predict(images):
         answers = [answer(image) for image in images]
@@ -198,4 +193,10 @@ def _predictor(folder, config) -> Predictor:
             anomaly_map=np.stack([each.anomaly_map for each in answers]),
         )
 
-    return Predictor(config["classes"], config["normal_class"], None, predict)
+    return Predictor(
+        config["classes"],
+        config["normal_class"],
+        None,
+        predict,
+        compared=compared_by(Path(folder), config),
+    )

@@ -12,7 +12,7 @@ from anomaly.foreground import border_of, find_foreground
 from anomaly.pose import MIN_ELONGATION, Outline, find_outline, turned
 from preprocessing.images import resize
 
-STRIDE = 16  # sides of a canvas are multiples
+STRIDE = 16  # sides of a canvas are multiples, of one for features
 MARGIN, MARGIN_ACROSS = 1.1, 1.25  # canvas by part: its ends are percentiles
 MAX_BORDER = 0.02  # of the border that may be foreground, in the median image
 MAX_BORDER_OF_ONE = 0.1  # the same of one image
@@ -59,12 +59,15 @@ class Canvas(NamedTuple):
     is_part: np.ndarray | None
 
 
-def learn_view(images: Iterable[np.ndarray], pixels: float) -> View | None:
+def learn_view(
+    images: Iterable[np.ndarray], pixels: float, *, stride: int = STRIDE
+) -> View | None:
     """Finds out from good images whether their parts can be brought into one pose.
 
     Args:
         images: uint8 RGB `(height, width, 3)`, of one size each.
         pixels: Wanted area of the canvas.
+        stride: What its sides are multiples of.
 
     Returns:
         None where they cannot: the part touches the border, as textures do, or differs
@@ -90,7 +93,7 @@ def learn_view(images: Iterable[np.ndarray], pixels: float) -> View | None:
     ratio = max(margin * breadth, length / 4) / (MARGIN * length)
     width = np.sqrt(pixels / ratio)
     height = width * ratio
-    sides = [max(2, round(side / STRIDE)) * STRIDE for side in (height, width)]
+    sides = [max(2, round(side / stride)) * stride for side in (height, width)]
     return View((sides[0], sides[1]), length, breadth, has_axis)
 
 
@@ -162,12 +165,31 @@ def part_of_cells(canvas: Canvas, grid_size: Sequence[int]) -> np.ndarray:
     rows, columns = grid_size
     if canvas.is_part is None:
         return np.ones((rows, columns), bool)
-    covered = cv2.resize(
-        canvas.is_part.astype(np.float32),
-        (columns, rows),
-        interpolation=cv2.INTER_AREA,
-    )
-    return covered >= MIN_COVERED
+    is_part = canvas.is_part.astype(np.float32)
+    return _share_of_cells(is_part, grid_size) >= MIN_COVERED
+
+
+def _share_of_cells(mask, grid_size):
+    size = tuple(grid_size[::-1])
+    return cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+
+
+def cells_of_mask(
+    mask: np.ndarray, canvas: Canvas, grid_size: Sequence[int]
+) -> np.ndarray:
+    """Bool `(rows, columns)`: the cells of a canvas that a mask of its image covers.
+
+    Of a small mask, the cell that it covers most counts in any case.
+
+    Args:
+        mask: Bool `(height, width)` of the image.
+        canvas: It.
+        grid_size: `(rows, columns)`.
+    """
+    size = canvas.pixels.shape[:2]
+    warped = _warp(mask.astype(np.float32), canvas.to_canvas, size)
+    share = _share_of_cells(warped, grid_size)
+    return (share >= MIN_COVERED) | ((share > 0) & (share == share.max()))
 
 
 def view_as_json(view: View) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def _scratch():
     return tempfile.TemporaryDirectory()
 
 
-def run_parts(prefix, parts, description):
+def run_parts(prefix, parts, description, *, on_request=()):
     """The command line of a benchmark whose parts can be named.
 
     Args:
@@ -111,6 +111,7 @@ def run_parts(prefix, parts, description):
             are the rows of `job(work folder, *details)`, read if an earlier call left
             them in the work folder.
         description: First line of `--help`.
+        on_request: Parts that are run only where they are named.
     """
     parser = make_parser(description)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(parts)}; all if none")
@@ -129,5 +130,6 @@ def run_parts(prefix, parts, description):
                 write_json(path, job(work, *details))
             return read_json(path)
 
-        for part in arguments.parts or parts:
+        usual = [part for part in parts if part not in on_request]
+        for part in arguments.parts or usual:
             write_figures(f"{prefix}_{part}", parts[part](once), arguments.out)

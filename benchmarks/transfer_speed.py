@@ -68,7 +68,7 @@ def head_the_plain_way(folder):
     from classification.head import EPOCHS
     from classification.image_size import choose_size
     from classification.model import build_features, build_head, join
-    from classification.training import falling_steps
+    from networks.training import falling_steps
 
     epochs = sized(EPOCHS, 1)
     dataset = read_dataset(folder)
@@ -107,8 +107,9 @@ def head_the_plain_way(folder):
 
 def _fine_tuned(name, dataset, *, weights):
     """A compiled classifier as `train` fine-tunes it, its stage and its batches."""
-    from classification import batches, model, training
+    from classification import batches, model
     from classification.image_size import choose_size
+    from networks import training
 
     size = choose_size(name, dataset, None)
     rows = dataset.rows("train")[: NUM_STEPS * BATCH_SIZE]
@@ -144,7 +145,7 @@ def _fine_tuned(name, dataset, *, weights):
 
 def step_of_train(folder):
     """Seconds of a step in `train`'s loop and of a bare one, in turns."""
-    from classification import training
+    from networks import training
 
     dataset = read_dataset(folder)
     classifier, stage, optimizer, batches = _fine_tuned(

@@ -1,12 +1,13 @@
-"""The content of an epoch: order, targets, weights, and images from the loader."""
+"""The content of an epoch: targets, weights, and images from the loader."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.metrics import balanced_weights
+from networks.epochs import Batches, order
 from networks.quiet_keras import keras
 from preprocessing.augmenting.augmentation import (
     Augmentation,
@@ -19,11 +20,6 @@ from preprocessing.manifest import Dataset
 FOCUS = 2.0  # gamma of the focal loss
 GENTLE_ROTATION, GENTLE_BRIGHTNESS = 10, (0.8, 1.2)
 LIGHT = geometry_and_light(flips=("none",), rotation=0, brightness=GENTLE_BRIGHTNESS)
-LEAST_BATCHES = 15  # of an epoch
-
-# inputs, one-hot targets, sample weights
-Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
-Batches = Callable[[int], Iterator[Batch]]  # takes the number of an epoch
 
 
 class Targets(NamedTuple):
@@ -76,36 +72,16 @@ def make_loss(loss: str, label_smoothing: float) -> keras.losses.Loss:
     return keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
 
 
-def batches_of_a_pass(num_images: int, batch_size: int) -> int:
-    return -(-num_images // batch_size)
-
-
-def num_batches(num_images: int, batch_size: int) -> int:
-    """Number of batches in an epoch: one pass over the images, or more if few."""
-    of_a_pass = batches_of_a_pass(num_images, batch_size)
-    return of_a_pass * -(-LEAST_BATCHES // of_a_pass)
-
-
-def order(chosen: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> np.ndarray:
-    """The batches of an epoch, all of one size.
-
-    In a pass every image comes once, and a few twice, to fill the last batch.
-
-    Args:
-        chosen: Positions of the images.
-        batch_size: Images in a batch.
-        seed, epoch: Decide the order.
-
-    Returns:
-        Array of positions, `(batches, batch_size)`.
-    """
-    random = np.random.default_rng([seed, epoch])
-    of_a_pass = batches_of_a_pass(len(chosen), batch_size)
-    passes = num_batches(len(chosen), batch_size) // of_a_pass
-    shape = (of_a_pass, batch_size)
-    return np.concatenate(
-        [np.resize(random.permutation(chosen), shape) for _ in range(passes)]
-    )
+def judged(
+    loss: keras.losses.Loss,
+    probabilities: np.ndarray,
+    one_hot: np.ndarray,
+    weights: np.ndarray,
+) -> dict[str, float]:
+    """val_loss and val_accuracy, as `training.fit` wants them of held-out images."""
+    right = probabilities.argmax(axis=1) == one_hot.argmax(axis=1)
+    value = loss(one_hot, probabilities, sample_weight=weights)
+    return {"val_loss": float(value), "val_accuracy": float(right.mean())}
 
 
 def feature_batches(

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from classification.batches import batches_of_a_pass, predict
+from classification.batches import predict
 from goodparts.command import progress, reason
 from goodparts.files import atomic_path
+from networks.epochs import batches_of_a_pass
 from preprocessing.datasets import ImageStore, prediction_batch
 
 if TYPE_CHECKING:

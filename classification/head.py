@@ -13,14 +13,15 @@ import numpy as np
 
 from classification.batches import (
     feature_batches,
+    judged,
     make_loss,
     make_targets,
-    num_batches,
 )
 from classification.features import read_features
 from classification.model import build_head
-from classification.training import Stage, TellHistory, falling_steps, fit
+from networks.epochs import num_batches
 from networks.quiet_keras import keras
+from networks.training import Stage, TellHistory, falling_steps, fit
 from preprocessing.manifest import Dataset, is_copy
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def train_head(
     copies = is_copy(rows).to_numpy()
     about = (rows["label"], dataset.classes, arguments["loss"])
     originals = make_targets(*about, among=np.flatnonzero(~copies))
-    judged = np.flatnonzero(held_out & ~copies)
+    held = np.flatnonzero(held_out & ~copies)
 
     def trial(use_copies):
         chosen = np.flatnonzero(~held_out & (use_copies | ~copies))
@@ -82,8 +83,9 @@ def train_head(
         model = keras.Sequential([head])  # compiled in its place: saved without that
 
         def judge():
-            answers = model.predict(values[judged], verbose=0)
-            return answers, originals.one_hot[judged], originals.weights[judged]
+            answers = model.predict(values[held], verbose=0)
+            one_hot, weights = originals.one_hot[held], originals.weights[held]
+            return judged(stage.loss, answers, one_hot, weights)
 
         history = fit(
             model,

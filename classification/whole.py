@@ -11,13 +11,14 @@ import numpy as np
 from classification.arguments import parse_schedule
 from classification.batches import (
     image_batches,
+    judged,
     loop_augmentation,
     make_loss,
     make_targets,
-    num_batches,
     predict,
 )
-from classification.training import Stage, TellHistory, fit, warm_up_and_cosine
+from networks.epochs import num_batches
+from networks.training import Stage, TellHistory, fit, warm_up_and_cosine
 from preprocessing.datasets import ImageStore
 from preprocessing.manifest import Dataset, is_copy
 
@@ -70,13 +71,13 @@ def train_images(
     targets = make_targets(
         rows["label"], dataset.classes, arguments["loss"], among=kept
     )
-    judged = store.subset(held_out)
+    held_images = store.subset(held_out)
     batch_size = min(arguments["batch_size"], len(kept))
     count = num_batches(len(kept), batch_size)
 
     def judge():
-        answers = predict(classifier, judged.batches())
-        return answers, targets.one_hot[held], targets.weights[held]
+        answers = predict(classifier, held_images.batches())
+        return judged(stage.loss, answers, targets.one_hot[held], targets.weights[held])
 
     batches = image_batches(
         store,
@@ -86,9 +87,10 @@ def train_images(
         augmentation=loop_augmentation(dataset),
         seed=seed,
     )
+    stage = _stage(name, arguments, count, steps=steps, set_blocks=set_blocks)
     return fit(
         classifier,
-        _stage(name, arguments, count, steps=steps, set_blocks=set_blocks),
+        stage,
         batches=batches,
         judge=judge,
         seed=seed,

@@ -57,9 +57,8 @@ def run(arguments: Namespace) -> None:
         from reporting.evaluate_run import evaluate_run, evaluation_text
     for folder in arguments.runs:
         found = read_run(folder)
-        result = evaluate_run(
-            found, load_explain(found), mm_per_pixel=arguments.mm_per_pixel
-        )
+        pictures = load_explain(found), load_compared(found)
+        result = evaluate_run(found, *pictures, mm_per_pixel=arguments.mm_per_pixel)
         print(evaluation_text(result))
 
 
@@ -89,17 +88,28 @@ def load_explain(run: Run) -> Callable | None:
     The metrics do not need the model, so a model that cannot be loaded only causes a
     note.
     """
-    from models import load_predictor
     from reporting.evaluate_run import mistake_pictures
 
     if run.outputs & {"map", "instances"} or not mistake_pictures(run):
         return None
+    predictor = _loaded(run)
+    return predictor and predictor.explain
+
+
+def load_compared(run: Run) -> Callable | None:
+    """Returns the `compared` of a run's predictor, or None; loads it only if needed."""
+    predictor = _loaded(run) if run.config.get("compares") else None
+    return predictor and predictor.compared
+
+
+def _loaded(run):
+    from models import load_predictor
+
     try:
-        predictor = load_predictor(run.folder)
+        return load_predictor(run.folder)
     except InputError as error:
         print(
             f"The explanation pictures could not be made: {reason(error)}",
             file=sys.stderr,
         )
         return None
-    return predictor.explain

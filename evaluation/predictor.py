@@ -95,6 +95,8 @@ class Predictor(NamedTuple):
             `(batch, height, width)` of 0 to 1 of the regions that support this class;
             None if the family has none.
         num_frames: Frames in a clip; a still image is a clip of one.
+        compared: Takes an image, returns pictures with captions of what it was compared
+            with, such as its reconstruction; may be empty. None if the family has none.
     """
 
     classes: list[str]
@@ -103,6 +105,7 @@ class Predictor(NamedTuple):
     predict: Callable[[np.ndarray], Prediction]
     explain: Callable[[np.ndarray, list[str]], np.ndarray] | None = None
     num_frames: int = 1
+    compared: Callable[[np.ndarray], list[tuple[np.ndarray, str]]] | None = None
 
 
 def classifier_prediction(

@@ -20,6 +20,7 @@ GROUPS = {
         "boxes": "write Pascal VOC and COCO boxes from masks",
         "augment": "write augmented copies of the training images",
         "frames": "turn recordings into images",
+        "suggest": "suggest a one-class detector, from good parts alone",
     },
     "models": {
         "train": "train a model",
@@ -27,6 +28,7 @@ GROUPS = {
         "evaluate": "compute metrics and plots, and list the mistakes of a run",
         "compare": "compare runs in a leaderboard and a report",
         "decide": "choose decision thresholds with stated error rates",
+        "tune": "choose the threshold and the least area of defects in anomaly maps",
         "demo": "run all these steps, on the embedded data set or your own images",
     },
     "production": {

@@ -1,1 +1,1 @@
-"""Networks as ONNX: written with Keras, run without it, in floats or 8-bit integers."""
+"""Networks: the training loop; ONNX, written with Keras, run without it, or int8."""

@@ -23,6 +23,7 @@ SIDES = 32  # what the sides of an image size are multiples of
 NUM_LOOKED_AT = 50  # images whose size is read from their files, to choose one
 
 Augment = Callable[[np.ndarray, int], np.ndarray]  # takes an image and a seed
+Read = Callable[[PathLike], np.ndarray]  # takes a path, returns uint8 RGB
 
 
 class ImageStore:
@@ -33,6 +34,7 @@ class ImageStore:
         image_size: `(height, width)`, pixels.
         memory_budget_mb: Up to this size all are decoded now and kept; beyond it,
             each is decoded when asked for. None for `memory_budget()`.
+        read: Reads an image at that size; the whole image is resized if None.
     """
 
     def __init__(
@@ -41,10 +43,12 @@ class ImageStore:
         image_size: tuple[int, int],
         *,
         memory_budget_mb: float | None = None,
+        read: Read | None = None,
     ):
         self.paths = list(paths)
         height, width = image_size
         self.image_size = (height, width)
+        self._read: Read = read or self._read_whole
         shape = (len(self.paths), *self.image_size, 3)
         self.images: np.ndarray | None = None
         if memory_budget_mb is None:
@@ -63,7 +67,7 @@ class ImageStore:
 
     def subset(self, chosen: np.ndarray) -> ImageStore:
         """A store of the images where the bool array `chosen` is True."""
-        part = ImageStore([], self.image_size)
+        part = ImageStore([], self.image_size, read=self._read)
         part.paths = [
             path for path, wanted in zip(self.paths, chosen, strict=True) if wanted
         ]
@@ -104,7 +108,7 @@ class ImageStore:
         ]
         yield from _ahead(self.batch, ((part,) for part in parts))
 
-    def _read(self, path):
+    def _read_whole(self, path):
         return resize(read_image(path), self.image_size)
 
 

@@ -43,6 +43,7 @@ BY_CLASS = (
 def evaluate_run(
     run: Run,
     explain: Callable[[np.ndarray, list[str]], np.ndarray] | None = None,
+    compared: Callable[[np.ndarray], list[tuple[np.ndarray, str]]] | None = None,
     *,
     mm_per_pixel: float | None = None,
 ) -> dict[str, Any]:
@@ -60,6 +61,8 @@ def evaluate_run(
         run: The run.
         explain: Of the `Predictor` of a classifier, for pictures of where it saw a
             class.
+        compared: Of the `Predictor` of a detector, for pictures of what an image was
+            compared with.
         mm_per_pixel: Side of a pixel, so that areas are in mm² instead of pixels.
 
     Returns:
@@ -84,7 +87,7 @@ def evaluate_run(
         write_json(run.folder / "metrics.json", metrics)
         run = read_run(run.folder)
         write_plots(run)
-    overlays = None if dataset is None else Overlays(run, dataset, explain)
+    overlays = None if dataset is None else Overlays(run, dataset, explain, compared)
     areas, num_worst = _write_instances(run, judged_by, overlays, mm_per_pixel)
     table = decisions(run)
     num_copied, num_explained = _write_mistakes(run, table, overlays)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,7 @@ class Overlays:
         dataset: What it was trained on.
         explain: Of the `Predictor` of a classifier; without it a run that has neither
             maps nor instances shows nothing.
+        compared: Of the `Predictor` of a detector, for what an image was compared with.
     """
 
     def __init__(
@@ -49,8 +50,10 @@ class Overlays:
         run: Run,
         dataset: Dataset,
         explain: Callable[[np.ndarray, list[str]], np.ndarray] | None = None,
+        compared: Callable[[np.ndarray], list[tuple[np.ndarray, str]]] | None = None,
     ):
-        self.run, self.folder, self.explain = run, dataset.folder, explain
+        self.run, self.folder = run, dataset.folder
+        self.explain, self.compared = explain, compared
         rows = dataset.manifest.set_index("sample_id")
         self._paths, self._masks = rows["path"], rows["mask_path"]
         self._found: dict[str, list[dict[str, Any]]] = {}
@@ -77,7 +80,8 @@ class Overlays:
 
         A run with a map or instances shows the image with the outline of the true
         defect, and what was found with the same outline; a classifier where it saw the
-        class that it named, and the true one.
+        class that it named, and the true one; a detector also what it was compared
+        with, where that is given.
 
         Args:
             row: With sample_id, label, predicted, and map_path where there are maps.
@@ -122,9 +126,11 @@ class Overlays:
         outlined = " (outlined)" if truth is not None and truth.any() else ""
         is_rejected = row.defect_score >= self.run.threshold
         decided = "rejected" if is_rejected else "accepted"
+        others = [] if self.compared is None else self.compared(image)
         return [
             (draw_overlay(shown, truth=truth), f"true: {row.label}{outlined}"),
             (draw_overlay(shown, **seen), f"{decided}, score {row.defect_score:.4g}"),
+            *others,
         ]
 
     def true_mask(self, sample_id: str, size: tuple[int, int]) -> np.ndarray | None:
@@ -169,6 +175,14 @@ def fit(image: np.ndarray) -> tuple[np.ndarray, float]:
     return resize(image, size), scale
 
 
+def _as_high(picture, height):
+    """A picture at a height, its width in proportion."""
+    if picture.shape[0] == height:
+        return picture
+    width = max(1, round(height / picture.shape[0] * picture.shape[1]))
+    return resize(picture, (height, width))
+
+
 def scaled(instances: Instances, scale: float, size: tuple[int, int]) -> Instances:
     """`Instances` in pixels of the shown image."""
     masks = instances.masks
@@ -178,8 +192,10 @@ def scaled(instances: Instances, scale: float, size: tuple[int, int]) -> Instanc
     return Instances(boxes, instances.scores, instances.labels, masks)
 
 
-def beside(panels: Iterable[tuple[np.ndarray, str]]) -> np.ndarray:
-    """Pictures with their captions, from left to right."""
+def beside(panels: Sequence[tuple[np.ndarray, str]]) -> np.ndarray:
+    """Pictures with captions beside each other, as high as the first, uint8 RGB."""
+    height = panels[0][0].shape[0]
+    panels = [(_as_high(picture, height), caption) for picture, caption in panels]
     captioned = [_captioned(picture, caption) for picture, caption in panels]
     gap = np.full((captioned[0].shape[0], GAP, 3), 255, np.uint8)
     parts = [part for panel in captioned for part in (gap, panel)][1:]

@@ -33,7 +33,7 @@ FIGURES = {  # script -> what of them it writes
     "alarms": "alarms",
     "connections": "connections",
     "open_set": "open_set",
-    "one_class": "one_class_mvtec one_class_magnetic_tile",
+    "one_class": "one_class_mvtec one_class_magnetic_tile one_class_others",
     "event_log": "event_log",
     "live_runner": "live_throughput live_runtime live_events live_latency",
     "strange_scenes": "strange_scenes",

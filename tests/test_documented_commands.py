@@ -106,6 +106,7 @@ QUICK = {  # what makes a training short enough for a test
     "--model mobilenetv2": ["--weights", "random.weights.h5", "--epochs", "0"],
     "--model small_cnn": ["--epochs", "1"],
     "--model memory_bank": ["--weights", "none"],
+    "pipenv run suggest": ["--weights", "none", "--image-size", "64", "64"],
     "--model": ["--image-size", "64", "64"],
 }
 

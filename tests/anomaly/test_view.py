@@ -7,6 +7,7 @@ import pytest
 from anomaly.foreground import find_foreground
 from anomaly.view import (
     View,
+    cells_of_mask,
     learn_view,
     look,
     map_of_image,
@@ -96,6 +97,31 @@ def test_only_cells_of_the_part_count():
     canvas = look(view, bolt(20))
     cells = part_of_cells(canvas, (view.size[0] // 4, view.size[1] // 4))
     assert 0.3 < cells.mean() < 1
+
+
+@pytest.mark.parametrize("angle", [0, 60, 180])
+def test_a_mask_comes_to_the_cells_of_its_defect(angle):
+    view = learn_view(bolts(), 256 * 128)
+    image = bolt(angle, (150, 125), mark=-30)
+    canvas = look(view, image)
+    mask = (image == MARK).all(axis=2)
+    grid = (view.size[0] // 16, view.size[1] // 16)
+    found = cells_of_mask(mask, canvas, grid)
+    is_red = canvas.pixels[..., 0].astype(int) - canvas.pixels[..., 1] > 80
+    shown = cv2.resize(
+        is_red.astype(np.float32), grid[::-1], interpolation=cv2.INTER_AREA
+    )
+    assert found.any() and not (found & (shown < 0.1)).any()
+    assert found[shown > 0.4].all()
+
+
+def test_a_small_mask_has_a_cell_and_an_empty_one_none():
+    canvas = look(View((64, 96)), bolt())
+    mask = np.zeros(SIZE, bool)
+    assert not cells_of_mask(mask, canvas, (4, 6)).any()
+    mask[100:106, 250:256] = True  # second row, fifth column
+    found = cells_of_mask(mask, canvas, (4, 6))
+    assert np.argwhere(found).tolist() == [[1, 4]]
 
 
 @pytest.mark.parametrize(

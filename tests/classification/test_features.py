@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from classification import batches, features, head
-from classification.batches import make_targets, order
+from classification.batches import make_targets
 from classification.features import read_features
 from classification.head import train_head
 from classification.model import build_features, build_head, join
-from classification.training import Stage, falling_steps, fit
+from networks.epochs import order
+from networks.training import Stage, falling_steps, fit
 from preprocessing.datasets import ImageStore
 from preprocessing.manifest import read_dataset
 from preprocessing.splitting.split import hold_out
@@ -113,7 +114,8 @@ def test_a_head_on_cached_features_equals_one_trained_through_the_backbone(
         whole,
         stage,
         batches=uncached_batches,
-        judge=lambda: (
+        judge=lambda: batches.judged(
+            stage.loss,
             whole.predict_on_batch(store.batch(held)),
             targets.one_hot[held],
             targets.weights[held],

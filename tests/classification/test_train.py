@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from classification import head, training
+from classification import head
 from classification.train import load_predictor, train
 from evaluation.run_folder import read_run
 from goodparts.command import InputError
+from networks import training
 from preprocessing.data_augmentation import augment_dataset
 from preprocessing.manifest import read_dataset, write_dataset
 

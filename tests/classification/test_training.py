@@ -6,10 +6,11 @@ import keras
 import numpy as np
 import pytest
 
-from classification import training
-from classification.batches import make_loss, make_targets, num_batches, order, predict
-from classification.optimizer import TwoRateAdamW
-from classification.training import Stage, falling_steps, fit, warm_up_and_cosine
+from classification.batches import judged, make_loss, make_targets, predict
+from networks import training
+from networks.epochs import num_batches, order
+from networks.optimizer import TwoRateAdamW
+from networks.training import Stage, falling_steps, fit, warm_up_and_cosine
 
 
 def test_falling_steps_are_the_missions():
@@ -117,7 +118,7 @@ def toy(epochs, *, dropout=0.0, **changes):
         yield values, *targets
 
     def judge():
-        return model.predict_on_batch(values), *targets
+        return judged(stage.loss, model.predict_on_batch(values), *targets)
 
     return model, stage, {"batches": batches, "judge": judge, "seed": 0}
 
@@ -161,7 +162,8 @@ def test_early_stopping_and_the_best_weights():
     def judge():
         weights.append(model.get_weights())
         wanted = np.exp(-next(losses))  # cross-entropy of one answer
-        return np.array([[wanted, 1 - wanted]]), np.array([[1.0, 0.0]]), np.ones(1)
+        answer, truth = np.array([[wanted, 1 - wanted]]), np.array([[1.0, 0.0]])
+        return judged(stage.loss, answer, truth, np.ones(1))
 
     history = fit(model, stage, **rest | {"judge": judge})
     assert history["val_loss"].round(3).tolist() == [0.5, 0.4, 0.6, 0.7]

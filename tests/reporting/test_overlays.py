@@ -62,6 +62,24 @@ def test_a_map_is_drawn_beside_the_image(mapped, dataset):
     assert picture.dtype == np.uint8 and width > 2 * 240
 
 
+def test_what_an_image_was_compared_with_stands_beside_it(mapped, dataset):
+    asked = []
+
+    def compared(image):
+        asked.append(image.shape)
+        return [(np.full((10, 30, 3), 200, np.uint8), "nearest good patch")]
+
+    plain = Overlays(mapped, dataset).overlay_for(first_row(mapped))
+    picture = Overlays(mapped, dataset, compared=compared).overlay_for(
+        first_row(mapped)
+    )
+    assert asked == [(9, 12, 3)]
+    assert picture.shape[0] == plain.shape[0]
+    assert np.array_equal(picture[:, : plain.shape[1]], plain)
+    added = picture[-100:, plain.shape[1] + 10 :]  # three times as wide as high
+    assert added.shape[1] > 2 * 180 and (added[:, 50:-50] == 200).all()
+
+
 def test_an_image_that_cannot_be_read_shows_nothing(mapped, make_dataset):
     other = make_dataset(name="parts")
     row = first_row(mapped)

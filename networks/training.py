@@ -16,16 +16,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from classification.batches import Batch, Batches
-from classification.optimizer import TwoRateAdamW
 from goodparts.command import InputError, progress, reason
 from goodparts.files import atomic_path
+from networks.epochs import Batch, Batches
+from networks.optimizer import TwoRateAdamW
 from networks.quiet_keras import keras
 
 FALL = 0.2  # from one learning rate of the head to the next
 TOLD_FROM_S = 1.0  # epochs that took longer get a line
 
 Schedule = Callable[[float], float]  # the share of all steps done to that of a rate
+Judge = Callable[[], dict[str, float]]  # val_loss and other curves of held-out images
 TellHistory = Callable[[list[dict[str, Any]]], None]
 
 
@@ -39,7 +40,8 @@ class Stage(NamedTuple):
         head_rate, features_rate: Highest learning rates.
         schedule: Function from the fraction of steps done, 0 to 1, to a factor for the
             rates.
-        loss: A Keras loss of one-hot targets.
+        loss: A Keras loss of the targets.
+        metrics: Names of the other curves, Keras metrics of the targets.
         unfreeze: From which epoch on, counted from 0, how many of the last blocks
             are trained; None where that does not change.
         set_blocks: Called with that number; see `model.unfreeze_blocks`.
@@ -55,6 +57,7 @@ class Stage(NamedTuple):
     features_rate: float
     schedule: Schedule
     loss: keras.losses.Loss
+    metrics: tuple[str, ...] = ("accuracy",)
     unfreeze: dict[int, int] | None = None
     set_blocks: Callable[[int], None] | None = None
     judged_from: int = 0
@@ -81,12 +84,21 @@ def warm_up_and_cosine(num_epochs: int) -> Schedule:
     return schedule
 
 
+def make_reproducible(seed: int) -> None:
+    """Seeds all random generators and selects deterministic kernels."""
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        tensorflow.config.experimental.enable_op_determinism()
+
+
 def fit(
     model: keras.Model,
     stage: Stage,
     *,
     batches: Batches,
-    judge: Callable[[], Batch],
+    judge: Judge,
     seed: int,
     checkpoint: Path | None = None,
     tell_history: TellHistory | None = None,
@@ -97,18 +109,18 @@ def fit(
         model: A Keras model, or a head alone.
         stage: The settings of the stage.
         batches: Takes the number of an epoch, returns an iterable of its
-            `(inputs, one-hot targets, sample weights)`, the same whenever it is
-            called; all batches are of one size.
-        judge: Function without arguments that returns the model's probabilities for the
-            held-out images, their one-hot targets and sample weights.
+            `(inputs, targets, sample weights)`, the same whenever it is called; all
+            batches are of one size.
+        judge: Function without arguments that returns `val_loss` of the model on the
+            held-out images, and `val_<name>` of each of the stage's metrics.
         seed: Seed of dropout.
         checkpoint: File of the state, written after every epoch and read if it exists;
             None writes none.
         tell_history: Called after every epoch with the rows of the curves so far.
 
     Returns:
-        The curves, with the columns stage, epoch, learning_rate, loss, accuracy,
-        val_loss, val_accuracy.
+        The curves, with the columns stage, epoch, learning_rate, loss, val_loss, and
+        two for each of the stage's metrics.
     """
     history, best, optimizer, blocks = [], None, None, None
     if checkpoint is not None and checkpoint.is_file():
@@ -125,15 +137,10 @@ def fit(
         row["learning_rate"] = stage.head_rate * middle
         started = time.perf_counter()
         row |= train_epoch(model, stage, optimizer, epoch, batches(epoch))
-        row |= _judge(stage.loss, *judge())
+        row |= judge()
         history.append(row)
         if time.perf_counter() - started > TOLD_FROM_S:
-            print(
-                f"{stage.name} {epoch + 1}/{stage.epochs}: loss {row['loss']:.4f}, "
-                f"held-out loss {row['val_loss']:.4f}, held-out accuracy "
-                f"{row['val_accuracy']:.1%}",
-                flush=True,
-            )
+            print(_told(stage, row), flush=True)
         if _best_epoch(history, stage) == epoch:
             best = model.get_weights()
         if checkpoint is not None:
@@ -164,14 +171,17 @@ def train_epoch(
         done = (epoch + (step + 0.5) / stage.num_batches) / stage.epochs
         optimizer.learning_rate = stage.head_rate * stage.schedule(done)
         logs.append(model.train_on_batch(inputs, targets, weights, return_dict=True))
-    names = ("loss", "accuracy")
+    names = ("loss", *stage.metrics)
     return {name: float(np.mean([float(log[name]) for log in logs])) for name in names}
 
 
-def _judge(loss, probabilities, targets, weights):
-    right = probabilities.argmax(axis=1) == targets.argmax(axis=1)
-    value = loss(targets, probabilities, sample_weight=weights)
-    return {"val_loss": float(value), "val_accuracy": float(right.mean())}
+def _told(stage, row):
+    """An epoch in a line."""
+    text = f"{stage.name} {row['epoch']}/{stage.epochs}: loss {row['loss']:.4f}, "
+    text += f"held-out loss {row['val_loss']:.4f}"
+    if "val_accuracy" in row:
+        text += f", held-out accuracy {row['val_accuracy']:.1%}"
+    return text
 
 
 def _num_blocks(stage, epoch):
@@ -212,7 +222,7 @@ def compile_stage(model: keras.Model, stage: Stage, blocks: int | None) -> TwoRa
         slow_share=stage.features_rate / stage.head_rate,
     )
     optimizer.build(model.trainable_variables)
-    model.compile(optimizer, stage.loss, metrics=["accuracy"])
+    model.compile(optimizer, stage.loss, metrics=list(stage.metrics))
     return optimizer
 
 
