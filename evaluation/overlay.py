@@ -62,7 +62,7 @@ def draw_overlay(
         _outline(drawn, truth, TRUTH)
     if missed is not None:
         for box, label in zip(missed.boxes, missed.labels, strict=True):
-            _draw_box(drawn, box, f"missed: {label}", TRUTH)
+            _draw_box(drawn, box, f"missed: {label}", TRUTH, is_below=True)
     return drawn
 
 
@@ -92,19 +92,20 @@ def _draw_instances(image, instances, words):
         _draw_box(image, box, words[index], FOUND)
 
 
-def _draw_box(image, box, words, colours):
+def _draw_box(image, box, words, colours, *, is_below=False):
     x, y, width, height = np.round(box).astype(int)
     for colour, thickness in zip(colours[::-1], (3, 1), strict=True):
         corners = (x, y), (x + width - 1, y + height - 1)
         cv2.rectangle(image, *corners, colour, thickness)
-    _write(image, words, x, y - 4, colours)
+    _write(image, words, x, y + height + 12 if is_below else y - 4, colours)
 
 
 def _write(image, words, x, y, colours):
-    """Writes a line from a point on; moved to the left where the image ends."""
+    """Writes a line from a point on, moved so that it stays within the image."""
     x = max(1, min(x, image.shape[1] - text_width(words, SIZE) - 6))
+    y = max(12, min(y, image.shape[0] - 4))
     strokes = list(zip(colours[::-1], (3, 1), strict=True))
-    draw_text(image, words, (x, max(12, y)), scale=SIZE, strokes=strokes)
+    draw_text(image, words, (x, y), scale=SIZE, strokes=strokes)
 
 
 def _outline(image, mask, colours):

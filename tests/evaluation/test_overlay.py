@@ -66,6 +66,8 @@ def test_words_stay_within_the_image_and_missed_ones_are_boxes():
     assert np.flatnonzero((plain != 90).any(axis=2)[:26].any(axis=0)).min() > 30
     missed = draw_overlay(image, missed=found)
     assert (missed[30, 100:115] == (0, 230, 118)).all()  # the colour of the truth
+    changed = (missed != 90).any(axis=2)
+    assert changed[43:].any() and not changed[:28].any()  # words below the box
 
 
 def test_with_nothing_to_draw_it_is_the_image():
