@@ -199,7 +199,8 @@ def test_metrics_are_those_of_its_outputs(name, trained):
     assert ("macro_f1" in values) == ("classes" in outputs)
     assert ("aupro" in values) == ("map" in outputs)
     assert ("detection_rate" in values) == ("instances" in outputs)
-    if "map" in outputs and name in LEARNS:
+    if "map" in outputs and name != "feature_noise":  # random features of a spot are
+        # nearer to the mean than others, which noise never is
         assert values["pixel_auroc"]["value"] > 0.9
         assert values["aupro"]["value"] > 0.8
     if "instances" in outputs:

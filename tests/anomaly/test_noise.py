@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anomaly import discriminator
+from anomaly import discriminator, noise_learner
 from anomaly.discriminator import Discriminator, check_discriminator
 from anomaly.noise_learner import NoiseLearner
 from anomaly.train import train
@@ -53,8 +53,15 @@ def learner_of(good, **options):
     return learner
 
 
+@pytest.fixture(scope="module", autouse=True)
+def short_training():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(noise_learner, "STEPS_LEAST", 200)
+        yield
+
+
 @pytest.fixture(scope="module")
-def against_noise():
+def against_noise(short_training):
     return learner_of(grids(200)).learnt()
 
 

@@ -34,7 +34,7 @@ def test_it_says_what_it_found_and_what_it_cannot_tell(
     record = suggest(data=good_alone.folder, out=out, image_size=(48, 48))
     (preset,) = record["presets"]  # without a pose both are one
     assert preset["flags"] == "--model colour_novelty" and record["best"] == 0
-    assert preset["by_kind"]["spot"] > 0.8 > preset["by_kind"]["smooth"]
+    assert preset["by_kind"]["spot"] > 0.7 > preset["by_kind"]["smooth"]
     assert not preset["is_clearly_worse"]
     stored = read_json(out / "suggestion.json")
     assert stored["presets"] == record["presets"]
