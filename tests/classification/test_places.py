@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from classification.batches import make_targets
+from classification.batches import loop_augmentation, make_targets
 from classification.model import build_features, build_head, join
 from classification.places import (
     WEIGHT,
@@ -105,3 +105,12 @@ def test_the_loss_of_the_cells_is_added_and_trains_the_classifier():
     assert taught.predict_on_batch([images, cells]) == pytest.approx(before, abs=1e-6)
     taught.train_on_batch([images, cells], one_hot)
     assert not np.allclose(classifier.predict_on_batch(images), before)
+
+
+@pytest.mark.parametrize("rotation, turns", [(90, True), (10, False)])
+def test_images_are_turned_by_quarters_where_copies_may_be(rotation, turns, masked):
+    recipe = {"flips": ["none"], "rotation": rotation, "brightness": [0.5, 1.5]}
+    dataset = masked._replace(info=masked.info | {"augmentation": recipe})
+    assert loop_augmentation(dataset, turns=True).quarter_turns == turns
+    assert not loop_augmentation(dataset).quarter_turns
+    assert not loop_augmentation(masked, turns=True).quarter_turns
