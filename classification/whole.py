@@ -84,15 +84,24 @@ def train_images(
         return answers, targets.one_hot[held], targets.weights[held]
 
     turns = with_places and image_size[0] == image_size[1]
-    how = {"augmentation": loop_augmentation(dataset, turns=turns), "seed": seed}
+    augmentation = loop_augmentation(dataset, turns=turns)
     trained = classifier
     places = read_places(dataset, rows, image_size) if with_places else None
     if places is None:
-        batches = image_batches(store, targets, kept, batch_size, **how)
+        batches = image_batches(
+            store, targets, kept, batch_size, augmentation=augmentation, seed=seed
+        )
     else:
         trained = taught_places(classifier, len(dataset.classes))
         batches = located_batches(
-            store, targets, places, kept, batch_size, grid=grid_of(trained), **how
+            store,
+            targets,
+            places,
+            kept,
+            batch_size,
+            grid=grid_of(trained),
+            augmentation=augmentation,
+            seed=seed,
         )
     return fit(
         trained,
