@@ -30,7 +30,7 @@ def evidence_model(
 
     def evidence(images, class_indices):
         maps = np.asarray(maps_of.predict_on_batch(images), np.float64)
-        gradient = _gradient(maps.mean((1, 2)), head, class_indices)
+        gradient = _map_gradient(maps, head, class_indices)
         found = np.maximum(np.einsum("nhwc,nc->nhw", maps, gradient), 0)
         return found / np.maximum(found.max((1, 2), keepdims=True), 1e-12)
 
@@ -43,6 +43,17 @@ def enlarge(maps: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
     return np.stack(
         [cv2.resize(one.astype(np.float32), (width, height)) for one in maps]
     )
+
+
+def _map_gradient(maps, head, class_indices):
+    """What each map adds to the score of a class: by its mean, and by its maximum where
+    the head has that too.
+    """
+    pooled = [maps.mean((1, 2)), maps.max((1, 2))]
+    num_kinds = head.input_shape[1] // maps.shape[3]
+    pooled = np.concatenate(pooled[:num_kinds], axis=1)
+    gradient = _gradient(pooled, head, class_indices)
+    return gradient.reshape(len(maps), num_kinds, -1).sum(1)
 
 
 def _gradient(pooled, head, class_indices):

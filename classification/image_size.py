@@ -10,7 +10,7 @@ from preprocessing.datasets import choose_image_size
 from preprocessing.manifest import Dataset
 
 SMALLEST_SIDE, LARGEST_SIDE = 32, 900
-SMALL_CNN_PIXELS = 128 * 128
+SMALL_CNN_PIXELS = 160 * 160
 
 
 def choose_size(

@@ -1,7 +1,7 @@
 """The classifiers: from RGB images of 0 to 255 to class probabilities.
 
 Each consists of two models in sequence: `features` (preprocessing, backbone, global
-average pooling) and `head` (Dropout(0.2), Dense(1024), Dense(classes)).
+pooling) and `head` (Dropout(0.2), Dense(1024), Dense(classes)).
 """
 
 import numpy as np
@@ -13,6 +13,15 @@ from networks.quiet_keras import keras
 DROPOUT = 0.2
 HEAD_UNITS = 1024
 LEAN = 0.5
+# kernel, filters and stride of each convolution
+SMALL_CNN_LAYERS = (
+    (5, 16, 2),
+    (3, 32, 2),
+    (3, 32, 1),
+    (3, 64, 2),
+    (3, 64, 1),
+    (3, 64, 1),
+)
 
 
 def build_features(
@@ -21,20 +30,28 @@ def build_features(
     *,
     weights: PathLike = "imagenet",
     alpha: float | None = None,
+    num_classes: int = 0,
 ) -> keras.Model:
-    """Network and global average pooling: images in, features out.
+    """Network and global pooling: images in, features out.
 
     With pretrained weights, BatchNormalization stays in inference mode even if parts of
     the backbone are trained later; without, it is trained too.
+
+    small_cnn is pooled by mean and maximum: a defect at one position of the maps is
+    lost in the mean. The last of its maps are a score of each class at each position,
+    which masks can teach, see `places`.
 
     Args:
         name: "small_cnn" or a key of BACKBONES.
         image_size: `(height, width)`.
         weights, alpha: See `backbones.build_backbone`; small_cnn has none.
+        num_classes: Number of classes; only small_cnn needs it.
     """
     images = keras.layers.Input((*image_size, 3))
     if name == "small_cnn":
         maps = _small_cnn(keras.layers.Rescaling(1 / 127.5, -1.0)(images))
+        scores = keras.layers.Conv2D(num_classes, 1, name="scores")(maps)
+        maps = keras.layers.Concatenate()([maps, scores])
     else:
         backbone = build_backbone(name, weights=weights, alpha=alpha)
         if weights == "none":
@@ -43,6 +60,9 @@ def build_features(
         else:
             maps = backbone(preprocess(images, BACKBONES[name]), training=False)
     features = keras.layers.GlobalAveragePooling2D(name="pooling")(maps)
+    if name == "small_cnn":
+        highest = keras.layers.GlobalMaxPooling2D(name="highest")(maps)
+        features = keras.layers.Concatenate()([features, highest])
     return keras.Model(images, features, name="features")
 
 
@@ -116,12 +136,11 @@ def _follow_statistics(backbone):
 
 
 def _small_cnn(maps):
-    """Four blocks of two convolutions; sees a quarter of a 128-pixel image."""
-    for filters in (16, 32, 64, 128):
-        for stride in (1, 2):
-            maps = keras.layers.Conv2D(
-                filters, 3, strides=stride, padding="same", use_bias=False
-            )(maps)
-            maps = keras.layers.BatchNormalization(momentum=0.9)(maps)
-            maps = keras.layers.ReLU()(maps)
+    """Maps of an eighth of the image's height and width; each sees 57 pixels."""
+    for kernel, filters, stride in SMALL_CNN_LAYERS:
+        maps = keras.layers.Conv2D(
+            filters, kernel, strides=stride, padding="same", use_bias=False
+        )(maps)
+        maps = keras.layers.BatchNormalization(momentum=0.9)(maps)
+        maps = keras.layers.ReLU()(maps)
     return maps

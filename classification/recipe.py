@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from evaluation.run_writer import OpenRun
 
 STEPS_FINE_TUNING, STEPS_FROM_SCRATCH = 400, 900
+SMALL_CNN_RATE = 2.0  # times the rate of a head
 
 
 def train_classifier(
@@ -60,6 +61,7 @@ def _train(model, dataset, arguments, seed, run):
         arguments["image_size"],
         weights=arguments["weights"],
         alpha=arguments["alpha"],
+        num_classes=len(dataset.classes),
     )
     train_one = _train_from_weights
     if arguments["weights"] == "none":
@@ -81,15 +83,18 @@ def _train(model, dataset, arguments, seed, run):
 def _train_from_scratch(model, features, dataset, *, arguments, held_out, seed, run):
     head = build_head(features.output_shape[1], len(dataset.classes))
     classifier = join(features, head)
+    is_small = model == "small_cnn"
+    rate = (SMALL_CNN_RATE if is_small else 1.0) * arguments["head_rate"]
     history = train_images(
         classifier,
         dataset,
         name="from scratch",
-        arguments=arguments | {"features_rate": arguments["head_rate"]},
+        arguments=arguments | {"head_rate": rate, "features_rate": rate},
         steps=STEPS_FROM_SCRATCH,
         held_out=held_out,
         seed=seed,
         checkpoint=run.checkpoints / "from_scratch.npz",
+        with_places=is_small,
         tell_history=run.write_history,
     )
     return features, head, history

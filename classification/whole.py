@@ -17,6 +17,7 @@ from classification.batches import (
     make_targets,
     predict,
 )
+from classification.places import grid_of, located_batches, read_places, taught_places
 from networks.epochs import num_batches
 from networks.training import Stage, TellHistory, fit, warm_up_and_cosine
 from preprocessing.datasets import ImageStore
@@ -39,6 +40,7 @@ def train_images(
     seed: int,
     checkpoint: Path | None,
     set_blocks: Callable[[int], None] | None = None,
+    with_places: bool = False,
     tell_history: TellHistory | None = None,
 ) -> pd.DataFrame:
     """Trains the trainable layers; keeps the weights that were best on held-out groups.
@@ -57,6 +59,9 @@ def train_images(
         seed: Seed of order and augmentation.
         checkpoint: See `training.fit`.
         set_blocks: See `training.Stage`; None where all is trained.
+        with_places: Whether the classifier is a small_cnn: masks of defects, where
+            there are some, teach it where they are, see `places`, and square images may
+            be turned by quarters.
         tell_history: See `training.fit`.
 
     Returns:
@@ -79,17 +84,29 @@ def train_images(
         answers = predict(classifier, held_images.batches())
         return judged(stage.loss, answers, targets.one_hot[held], targets.weights[held])
 
-    batches = image_batches(
-        store,
-        targets,
-        kept,
-        batch_size,
-        augmentation=loop_augmentation(dataset),
-        seed=seed,
-    )
+    turns = with_places and image_size[0] == image_size[1]
+    augmentation = loop_augmentation(dataset, turns=turns)
+    trained = classifier
+    places = read_places(dataset, rows, image_size) if with_places else None
+    if places is None:
+        batches = image_batches(
+            store, targets, kept, batch_size, augmentation=augmentation, seed=seed
+        )
+    else:
+        trained = taught_places(classifier, len(dataset.classes))
+        batches = located_batches(
+            store,
+            targets,
+            places,
+            kept,
+            batch_size,
+            grid=grid_of(trained),
+            augmentation=augmentation,
+            seed=seed,
+        )
     stage = _stage(name, arguments, count, steps=steps, set_blocks=set_blocks)
     return fit(
-        classifier,
+        trained,
         stage,
         batches=batches,
         judge=judge,

@@ -22,7 +22,7 @@ from goodparts.loading import loading
 from preprocessing.splitting.choices import GROUPINGS
 
 FIXED_POSE = ["--flips", "none", "--rotation", "3", "--brightness", "0.8", "1.2"]
-FROM_SCRATCH = ["--weights", "none", "--image-size", "96", "96", "--epochs", "12"]
+WITHOUT_WEIGHTS = ("small_cnn", "bovw")
 
 
 def main_job(
@@ -54,14 +54,16 @@ def main_job(
     if not Path(source).is_dir():
         raise InputError(f"There is no folder {source}. Check the path of --data.")
     started = time.perf_counter()
-    mobilenet = ["--model", "mobilenetv2"]
-    if not imagenet_available("mobilenetv2"):
+    models = WITHOUT_WEIGHTS
+    if imagenet_available("mobilenetv2"):
+        models = ("mobilenetv2", *WITHOUT_WEIGHTS)
+    else:
         print(
-            "NOTE: The ImageNet weights are neither cached nor reachable, so "
-            "MobileNetV2 is trained from scratch and performs much worse.",
+            "NOTE: The ImageNet weights are neither cached nor reachable, so only the "
+            "models that need none are trained. With the weights, mobilenetv2 is "
+            "usually the best.",
             flush=True,
         )
-        mobilenet += FROM_SCRATCH
     everything = []
     for grouping in groupings:
         data_name = name if len(groupings) == 1 else f"{name}-{grouping}"
@@ -91,8 +93,7 @@ def main_job(
         run_step("augment", data, "--balance", *recipe, "--seed", seed)
         shared = ["--data", data, "--runs", runs, "--seed", seed]
         members = [
-            new_folder(runs, "train", *model, *shared)
-            for model in (mobilenet, ["--model", "small_cnn"], ["--model", "bovw"])
+            new_folder(runs, "train", "--model", model, *shared) for model in models
         ]
         members.append(
             new_folder(runs, "ensemble", *members, "--runs", runs, "--seed", seed)

@@ -1,12 +1,14 @@
 """The order of the images in an epoch of a training."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 LEAST_BATCHES = 15  # of an epoch
 
-Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # inputs, targets, sample weights
+# inputs (an array, or several), targets, sample weights
+Batch = tuple[Any, np.ndarray, np.ndarray]
 Batches = Callable[[int], Iterator[Batch]]  # takes the number of an epoch
 
 

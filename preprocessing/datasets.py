@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ NUM_LOOKED_AT = 50  # images whose size is read from their files, to choose one
 
 Augment = Callable[[np.ndarray, int], np.ndarray]  # takes an image and a seed
 Read = Callable[[PathLike], np.ndarray]  # takes a path, returns uint8 RGB
+Batch = TypeVar("Batch")
 
 
 class ImageStore:
@@ -154,15 +155,29 @@ def training_batches(
             shape; None for none.
         seed: Seed of the augmentation.
     """
+
+    def make(indices, seeds):
+        return store.batch(indices, augment, seeds), targets[indices]
+
+    yield from seeded_batches(make, epochs, seed=seed)
+
+
+def seeded_batches(
+    make: Callable[[np.ndarray, list[int]], Batch],
+    epochs: Iterable[Iterable[np.ndarray]],
+    *,
+    seed: int | Sequence[int] = 0,
+) -> Iterator[Batch]:
+    """Yields what `make` returns for each batch of positions and a seed per position.
+
+    Batches are made in threads, a few ahead; see `training_batches`.
+    """
     random = np.random.default_rng(seed)
 
     def jobs():
         for epoch in epochs:
             for indices in epoch:
                 yield indices, random.integers(2**31, size=len(indices)).tolist()
-
-    def make(indices, seeds):
-        return store.batch(indices, augment, seeds), targets[indices]
 
     yield from _ahead(make, jobs())
 

@@ -31,6 +31,7 @@ class Augmentation(NamedTuple):
     flips: tuple[str, ...]
     rotation: float
     brightness: tuple[float, float]
+    quarter_turns: bool = False  # of square images, 0 to 3 of them
 
 
 def geometry_and_light(
@@ -147,6 +148,8 @@ def _build(augmentation):
         "none": albumentations.NoOp(p=1),
     }
     steps = [albumentations.OneOf([flips[name] for name in augmentation.flips], p=1)]
+    if augmentation.quarter_turns:
+        steps.append(albumentations.RandomRotate90(p=1))
     if augmentation.rotation:
         steps.append(
             albumentations.Rotate(

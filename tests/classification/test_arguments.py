@@ -31,7 +31,7 @@ def test_defaults_come_from_the_backbone(washers):
     dataset = read_dataset(washers)  # square parts of 48 pixels
     for name in ("mobilenetv2", "resnet50", "inceptionresnetv2"):
         assert choose_size(name, dataset, None) == (224, 224)
-    assert choose_size("small_cnn", dataset, None) == (128, 128)
+    assert choose_size("small_cnn", dataset, None) == (160, 160)
     assert choose_alpha("mobilenetv2", None) == 1.0
     assert choose_alpha("resnet50", None) is None
     assert choose_schedule("small_cnn", None, weights="none", epochs=None) is None

@@ -73,7 +73,7 @@ def test_a_head_on_cached_features_equals_one_trained_through_the_backbone(
     """The uncached way: all images pass the frozen backbone in every epoch."""
     monkeypatch.setattr(head, "EPOCHS", 3)
     keras.utils.set_random_seed(7)
-    network = build_features("small_cnn", SIZE)
+    network = build_features("small_cnn", SIZE, num_classes=2)
     dataset = read_dataset(washers)
     rows = dataset.rows("train")
     held_out = hold_out(rows["label"], rows["group"])
@@ -94,7 +94,7 @@ def test_a_head_on_cached_features_equals_one_trained_through_the_backbone(
     kept, held = np.flatnonzero(~held_out), np.flatnonzero(held_out)
     keras.utils.set_random_seed(0)
     network.trainable = False
-    whole = join(network, build_head(128, 2))
+    whole = join(network, build_head(network.output_shape[1], 2))
 
     def uncached_batches(epoch):
         for indices in order(kept, head.BATCH_SIZE, seed=0, epoch=epoch):

@@ -90,6 +90,30 @@ def test_a_killed_training_resumes_to_the_same(
     assert not list(quick["runs"].glob("*.unfinished"))
 
 
+@pytest.mark.slow
+def test_a_killed_training_with_masks_resumes_to_the_same(
+    make_masked, tmp_path, monkeypatch
+):
+    data = make_masked(tmp_path)
+    quick = {"model": "small_cnn", "runs": tmp_path / "runs", "epochs": 3}
+    quick |= {"data": data, "image_size": (48, 48)}
+    whole = train(**quick)
+    save = training._save
+
+    def save_and_die(*arguments):
+        save(*arguments)
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(training, "_save", save_and_die)
+        train(**quick)
+    (left,) = quick["runs"].glob("*.unfinished")
+    (left / "owner").unlink(missing_ok=True)
+    resumed = train(resume=left, **quick)
+    for name in ("history.csv", "predictions.csv"):
+        assert (resumed / name).read_bytes() == (whole / name).read_bytes()
+
+
 def test_what_cannot_be_resumed_is_refused(small_dataset, quick, tmp_path):
     with pytest.raises(InputError, match="There is no folder"):
         train(data=small_dataset, resume=tmp_path / "nothing", **quick)

@@ -83,6 +83,22 @@ def test_a_turn_keeps_the_size_and_leaves_no_border():
         assert image.shape == bright.shape and (image == 200).all()
 
 
+def test_quarter_turns_move_image_and_mask_and_all_four_are_drawn():
+    still = geometry_and_light(flips=("none",), rotation=0, brightness=(1, 1))
+    image = picture((24, 24))
+    mask = image[..., 0] > 128
+    seen = set()
+    for seed in range(40):
+        turned, (moved,) = augment(
+            still._replace(quarter_turns=True), image, [mask], seed
+        )
+        (count,) = (n for n in range(4) if np.array_equal(turned, np.rot90(image, n)))
+        assert np.array_equal(moved, np.rot90(mask, count))
+        seen.add(count)
+    assert seen == {0, 1, 2, 3}
+    assert not still.quarter_turns
+
+
 def test_image_and_masks_move_together():
     size = (60, 80)
     masks = [np.zeros(size, bool), np.zeros(size, bool)]
