@@ -28,6 +28,7 @@ MODELS = {
     "bovw": "bovw",
     "memory_bank": "anomaly",
     "gaussian": "anomaly",
+    "mask_rcnn": "segmentation",
 }
 
 

@@ -19,6 +19,7 @@ from classification.model import (
 from classification.training import FALL
 from classification.whole import train_images
 from networks.quiet_keras import keras
+from networks.repeatable import make_reproducible
 from preprocessing.manifest import Dataset, is_copy
 from preprocessing.splitting.split import hold_out
 
@@ -49,15 +50,6 @@ def train_classifier(
         adjust_bias_to_priors(head, _shares(dataset))
     # joined anew: without the optimizer that it was compiled with
     return join(features, head), history
-
-
-def make_reproducible(seed: int) -> None:
-    """Seeds all random generators and selects deterministic kernels."""
-    keras.utils.set_random_seed(seed)
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow
-
-        tensorflow.config.experimental.enable_op_determinism()
 
 
 def _train(model, dataset, arguments, seed, run):

@@ -17,7 +17,8 @@ from classification.batches import (
     num_batches,
     predict,
 )
-from classification.training import Stage, TellHistory, fit, warm_up_and_cosine
+from classification.training import Stage, TellHistory, fit
+from networks.optimizer import warm_up_and_cosine
 from preprocessing.datasets import ImageStore
 from preprocessing.manifest import Dataset, is_copy
 

@@ -1,1 +1,1 @@
-"""Networks as ONNX: written with Keras, run without it, in floats or 8-bit integers."""
+"""Networks: what trainings share, and ONNX written with Keras and run without it."""

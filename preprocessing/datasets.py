@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ BATCHES_AHEAD = 4
 SIDES = 32  # what the sides of an image size are multiples of
 NUM_LOOKED_AT = 50  # images whose size is read from their files, to choose one
 
+T = TypeVar("T")
 Augment = Callable[[np.ndarray, int], np.ndarray]  # takes an image and a seed
 
 
@@ -102,7 +103,7 @@ class ImageStore:
             range(start, min(start + batch_size, len(self)))
             for start in range(0, len(self), batch_size)
         ]
-        yield from _ahead(self.batch, ((part,) for part in parts))
+        yield from ahead(self.batch, ((part,) for part in parts))
 
     def _read(self, path):
         return resize(read_image(path), self.image_size)
@@ -160,7 +161,7 @@ def training_batches(
     def make(indices, seeds):
         return store.batch(indices, augment, seeds), targets[indices]
 
-    yield from _ahead(make, jobs())
+    yield from ahead(make, jobs())
 
 
 def shuffled(
@@ -197,7 +198,7 @@ def choose_image_size(
     return int(sides[0]) * SIDES, int(sides[1]) * SIDES
 
 
-def _ahead(make, jobs):
+def ahead(make: Callable[..., T], jobs: Iterable[tuple]) -> Iterator[T]:
     """Calls `make(*job)` in threads, a few jobs ahead, and yields in their order."""
     with image_threads() as pool:
         waiting = deque()

@@ -8,8 +8,8 @@ import pytest
 
 from classification import training
 from classification.batches import make_loss, make_targets, num_batches, order, predict
-from classification.optimizer import TwoRateAdamW
-from classification.training import Stage, falling_steps, fit, warm_up_and_cosine
+from classification.training import Stage, falling_steps, fit
+from networks.optimizer import TwoRateAdamW, warm_up_and_cosine
 
 
 def test_falling_steps_are_the_missions():
