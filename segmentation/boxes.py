@@ -55,14 +55,15 @@ def encode(
     from_centres, from_sides = _centres_and_sides(anchors, xp)
     shifts = (centres - from_centres) / from_sides
     growths = xp.log(sides / from_sides)
-    return xp.concatenate([shifts, growths], axis=-1) * np.array(weights, np.float32)
+    codes = xp.concatenate([shifts, growths], axis=-1)
+    return xp.multiply(codes, np.array(weights, np.float32))
 
 
 def decode(
     deltas: Any, anchors: Any, weights: tuple[float, ...] = RPN_WEIGHTS, xp: Any = np
 ) -> Any:
     """The inverse of `encode`; growths above MAX_LOG_SIZE are cut off."""
-    deltas = deltas / np.array(weights, np.float32)
+    deltas = xp.divide(deltas, np.array(weights, np.float32))
     from_centres, from_sides = _centres_and_sides(anchors, xp)
     centres = from_centres + deltas[..., :2] * from_sides
     sides = from_sides * xp.exp(xp.minimum(deltas[..., 2:], MAX_LOG_SIZE))

@@ -1,4 +1,4 @@
-"""The part of a bundle that finds instances: three networks and their settings."""
+"""Three networks and their settings as files: of a run, of a bundle, and in int8."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.predictor import Answer
+from evaluation.predictor import Answer, Prediction, Predictor
 from goodparts.fields import (
     check_file,
     check_image_size,
@@ -20,8 +20,12 @@ from goodparts.fields import (
     check_whole,
     refuse,
 )
+from goodparts.files import PathLike
+from networks.writing import quantise_network
+from preprocessing.images import read_image
 from segmentation.anchors import STRIDES
 from segmentation.arguments import SIDES, is_canvas
+from segmentation.canvas import place_image
 from segmentation.detector import (
     BOX_HEAD,
     MASK_HEAD,
@@ -32,14 +36,19 @@ from segmentation.detector import (
 
 if TYPE_CHECKING:
     from evaluation.run_folder import Run
+    from preprocessing.manifest import Dataset
 
 NETWORKS = {"pyramid": PYRAMID, "box_head": BOX_HEAD, "mask_head": MASK_HEAD}
 MOST_ROIS, MOST_CHANNELS, MOST_LABELS, MOST_RATIOS = 1000, 1024, 1000, 20
 LARGEST_ANCHOR = 10_000.0  # pixels
+QUANTISED = ("Conv", "Add", "MaxPool", "Clip", "Relu")  # kinds of operators
 
 
 def write(run: Run, folder: Path, prefix: str, *, precision: str) -> dict[str, Any]:
-    """Copies the networks of the run; returns what `load` needs to know of them."""
+    """Copies the networks of the run; returns what `load` needs to know of them.
+
+    For int8 it is the run that was made with `quantise`.
+    """
     for name in NETWORKS.values():
         shutil.copyfile(run.folder / name, folder / f"{prefix}{name}")
     files = {key: f"{prefix}{name}" for key, name in NETWORKS.items()}
@@ -97,3 +106,70 @@ def load(
         normal_class=model["normal_class"],
         engine=engine,
     )
+
+
+def open_predictor(folder: PathLike, config: Mapping[str, Any]) -> Predictor:
+    """The networks in a run folder as a `Predictor`.
+
+    Args:
+        folder: The run folder.
+        config: Its config.json.
+    """
+    names = list(NETWORKS.values())
+    classes, normal_class = config["classes"], config["normal_class"]
+    answer = open_detector(
+        settings_of(config["detector"]),
+        {name: (Path(folder) / name).read_bytes() for name in names},
+        names,
+        classes=classes,
+        normal_class=normal_class,
+    )
+
+    def predict(images):
+        answers = [answer(image) for image in images]
+        return Prediction(
+            np.array([each.defect_score for each in answers]),
+            np.stack([each.probabilities for each in answers]),
+            instances=[each.instances for each in answers],
+        )
+
+    return Predictor(list(classes), normal_class, None, predict)
+
+
+class _Canvases:
+    """Original images of train on the canvas, by position."""
+
+    def __init__(self, dataset, canvas):
+        from preprocessing.manifest import is_copy  # pandas: not needed to inspect
+
+        rows = dataset.rows("train")
+        self._paths = [dataset.folder / path for path in rows["path"][~is_copy(rows)]]
+        self._canvas = canvas
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def get(self, index: int) -> np.ndarray:
+        return place_image(read_image(self._paths[index]), self._canvas).pixels
+
+
+def quantise(run: Run, folder: PathLike, dataset: Dataset) -> None:
+    """Writes the networks of a run into a folder, the pyramid in 8-bit integers.
+
+    The heads stay as they are: they take little time. The ranges of the values are
+    calibrated on original images of train.
+    """
+    canvas = settings_of(run.config["detector"]).canvas
+    for name in (BOX_HEAD, MASK_HEAD):
+        shutil.copyfile(run.folder / name, Path(folder) / name)
+    quantise_network(
+        run.folder / PYRAMID,
+        _Canvases(dataset, canvas),
+        Path(folder) / PYRAMID,
+        kinds=QUANTISED,
+    )
+
+
+def quantised_predictor(folder: PathLike, config: Mapping[str, Any]) -> Predictor:
+    """The networks that `quantise` wrote, as a `Predictor`."""
+    return open_predictor(folder, config)

@@ -36,11 +36,12 @@ def bin_weights(low: Any, high: Any, num_bins: int, cells: int, xp: Any = np) ->
     """
     steps = (np.arange(num_bins * SAMPLES) + 0.5) / (num_bins * SAMPLES)
     steps = steps.astype(np.float32)
-    points = low[..., None] + (high - low)[..., None] * steps - 0.5
+    points = low[..., None] + xp.multiply((high - low)[..., None], steps) - 0.5
     is_near = (points >= -1.0) & (points <= float(cells))
     points = xp.minimum(xp.maximum(points, 0.0), cells - 1.0)
     centres = np.arange(cells, dtype=np.float32)
-    weights = xp.maximum(1.0 - xp.abs(points[..., None] - centres), 0.0)
+    away = xp.abs(xp.subtract(points[..., None], centres))
+    weights = xp.maximum(1.0 - away, 0.0)
     weights = xp.where(is_near[..., None], weights, 0.0)
     leading = [-1 if each is None else each for each in low.shape]  # None: of a batch
     return xp.mean(xp.reshape(weights, (*leading, num_bins, SAMPLES, cells)), axis=-2)

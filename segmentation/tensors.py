@@ -70,7 +70,7 @@ def suppress(boxes: Any, most: float) -> Any:
     """
     covers = iou(boxes[:, :, None], boxes[:, None], ops) > most
     is_before = np.triu(np.ones((boxes.shape[1], boxes.shape[1]), np.float32), 1)
-    covers = ops.cast(covers, "float32") * is_before
+    covers = ops.multiply(ops.cast(covers, "float32"), is_before)
     kept = ops.ones_like(boxes[..., 0])
     for _ in range(ROUNDS):
         kept = ops.cast(ops.einsum("bi,bij->bj", kept, covers) < 0.5, "float32")

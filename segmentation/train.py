@@ -12,10 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from backbones import choose_alpha, find_weights
-from evaluation.predictor import Prediction, Predictor
+from evaluation.predictor import Predictor
 from evaluation.run_folder import read_run
 from evaluation.run_writer import start_run
 from goodparts.files import PathLike
@@ -30,13 +28,8 @@ from segmentation.arguments import (
     check_canvas,
     check_sizes,
 )
-from segmentation.bundled import NETWORKS
-from segmentation.detector import (
-    Settings,
-    open_detector,
-    settings_as_json,
-    settings_of,
-)
+from segmentation.bundled import open_predictor
+from segmentation.detector import Settings, settings_as_json
 from segmentation.truth import TrainingRows, box_sides, training_rows
 
 LEAST_PIXELS, MOST_PIXELS = 256 * 256, 512 * 512  # of a canvas that is chosen
@@ -121,14 +114,14 @@ def train(
         from segmentation.recipe import train_networks
 
         train_networks(run, dataset, training, settings, arguments=arguments, seed=seed)
-        run.finish(_predictor(run.folder, run.config), dataset)
+        run.finish(open_predictor(run.folder, run.config), dataset)
     return run.folder
 
 
 def load_predictor(run_folder: PathLike) -> Predictor:
     """Loads a trained Mask R-CNN as a `Predictor`."""
     run = read_run(run_folder)
-    return _predictor(run.folder, run.config)
+    return open_predictor(run.folder, run.config)
 
 
 def _choose_canvas(dataset, image_size) -> tuple[int, int]:
@@ -153,25 +146,3 @@ def _choose_settings(
     print(f"images on a canvas of {canvas[0]} x {canvas[1]} pixels (height x width)")
     print(anchors_text(anchors, sides))
     return Settings(canvas, anchors, training.labels, arguments["channels"], NUM_ROIS)
-
-
-def _predictor(folder, config) -> Predictor:
-    files = {name: (Path(folder) / name).read_bytes() for name in NETWORKS.values()}
-    classes, normal_class = config["classes"], config["normal_class"]
-    answer = open_detector(
-        settings_of(config["detector"]),
-        files,
-        list(NETWORKS.values()),
-        classes=classes,
-        normal_class=normal_class,
-    )
-
-    def predict(images):
-        answers = [answer(image) for image in images]
-        return Prediction(
-            np.array([each.defect_score for each in answers]),
-            np.stack([each.probabilities for each in answers]),
-            instances=[each.instances for each in answers],
-        )
-
-    return Predictor(list(classes), normal_class, None, predict)

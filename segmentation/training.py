@@ -20,7 +20,7 @@ from networks.repeatable import read_state, restore_optimizer, write_state
 from segmentation.batches import Batch
 from segmentation.trainer import LOSSES, Trainer
 
-STAGE = "mask_rcnn"  # in history.csv
+NAME = "mask_rcnn"  # in messages
 TOLD_FROM_S = 1.0  # epochs that took longer get a line
 
 History = list[dict[str, Any]]
@@ -81,7 +81,7 @@ def fit(
         if history and len(history) - 1 - _best_epoch(history) >= plan.patience:
             break
         started = time.perf_counter()
-        row = {"stage": STAGE, "epoch": epoch + 1}
+        row: dict[str, Any] = {"epoch": epoch + 1}
         row["learning_rate"] = plan.head_rate * schedule((epoch + 0.5) / plan.epochs)
         row |= _train_epoch(trainer, plan, optimizer, epoch, batches(epoch))
         row |= _judge(trainer, held_out())
@@ -114,7 +114,7 @@ def compile_trainer(trainer: Trainer, plan: Plan) -> TwoRateAdamW:
 def _train_epoch(trainer, plan, optimizer, epoch, batches):
     shown = progress(
         batches,
-        f"{STAGE} {epoch + 1}/{plan.epochs}",
+        f"{NAME} {epoch + 1}/{plan.epochs}",
         plan.num_batches,
         unit="step",
         done=epoch * plan.num_batches,
@@ -156,7 +156,7 @@ def _best_epoch(history):
 def _tell(row, plan, seconds):
     if seconds > TOLD_FROM_S:
         print(
-            f"{STAGE} {row['epoch']}/{plan.epochs}: loss {row['loss']:.3f}, held-out "
+            f"{NAME} {row['epoch']}/{plan.epochs}: loss {row['loss']:.3f}, held-out "
             f"loss {row['val_loss']:.3f} (proposals "
             f"{row['val_proposal_class'] + row['val_proposal_box']:.3f}, classes "
             f"{row['val_class']:.3f}, boxes {row['val_box']:.3f}, masks "

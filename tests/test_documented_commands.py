@@ -81,6 +81,7 @@ QUICK = {  # what makes a training short enough for a test
     "--model mobilenetv2": ["--weights", "none", "--epochs", "1"],
     "--model small_cnn": ["--epochs", "1"],
     "--model memory_bank": ["--weights", "none"],
+    "--model mask_rcnn": ["--weights", "none", "--epochs", "1", "--alpha", "0.35"],
     "--model": ["--image-size", "64", "64"],
 }
 

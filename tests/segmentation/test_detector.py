@@ -29,7 +29,7 @@ def cells_of(boxes):
     objectness = np.full(len(ANCHORS), -9.0, np.float32)
     deltas = np.zeros((len(ANCHORS), 4), np.float32)
     for rank, box in enumerate(boxes):
-        anchor = 40 + 97 * rank
+        anchor = 40 + 11 * rank
         objectness[anchor] = 5 - rank
         deltas[anchor] = encode(np.array(box, float), ANCHORS[anchor], RPN_WEIGHTS)
     cells[:, SETTINGS.channels :] = np.concatenate(
@@ -80,7 +80,7 @@ def test_boxes_classes_and_masks_in_pixels_of_the_image():
 
 
 def test_equal_boxes_of_a_class_are_one_and_of_two_classes_two():
-    boxes = [(10, 20, 50, 40), (14, 22, 51, 41)]
+    boxes = [(10, 20, 50, 40), (14, 23, 53, 43)]
     same, _ = find(boxes, [(0, 4, 0), (0, 3, 0)])
     other, _ = find(boxes, [(0, 4, -9), (0, -9, 3)])
     assert same.labels == ["hole"] and other.labels == ["hole", "scratch"]

@@ -134,7 +134,7 @@ def draw(proposals, truths, labels, seed=0, num_rois=16, num_positive=4):
 
 def test_sampled_rois_are_matched_as_in_a_loop():
     truths, labels = random_boxes(3, seed=5), np.array([2, 0, 1])  # one is padding
-    proposals = np.concatenate([truths + 1, random_boxes(40)])
+    proposals = np.concatenate([truths + 0.1, random_boxes(40)])
     boxes, found, matched, weights = draw(proposals, truths, labels)
     assert weights[:4].all() and (found[:4] > 0).all() and (found[4:] == 0).all()
     for box, label, number, weight in zip(boxes, found, matched, weights, strict=True):
