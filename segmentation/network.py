@@ -21,7 +21,7 @@ from segmentation.detector import BOX_BINS, MASK_BINS, Settings
 BOX_UNITS = 256  # of each of two dense layers
 MASK_LAYERS = 4
 MASK_SIDE = 2 * MASK_BINS  # of the masks that the mask head draws
-USUAL = keras.initializers.RandomNormal(stddev=0.01)  # of last layers
+SPREAD = 0.01  # of the first weights of last layers
 
 
 class Parts(NamedTuple):
@@ -111,10 +111,10 @@ def _build_rpn(channels, num_ratios):
     maps = keras.layers.Input((None, None, channels))
     hidden = keras.layers.Conv2D(channels, 3, padding="same", activation="relu")(maps)
     objectness = keras.layers.Conv2D(
-        num_ratios, 1, kernel_initializer=USUAL, name="objectness"
+        num_ratios, 1, kernel_initializer=_small(), name="objectness"
     )(hidden)
     deltas = keras.layers.Conv2D(
-        4 * num_ratios, 1, kernel_initializer=USUAL, name="deltas"
+        4 * num_ratios, 1, kernel_initializer=_small(), name="deltas"
     )(hidden)
     return keras.Model(
         maps, keras.layers.Concatenate()([objectness, deltas]), name="rpn"
@@ -131,11 +131,11 @@ def _build_box_head(num_rois, channels, num_labels):
     for _ in range(2):
         hidden = keras.layers.Dense(BOX_UNITS, activation="relu")(hidden)
     logits = keras.layers.Dense(
-        num_labels + 1, kernel_initializer=USUAL, name="classes"
+        num_labels + 1, kernel_initializer=_small(), name="classes"
     )(hidden)
-    deltas = keras.layers.Dense(4 * num_labels, kernel_initializer=USUAL, name="boxes")(
-        hidden
-    )
+    deltas = keras.layers.Dense(
+        4 * num_labels, kernel_initializer=_small(), name="boxes"
+    )(hidden)
     return keras.Model(
         features, keras.layers.Concatenate()([logits, deltas]), name="box_head"
     )
@@ -156,8 +156,12 @@ def _build_mask_head(channels, num_labels):
     hidden = keras.layers.Conv2DTranspose(
         channels, 2, strides=2, activation="relu", kernel_initializer="he_normal"
     )(hidden)
-    masks = keras.layers.Conv2D(num_labels, 1, kernel_initializer=USUAL)(hidden)
+    masks = keras.layers.Conv2D(num_labels, 1, kernel_initializer=_small())(hidden)
     return keras.Model(features, masks, name="mask_head")
+
+
+def _small():
+    return keras.initializers.RandomNormal(stddev=SPREAD)
 
 
 def for_one_image(parts: Parts, settings: Settings) -> Parts:
