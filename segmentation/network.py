@@ -130,12 +130,10 @@ def _build_box_head(num_rois, channels, num_labels):
     hidden = features
     for _ in range(2):
         hidden = keras.layers.Dense(BOX_UNITS, activation="relu")(hidden)
-    logits = keras.layers.Dense(
-        num_labels + 1, kernel_initializer=_small(), name="classes"
-    )(hidden)
-    deltas = keras.layers.Dense(
-        4 * num_labels, kernel_initializer=_small(), name="boxes"
-    )(hidden)
+    logits, deltas = (
+        keras.layers.Dense(count, kernel_initializer=_small(), name=name)(hidden)
+        for name, count in (("classes", num_labels + 1), ("boxes", 4 * num_labels))
+    )
     return keras.Model(
         features, keras.layers.Concatenate()([logits, deltas]), name="box_head"
     )
