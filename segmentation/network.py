@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from backbones import BACKBONES, build_backbone, preprocess
 from goodparts.files import PathLike
 from networks.quiet_keras import keras
 from segmentation.arguments import LEVELS
-from segmentation.detector import BOX_BINS, MASK_BINS, Settings
+from segmentation.detector import BOX_BINS, MASK_BINS, Networks, Settings
 
 BOX_UNITS = 256  # of each of two dense layers
 MASK_LAYERS = 4
@@ -168,3 +170,15 @@ def for_one_image(parts: Parts, settings: Settings) -> Parts:
     features = keras.layers.Input((settings.num_rois, size))
     box_head = keras.Model(features, parts.box_head(features), name="box_head")
     return parts._replace(box_head=box_head)
+
+
+def networks_of(parts: Parts) -> Networks:
+    """The networks as `detector` calls them, in Keras, while they are trained."""
+
+    def of_one(network):
+        def predict(values):
+            return network.predict_on_batch(values[None].astype(np.float32))[0]
+
+        return predict
+
+    return Networks(*map(of_one, parts))

@@ -23,7 +23,8 @@ from segmentation.batches import (
 )
 from segmentation.bundled import NETWORKS
 from segmentation.detector import Settings
-from segmentation.network import Parts, build_parts, for_one_image
+from segmentation.judge import held_out_precision
+from segmentation.network import Parts, build_parts, for_one_image, networks_of
 from segmentation.trainer import Trainer, noise_length
 from segmentation.training import Plan, fit
 from segmentation.truth import TrainingRows, TruthStore
@@ -43,7 +44,7 @@ def train_networks(
 ) -> None:
     """Trains the three networks and writes them into the run folder.
 
-    The weights with the lowest loss on held-out groups of train are kept.
+    The weights that find the defects of held-out groups of train best are kept.
 
     Args:
         run: The open run.
@@ -92,6 +93,9 @@ def train_networks(
         plan(arguments, batches_of_epoch(is_defective, batch_size)),
         batches=batches_of,
         held_out=lambda: batches.judge(held, batch_size),
+        precision=lambda: held_out_precision(
+            map(store.get, held), networks_of(parts), settings
+        ),
         checkpoint=run.checkpoints / "mask_rcnn.npz",
         tell_history=run.write_history,
     )

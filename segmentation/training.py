@@ -21,6 +21,7 @@ from segmentation.batches import Batch
 from segmentation.trainer import LOSSES, Trainer
 
 NAME = "mask_rcnn"  # in messages
+PRECISION = "val_average_precision"
 TOLD_FROM_S = 1.0  # epochs that took longer get a line
 
 History = list[dict[str, Any]]
@@ -33,7 +34,7 @@ class Plan(NamedTuple):
         epochs: At most.
         num_batches: Batches of an epoch.
         head_rate, features_rate: Highest learning rates.
-        patience: Epochs without a lower held-out loss after which training stops.
+        patience: Epochs without a better one after which training stops.
     """
 
     epochs: int
@@ -49,22 +50,27 @@ def fit(
     *,
     batches: Callable[[int], Iterable[Batch]],
     held_out: Callable[[], Iterable[Batch]],
+    precision: Callable[[], float],
     checkpoint: Path,
     tell_history: Callable[[History], None],
 ) -> History:
-    """Trains, and restores the weights with the lowest held-out loss.
+    """Trains, and restores the weights that were best on held-out images.
+
+    Best are those of the highest average precision; among equals, to a hundredth, the
+    lowest loss decides.
 
     Args:
         trainer: The networks with their losses.
         plan: How long and how fast.
         batches: From the number of an epoch, from 0, to its batches.
         held_out: The batches that are judged after every epoch.
+        precision: Returns `judge.held_out_precision` of the networks as they are.
         checkpoint: File of the state, written after every epoch and read if it exists.
         tell_history: Called after every epoch with the rows so far.
 
     Returns:
-        A row for each epoch: learning rate, the loss and its five parts, and of each
-        the held-out value with `val_` before its name.
+        A row for each epoch: learning rate, the loss and its five parts, of each the
+        held-out value with `val_` before its name, and `val_average_precision`.
 
     Raises:
         InputError: If the loss becomes NaN or infinite.
@@ -85,6 +91,7 @@ def fit(
         row["learning_rate"] = plan.head_rate * schedule((epoch + 0.5) / plan.epochs)
         row |= _train_epoch(trainer, plan, optimizer, epoch, batches(epoch))
         row |= _judge(trainer, held_out())
+        row[PRECISION] = precision()
         history.append(row)
         _tell(row, plan, time.perf_counter() - started)
         if _best_epoch(history) == epoch:
@@ -149,8 +156,14 @@ def _numbers(logs):
 
 
 def _best_epoch(history):
-    losses = np.array([row["val_loss"] for row in history])
-    return int(np.argmin(np.where(np.isnan(losses), np.inf, losses)))
+    """The best epoch, from 0: the first of those that are equal in both."""
+
+    def rank(epoch):
+        row = history[epoch]
+        loss = row["val_loss"] if np.isfinite(row["val_loss"]) else np.inf
+        return -round(row[PRECISION], 2), loss
+
+    return min(range(len(history)), key=rank)
 
 
 def _tell(row, plan, seconds):
@@ -160,6 +173,6 @@ def _tell(row, plan, seconds):
             f"loss {row['val_loss']:.3f} (proposals "
             f"{row['val_proposal_class'] + row['val_proposal_box']:.3f}, classes "
             f"{row['val_class']:.3f}, boxes {row['val_box']:.3f}, masks "
-            f"{row['val_mask']:.3f})",
+            f"{row['val_mask']:.3f}), average precision {row[PRECISION]:.2f}",
             flush=True,
         )

@@ -14,8 +14,10 @@ from preprocessing.images import read_image
 from preprocessing.manifest import read_dataset
 from segmentation import training
 from segmentation.anchors import place_anchors
-from segmentation.detector import Networks, find_defects, settings_of
-from segmentation.recipe import plan, write_networks
+from segmentation.detector import find_defects, settings_of
+from segmentation.judge import held_out_precision
+from segmentation.network import Parts, networks_of
+from segmentation.recipe import plan
 from segmentation.train import load_predictor, train
 from segmentation.trainer import LOSSES, Trainer
 
@@ -51,18 +53,9 @@ def test_the_run_says_what_it_has(run, holes):
 
 def test_the_keras_files_answer_as_the_predictor(run, holes):
     """ONNX and Keras find the same, and both the same as the table."""
-    parts = [
-        keras.models.load_model(run.folder / f"{name}.keras")
-        for name in ("pyramid", "box_head", "mask_head")
-    ]
-    networks = Networks(
-        *(
-            lambda values, part=part: part.predict_on_batch(
-                values[None].astype(np.float32)
-            )[0]
-            for part in parts
-        )
-    )
+    names = ("pyramid", "box_head", "mask_head")
+    files = [run.folder / f"{name}.keras" for name in names]
+    networks = networks_of(Parts(*map(keras.models.load_model, files)))
     settings = settings_of(run.config["detector"])
     anchors = place_anchors(settings.canvas, settings.anchors)
     predictor, dataset = load_predictor(run.folder), read_dataset(holes)
@@ -120,7 +113,7 @@ def test_a_killed_training_goes_on_as_if_it_was_not(run, holes, tmp_path, monkey
         assert (folder / name).read_bytes() == (run.folder / name).read_bytes()
 
 
-def test_it_learns_a_few_images_by_heart(tmp_path):
+def test_it_learns_a_few_images_by_heart():
     """Eight images with one or two defects of two classes, and a good one."""
     truths = [
         truth_of([(6 + 8 * n, 8, 30 + 8 * n, 30)], [1 + n % 2], seed=n)
@@ -139,15 +132,7 @@ def test_it_learns_a_few_images_by_heart(tmp_path):
     for step in range(150):
         chosen = [truths[(4 * step + place) % 8] for place in range(4)]
         trainer.train_on_batch(batch_of(chosen, settings, seed=4 * step))
-    write_networks(tmp_path, parts, settings)
-    networks = Networks(
-        *(
-            lambda values, part=part: part.predict_on_batch(
-                values[None].astype(np.float32)
-            )[0]
-            for part in parts
-        )
-    )
+    networks = networks_of(parts)
     anchors = place_anchors(settings.canvas, settings.anchors)
     overlaps = []
     for truth in truths:
@@ -166,6 +151,7 @@ def test_it_learns_a_few_images_by_heart(tmp_path):
             ]
             overlaps.append(max(ious, default=0))
     assert min(overlaps) > 0.75 and np.mean(overlaps) > 0.85
+    assert held_out_precision(truths, networks, settings) > 0.9
 
 
 def test_a_training_that_diverges_is_said_so(monkeypatch):
@@ -187,5 +173,10 @@ def test_early_stopping_and_length():
     assert found.epochs == 25 and found.features_rate == 1e-3
     found = plan(arguments | {"weights": "imagenet", "epochs": 7}, 100)
     assert found.epochs == 7 and found.features_rate == 1e-4 and found.patience == 8
-    history = [{"val_loss": value} for value in (3.0, 1.0, float("nan"), 2.0)]
-    assert training._best_epoch(history) == 1
+
+
+def test_the_best_epoch_finds_most_and_of_equals_has_the_lowest_loss():
+    rows = [(0.0, 3.0), (0.61, 1.0), (0.612, 0.9), (0.3, 0.1), (0.61, float("nan"))]
+    history = [{"val_average_precision": ap, "val_loss": loss} for ap, loss in rows]
+    assert training._best_epoch(history) == 2
+    assert training._best_epoch(history[:2]) == 1
