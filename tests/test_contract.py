@@ -216,7 +216,7 @@ def test_loaded_predictor_equals_the_table(name, trained, spots):
         for sample, each in zip(rows["sample_id"], answer.instances, strict=True):
             again = as_instances(stored.get(sample, []))
             assert again.labels == each.labels
-            assert np.allclose(again.boxes, each.boxes)
+            assert np.allclose(again.boxes, each.boxes, atol=0.01)  # as it is stored
             assert each.masks.size == 0 or (again.masks == each.masks).all()
 
 
