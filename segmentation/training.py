@@ -128,31 +128,31 @@ def _train_epoch(trainer, plan, optimizer, epoch, batches):
         of=plan.epochs * plan.num_batches,
     )
     schedule = warm_up_and_cosine(plan.epochs)
-    trainer.reset_metrics()
-    logs = {}
+    logs = []
     for step, batch in enumerate(shown):
         done = (epoch + (step + 0.5) / plan.num_batches) / plan.epochs
         optimizer.learning_rate = plan.head_rate * schedule(done)
-        logs = trainer.train_on_batch(batch, return_dict=True)
-        if not np.isfinite(float(logs["loss"])):
+        logs.append(trainer.train_on_batch(batch, return_dict=True))
+        loss = float(logs[-1]["loss"])
+        if not np.isfinite(loss):
             raise InputError(
-                f"The training diverged in epoch {epoch + 1}: its loss is "
-                f"{float(logs['loss'])}. Train again with a smaller --head-rate."
+                f"The training diverged in epoch {epoch + 1}: its loss is {loss}. "
+                "Train again with a smaller --head-rate."
             )
-    return _numbers(logs)
+    return _means(logs)
 
 
 def _judge(trainer, batches):
-    trainer.reset_metrics()
-    logs = {}
-    for batch in batches:
-        logs = trainer.test_on_batch(batch, return_dict=True)
-    return {f"val_{name}": value for name, value in _numbers(logs).items()}
+    logs = [trainer.test_on_batch(batch, return_dict=True) for batch in batches]
+    return {f"val_{name}": value for name, value in _means(logs).items()}
 
 
-def _numbers(logs):
-    """The means since the last reset, in one order on all backends."""
-    return {name: float(logs[name]) for name in ("loss", *LOSSES)}
+def _means(logs):
+    """The mean of each loss over batches; Keras gives those of each batch alone."""
+    return {
+        name: float(np.mean([float(log[name]) for log in logs]))
+        for name in ("loss", *LOSSES)
+    }
 
 
 def _best_epoch(history):

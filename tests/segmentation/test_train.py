@@ -166,6 +166,18 @@ def test_a_training_that_diverges_is_said_so(monkeypatch):
         training._train_epoch(trainer, some, trainer.optimizer, 0, [batch])
 
 
+def test_the_losses_of_an_epoch_are_means_over_its_batches():
+    trainer = Trainer(small_parts(), SETTINGS)
+    training.compile_trainer(trainer, training.Plan(1, 1, 1e-9, 1e-9, 1))
+    batches = [batch_of([truth_of([(10, 8, 40, 30)])]), batch_of([truth_of([])])]
+    first, second = (training._judge(trainer, [batch]) for batch in batches)
+    both = training._judge(trainer, batches)
+    assert both.keys() == {f"val_{name}" for name in ("loss", *LOSSES)}
+    assert first["val_mask"] > 0 == second["val_mask"]
+    for name, value in both.items():
+        assert value == pytest.approx((first[name] + second[name]) / 2, rel=1e-4)
+
+
 def test_early_stopping_and_length():
     arguments = {"epochs": None, "weights": "none", "head_rate": 1e-3}
     arguments["features_rate"] = 1e-4

@@ -21,7 +21,6 @@ def trainer():
 
 
 def losses_of(trainer, batch):
-    trainer.reset_metrics()
     found = trainer.test_on_batch(batch, return_dict=True)
     return {name: float(found[name]) for name in ("loss", *LOSSES)}
 
