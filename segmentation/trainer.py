@@ -25,7 +25,8 @@ from segmentation.tensors import (
 ops = keras.ops
 
 LOSSES = ("proposal_class", "proposal_box", "class", "box", "mask")
-NUM_ROIS, NUM_POSITIVE = 64, 16  # of an image, that the heads are trained on
+NUM_ROIS, NUM_POSITIVE = 64, 16  # of an image, that the box head is trained on
+NUM_MASKED = 8  # of the latter, drawn by chance, that the mask head is trained on
 BEND = 1 / 9  # of the loss of boxes: quadratic below, linear above
 
 
@@ -126,8 +127,7 @@ class Trainer(keras.Model):
         }
 
     def _mask_loss(self, maps, rois, inputs, training):
-        boxes = rois.boxes[:, :NUM_POSITIVE]
-        labels, matched = rois.labels[:, :NUM_POSITIVE], rois.matched[:, :NUM_POSITIVE]
+        boxes, labels, matched, weights = (each[:, :NUM_MASKED] for each in rois)
         features = align_boxes(maps, boxes, MASK_BINS)
         shape = (-1, MASK_BINS, MASK_BINS, self.settings.channels)
         logits = self.mask_head(ops.reshape(features, shape), training=training)
@@ -136,8 +136,8 @@ class Trainer(keras.Model):
         size = self.settings.canvas
         masks = ops.reshape(pick(inputs["masks"], matched), (-1, *size))
         truths = crop_masks(masks, ops.reshape(boxes, (-1, 4)), MASK_SIDE)
-        weights = ops.cast(labels > 0, "float32") * rois.weights[:, :NUM_POSITIVE]
-        weights = ops.reshape(weights * pick(inputs["has_outline"], matched), (-1,))
+        weights = weights * pick(inputs["has_outline"], matched)
+        weights = ops.reshape(weights * ops.cast(labels > 0, "float32"), (-1,))
         entropies = ops.mean(_binary_entropy(logits, truths), axis=(1, 2))
         return ops.sum(entropies * weights) / ops.maximum(ops.sum(weights), 1.0)
 

@@ -85,12 +85,14 @@ def test_a_batch_is_answered_as_its_images(run, holes):
         assert (first.masks == second.masks).all()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_table(run, holes, tmp_path):
     again = train(data=holes, runs=tmp_path, **QUICK)
     first = (run.folder / "predictions.csv").read_bytes()
     assert (again / "predictions.csv").read_bytes() == first
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_as_if_it_was_not(run, holes, tmp_path, monkeypatch):
     class Killed(BaseException):
         pass
@@ -113,6 +115,7 @@ def test_a_killed_training_goes_on_as_if_it_was_not(run, holes, tmp_path, monkey
         assert (folder / name).read_bytes() == (run.folder / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_it_learns_a_few_images_by_heart():
     """Eight images with one or two defects of two classes, and a good one."""
     truths = [
