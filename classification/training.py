@@ -91,7 +91,7 @@ def fit(
         The curves, with the columns stage, epoch, learning_rate, loss, accuracy,
         val_loss, val_accuracy.
     """
-    history, best, optimizer, blocks = [], None, None, None
+    history, best, optimizer, blocks = [], [], None, None
     if checkpoint is not None and checkpoint.is_file():
         history, best, optimizer, blocks = _restore(checkpoint, model, stage)
     for epoch in range(len(history), stage.epochs):

@@ -115,9 +115,9 @@ def truth_batch(
         batch["has_outline"][row, :used] = truth.has_outline[:used]
         samples.append(sample_anchors(boxes, anchors, random))
         noise.append(random.random(noise_length, np.float32))
-    index, label, target = (np.stack(part) for part in zip(*samples, strict=True))
+    places, label, target = (np.stack(part) for part in zip(*samples, strict=True))
     return batch | {
-        "anchor_index": index,
+        "anchor_index": places,
         "anchor_label": label,
         "anchor_target": target,
         "noise": np.stack(noise),

@@ -40,7 +40,7 @@ def held_out_precision(
     for truth in truths:
         found, _ = find_defects(truth.image, networks, settings, anchors)
         labels = np.array([settings.labels.index(x) + 1 for x in found.labels], int)
-        overlaps = mask_iou(found.masks, truth.masks)
+        overlaps = mask_iou(np.asarray(found.masks), truth.masks)
         overlaps *= labels[:, None] == truth.labels
         compared.append(Compared(found.scores, overlaps))
     return float(np.mean([average_precision(compared, least) for least in IOUS]))

@@ -94,7 +94,7 @@ def train_networks(
         batches=batches_of,
         held_out=lambda: batches.judge(held, batch_size),
         precision=lambda: held_out_precision(
-            map(store.get, held), networks_of(parts), settings
+            map(store.get, held.tolist()), networks_of(parts), settings
         ),
         checkpoint=run.checkpoints / "mask_rcnn.npz",
         tell_history=run.write_history,

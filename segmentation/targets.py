@@ -17,12 +17,12 @@ class AnchorTargets(NamedTuple):
     """The sampled anchors of an image, filled up to NUM_SAMPLED.
 
     Attributes:
-        index: Their numbers, int32 `(sampled,)`.
+        places: Their numbers, int32 `(sampled,)`.
         label: 1 for a defect, 0 for none, NO_LABEL for places that are only filled up.
         target: `boxes.encode` of the truth of those with a defect, `(sampled, 4)`.
     """
 
-    index: np.ndarray
+    places: np.ndarray
     label: np.ndarray
     target: np.ndarray
 
@@ -68,14 +68,14 @@ def sample_anchors(
     positive = random.permutation(positive)[:MOST_POSITIVE]
     negative = _draw(negative, NUM_SAMPLED - len(positive), random)
     chosen = np.concatenate([positive, negative])
-    index = np.zeros(NUM_SAMPLED, np.int32)
+    places = np.zeros(NUM_SAMPLED, np.int32)
     label = np.full(NUM_SAMPLED, NO_LABEL, np.int32)
     target = np.zeros((NUM_SAMPLED, 4), np.float32)
-    index[: len(chosen)] = chosen
+    places[: len(chosen)] = chosen
     label[: len(chosen)] = labels[chosen]
     if len(positive):
         target[: len(positive)] = encode(boxes[matched[positive]], anchors[positive])
-    return AnchorTargets(index, label, target)
+    return AnchorTargets(places, label, target)
 
 
 def _draw(values, most, random):

@@ -39,7 +39,7 @@ def test_without_truth_all_are_background():
     labels, _ = match_anchors(NONE, ANCHORS)
     assert (labels == 0).all()
     found = sample_anchors(NONE, ANCHORS, np.random.default_rng(0))
-    assert (found.label == 0).all() and len(set(found.index.tolist())) == NUM_SAMPLED
+    assert (found.label == 0).all() and len(set(found.places.tolist())) == NUM_SAMPLED
 
 
 def test_at_most_half_of_the_sample_is_positive():
@@ -47,9 +47,9 @@ def test_at_most_half_of_the_sample_is_positive():
     found = sample_anchors(boxes, ANCHORS, np.random.default_rng(0))
     labels, matched = match_anchors(boxes, ANCHORS)
     assert (found.label == 1).sum() == min(128, (labels == 1).sum())
-    assert (found.label == labels[found.index]).all()
+    assert (found.label == labels[found.places]).all()
     is_positive = found.label == 1
-    chosen = found.index[is_positive]
+    chosen = found.places[is_positive]
     again = decode(found.target[is_positive], ANCHORS[chosen])
     assert np.allclose(again, boxes[matched[chosen]], atol=1e-3)
     assert (found.target[~is_positive] == 0).all()
@@ -63,7 +63,7 @@ def test_a_small_canvas_is_filled_up():
 
 def test_the_seed_decides():
     first, again, other = (
-        sample_anchors(NONE, ANCHORS, np.random.default_rng(seed)).index
+        sample_anchors(NONE, ANCHORS, np.random.default_rng(seed)).places
         for seed in (0, 0, 1)
     )
     assert (first == again).all() and not (first == other).all()
