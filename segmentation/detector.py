@@ -24,7 +24,7 @@ from segmentation.sampling import align_boxes, paste_mask
 
 PYRAMID, BOX_HEAD, MASK_HEAD = "pyramid.onnx", "box_head.onnx", "mask_head.onnx"
 BOX_BINS, MASK_BINS = 7, 14
-CANDIDATES = 300  # of each level, before suppression
+CANDIDATES = 200  # of each level, before suppression
 PROPOSAL_IOU, DETECTION_IOU = 0.7, 0.5  # of suppression
 MIN_SCORE = 0.05  # of an instance
 MAX_FOUND = 50  # instances of an image

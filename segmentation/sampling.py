@@ -68,10 +68,15 @@ def align(features: np.ndarray, box: np.ndarray, num_bins: int) -> np.ndarray:
     """
     rows = bin_weights(box[1], box[3], num_bins, features.shape[0])
     columns = bin_weights(box[0], box[2], num_bins, features.shape[1])
+    return _weighted(features, rows, columns)
+
+
+def _weighted(features, rows, columns):
+    """The bins of weights of rows and of columns, each `(bins, cells)`."""
     (top, bottom), (left, right) = _used(rows), _used(columns)
     part = features[top:bottom, left:right]
     across = np.tensordot(rows[:, top:bottom], part, 1)  # (bins, columns, channels)
-    return np.einsum("qw,pwc->pqc", columns[:, left:right], across, optimize=True)
+    return columns[:, left:right] @ across
 
 
 def _used(weights):
@@ -96,8 +101,13 @@ def align_boxes(
     """
     places = level_of(boxes).astype(int) - FIRST_LEVEL
     found = np.zeros((len(boxes), num_bins, num_bins, maps[0].shape[2]), np.float32)
-    for index, (place, box) in enumerate(zip(places, boxes, strict=True)):
-        found[index] = align(maps[place], box / strides[place], num_bins)
+    for place, features in enumerate(maps):
+        mine = np.flatnonzero(places == place)
+        left, top, right, bottom = boxes[mine].T.astype(np.float32) / strides[place]
+        rows = bin_weights(top, bottom, num_bins, features.shape[0])
+        columns = bin_weights(left, right, num_bins, features.shape[1])
+        for index, down, across in zip(mine, rows, columns, strict=True):
+            found[index] = _weighted(features, down, across)
     return found
 
 
