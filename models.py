@@ -37,6 +37,7 @@ MODELS = {
     "cae_skip": "anomaly",
     "conv_autoencoder": "anomaly",
     "patch_autoencoder": "anomaly",
+    "mask_rcnn": "segmentation",
 }
 
 

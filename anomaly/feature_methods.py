@@ -91,7 +91,7 @@ def _features(
 
 def _learn_noise(job, network, defective):
     from anomaly.noise_learner import NoiseLearner
-    from networks.training import make_reproducible
+    from networks.repeatable import make_reproducible
 
     make_reproducible(job.seed)
     rows = job.rows

@@ -9,7 +9,8 @@ import numpy as np
 
 from anomaly.discriminator import SLOPE, Discriminator, inputs_of
 from networks.epochs import num_batches, order
-from networks.training import Stage, fit, warm_up_and_cosine
+from networks.optimizer import warm_up_and_cosine
+from networks.training import Stage, fit
 
 if TYPE_CHECKING:
     from networks.quiet_keras import keras

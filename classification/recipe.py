@@ -18,7 +18,8 @@ from classification.model import (
 )
 from classification.whole import train_images
 from networks.quiet_keras import keras
-from networks.training import FALL, make_reproducible
+from networks.repeatable import make_reproducible
+from networks.training import FALL
 from preprocessing.manifest import Dataset, is_copy
 from preprocessing.splitting.split import hold_out
 

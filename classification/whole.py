@@ -19,7 +19,8 @@ from classification.batches import (
 )
 from classification.places import grid_of, located_batches, read_places, taught_places
 from networks.epochs import num_batches
-from networks.training import Stage, TellHistory, fit, warm_up_and_cosine
+from networks.optimizer import warm_up_and_cosine
+from networks.training import Stage, TellHistory, fit
 from preprocessing.datasets import ImageStore
 from preprocessing.manifest import Dataset, is_copy
 

@@ -1,1 +1,1 @@
-"""Networks: the training loop; ONNX, written with Keras, run without it, or int8."""
+"""Networks: how they are trained; ONNX, written with Keras, run without it, or int8."""

@@ -9,6 +9,7 @@ import importlib.metadata
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from goodparts.command import InputError
 from goodparts.machine import num_cpus
@@ -16,22 +17,28 @@ from networks.onnx_file import check_onnx
 
 PRECISIONS = ("fp32", "int8")
 
-Network = Callable[[np.ndarray], np.ndarray]  # an image to probabilities
+Network = Callable[[np.ndarray], np.ndarray]  # such as an image to probabilities
 
 
 def load_network(
-    content: bytes, *, name: str = "The network", engine: str | None = None
+    content: bytes,
+    *,
+    name: str = "The network",
+    engine: str | None = None,
+    dtype: npt.DTypeLike = np.uint8,
 ) -> Network:
     """Loads a network.
 
     Args:
-        content: Bytes of an ONNX file; one input `(batch, height, width, 3)`, one
-            output `(batch, classes)`.
+        content: Bytes of an ONNX file; one input `(batch, ...)`, such as `(batch,
+            height, width, 3)`, and one output, such as `(batch, classes)`.
         name: Name of the network in error messages.
         engine: A key of ENGINES; the first that is installed if None.
+        dtype: Of what the function is given: uint8 for images, or float32.
 
     Returns:
-        A function from one image, uint8 RGB of the network's size, to probabilities
+        A function from one input without its batch axis, such as an image, uint8 RGB
+        of the network's size, to the output without it, such as probabilities
         `(classes,)`.
 
     Raises:
@@ -40,7 +47,7 @@ def load_network(
     check_onnx(content, name)
     for each in ENGINES if engine is None else [engine]:
         try:
-            return ENGINES[each](content, num_cpus())
+            return ENGINES[each](content, num_cpus(), np.dtype(dtype))
         except ModuleNotFoundError as error:
             if error.name != each:
                 raise
@@ -58,7 +65,7 @@ def engine_in_use() -> dict[str, str]:
     )
 
 
-def _with_openvino(content, num_threads):
+def _with_openvino(content, num_threads, dtype):
     import openvino
 
     core = openvino.Core()
@@ -67,7 +74,7 @@ def _with_openvino(content, num_threads):
     shape[0] = 1
     model.reshape(shape)
     steps = openvino.preprocess.PrePostProcessor(model)
-    steps.input().tensor().set_element_type(openvino.Type.u8)
+    steps.input().tensor().set_element_type(openvino.Type(dtype))
     # without the first hint it calculates in bfloat16 where the processor can: other
     # answers on other machines
     options = {
@@ -92,7 +99,7 @@ def _with_openvino(content, num_threads):
     return predict
 
 
-def _with_onnxruntime(content, num_threads):
+def _with_onnxruntime(content, num_threads, _):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -103,7 +110,7 @@ def _with_onnxruntime(content, num_threads):
     )
     name = session.get_inputs()[0].name
 
-    def predict(image):
+    def predict(image):  # of images too it takes floats
         return session.run(None, {name: image[None].astype(np.float32)})[0][0]
 
     return predict

@@ -1,12 +1,15 @@
 """AdamW with a smaller learning rate for the pretrained features than for the head."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from networks.quiet_keras import keras
 
 WEIGHT_DECAY = 1e-4
 NOT_DECAYED = ("bias", "gamma", "beta")
+
+Schedule = Callable[[float], float]  # the share of all steps done to that of a rate
 
 
 class TwoRateAdamW(keras.optimizers.Adam):
@@ -57,3 +60,18 @@ class TwoRateAdamW(keras.optimizers.Adam):
             decay = keras.ops.cast(rate * self._decays[index], variable.dtype)
             self.assign_sub(variable, keras.ops.multiply(variable, decay))
         super().update_step(gradient, variable, rate)
+
+
+def warm_up_and_cosine(num_epochs: int) -> Schedule:
+    """A schedule: rises over the first epoch, then falls as a cosine to zero.
+
+    Of less than four epochs the first quarter is the rise.
+    """
+    warm_up = min(1, num_epochs / 4) / num_epochs
+
+    def schedule(done):
+        if done < warm_up:
+            return done / warm_up
+        return (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up))) / 2
+
+    return schedule

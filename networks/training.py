@@ -5,10 +5,7 @@ the whole state is written. A training that was killed continues from there and 
 with the same history and weights as one that was not interrupted.
 """
 
-import json
-import math
 import time
-import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,16 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from goodparts.command import InputError, progress, reason
-from goodparts.files import atomic_path
+from goodparts.command import progress
 from networks.epochs import Batch, Batches
-from networks.optimizer import TwoRateAdamW
+from networks.optimizer import Schedule, TwoRateAdamW
 from networks.quiet_keras import keras
+from networks.repeatable import read_state, restore_optimizer, write_state
 
 FALL = 0.2  # from one learning rate of the head to the next
 TOLD_FROM_S = 1.0  # epochs that took longer get a line
 
-Schedule = Callable[[float], float]  # the share of all steps done to that of a rate
 Judge = Callable[[], dict[str, float]]  # val_loss and other curves of held-out images
 TellHistory = Callable[[list[dict[str, Any]]], None]
 
@@ -69,30 +65,6 @@ def falling_steps(done: float) -> float:
     return FALL ** min(2, int(3 * done))
 
 
-def warm_up_and_cosine(num_epochs: int) -> Schedule:
-    """A schedule: rises over the first epoch, then falls as a cosine to zero.
-
-    Of less than four epochs the first quarter is the rise.
-    """
-    warm_up = min(1, num_epochs / 4) / num_epochs
-
-    def schedule(done):
-        if done < warm_up:
-            return done / warm_up
-        return (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up))) / 2
-
-    return schedule
-
-
-def make_reproducible(seed: int) -> None:
-    """Seeds all random generators and selects deterministic kernels."""
-    keras.utils.set_random_seed(seed)
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow
-
-        tensorflow.config.experimental.enable_op_determinism()
-
-
 def fit(
     model: keras.Model,
     stage: Stage,
@@ -122,7 +94,7 @@ def fit(
         The curves, with the columns stage, epoch, learning_rate, loss, val_loss, and
         two for each of the stage's metrics.
     """
-    history, best, optimizer, blocks = [], None, None, None
+    history, best, optimizer, blocks = [], [], None, None
     if checkpoint is not None and checkpoint.is_file():
         history, best, optimizer, blocks = _restore(checkpoint, model, stage)
     for epoch in range(len(history), stage.epochs):
@@ -144,7 +116,7 @@ def fit(
         if _best_epoch(history, stage) == epoch:
             best = model.get_weights()
         if checkpoint is not None:
-            _save(checkpoint, model, optimizer, best, history)
+            write_state(checkpoint, model, optimizer, best=best, history=history)
         if tell_history is not None:
             tell_history(history)
     model.set_weights(best)
@@ -240,36 +212,11 @@ def _dropouts(model):
             yield layer
 
 
-def _save(path, model, optimizer, best, history):
-    arrays = {f"weights/{i}": value for i, value in enumerate(model.get_weights())}
-    arrays |= {f"best/{i}": value for i, value in enumerate(best)}
-    slots = [keras.ops.convert_to_numpy(value) for value in optimizer.variables]
-    arrays |= {f"optimizer/{i}": value for i, value in enumerate(slots)}
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, history=np.array(json.dumps(history)), **arrays)
-
-
 def _restore(path, model, stage):
-    """The state that `_save` wrote, put into the model."""
-    try:
-        with np.load(path) as stored:
-            history = json.loads(str(stored["history"]))
-            weights, best, slots = (
-                _numbered(stored, kind) for kind in ("weights", "best", "optimizer")
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"The checkpoint {path} is damaged ({reason(error)}). Delete it; this "
-            "stage is then trained again."
-        ) from error
-    model.set_weights(weights)
-    blocks = _num_blocks(stage, len(history) - 1)
+    """The state in a checkpoint, put into the model."""
+    state = read_state(path)
+    model.set_weights(state.weights)
+    blocks = _num_blocks(stage, len(state.history) - 1)
     optimizer = compile_stage(model, stage, blocks)
-    for variable, value in zip(optimizer.variables, slots, strict=True):
-        variable.assign(value)
-    return history, best, optimizer, blocks
-
-
-def _numbered(stored, kind):
-    count = sum(name.startswith(f"{kind}/") for name in stored.files)
-    return [stored[f"{kind}/{number}"] for number in range(count)]
+    restore_optimizer(optimizer, state.slots)
+    return state.history, state.best, optimizer, blocks

@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -103,7 +104,13 @@ def load_exported(path: PathLike, name: str) -> Network:
     return predict
 
 
-def quantise_network(onnx_file: PathLike, store: ImageSource, out: PathLike) -> None:
+def quantise_network(
+    onnx_file: PathLike,
+    store: ImageSource,
+    out: PathLike,
+    *,
+    kinds: Sequence[str] | None = None,
+) -> None:
     """Writes a network with weights and activations quantised to 8-bit integers.
 
     Args:
@@ -111,6 +118,7 @@ def quantise_network(onnx_file: PathLike, store: ImageSource, out: PathLike) -> 
         store: Train images at its size; the ranges of the activations are calibrated on
             CALIBRATION_IMAGES of them.
         out: The file to write.
+        kinds: Operators that are quantised, such as Conv; None for all that can be.
     """
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -141,6 +149,7 @@ def quantise_network(onnx_file: PathLike, store: ImageSource, out: PathLike) -> 
             str(out),
             Images(),
             quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=None if kinds is None else list(kinds),
             per_channel=True,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,

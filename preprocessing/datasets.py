@@ -107,7 +107,7 @@ class ImageStore:
             range(start, min(start + batch_size, len(self)))
             for start in range(0, len(self), batch_size)
         ]
-        yield from _ahead(self.batch, ((part,) for part in parts))
+        yield from ahead(self.batch, ((part,) for part in parts))
 
     def _read_whole(self, path):
         return resize(read_image(path), self.image_size)
@@ -179,7 +179,7 @@ def seeded_batches(
             for indices in epoch:
                 yield indices, random.integers(2**31, size=len(indices)).tolist()
 
-    yield from _ahead(make, jobs())
+    yield from ahead(make, jobs())
 
 
 def shuffled(
@@ -216,7 +216,7 @@ def choose_image_size(
     return int(sides[0]) * SIDES, int(sides[1]) * SIDES
 
 
-def _ahead(make, jobs):
+def ahead(make: Callable[..., Batch], jobs: Iterable[tuple]) -> Iterator[Batch]:
     """Calls `make(*job)` in threads, a few jobs ahead, and yields in their order."""
     with image_threads() as pool:
         waiting = deque()

@@ -52,11 +52,19 @@ QUICK = {
         **{"image_size": (64, 64), "patch_size": 32, "batch_size": 4},
         **{"epochs": 4, "loss": "mse", "residual": "l2"},
     },
+    "mask_rcnn": {
+        "weights": "none",
+        "image_size": (64, 64),
+        "alpha": 0.35,
+        "channels": 16,
+        "epochs": 1,
+    },
 }
 TINY = ("tiny_maps", "tiny_boxes", "tiny_clips")  # of tests/families
 DETECTORS = [name for name, family in models.MODELS.items() if family == "anomaly"]
 HAS = {
     **dict.fromkeys(DETECTORS, {"score", "map"}),
+    "mask_rcnn": {"score", "classes", "instances"},
     "tiny_maps": {"score", "map"},
     "tiny_boxes": {"score", "instances"},
     "tiny_clips": {"score", "clips"},
@@ -74,6 +82,7 @@ LARGE = {
     "efficientnetv2s",
     "gaussian",
     "feature_noise",
+    "mask_rcnn",
     *AUTOENCODERS,
 } - {"patch_autoencoder"}  # half a minute
 SHOWN = (
@@ -82,7 +91,8 @@ SHOWN = (
     "colour_novelty",
     "patch_autoencoder",
     *TINY,
-)  # one of each kind of output, fast
+    pytest.param("mask_rcnn", marks=pytest.mark.slow),
+)  # one of each kind of output
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -203,7 +213,7 @@ def test_metrics_are_those_of_its_outputs(name, trained):
         # nearer to the mean than others, which noise never is
         assert values["pixel_auroc"]["value"] > 0.9
         assert values["aupro"]["value"] > 0.8
-    if "instances" in outputs:
+    if "instances" in outputs and name in LEARNS:
         assert values["detection_rate"]["value"] == 1
         assert values["false_alarms"]["value"] == 0
         assert values["mean_iou"]["value"] > 0.9
@@ -227,7 +237,7 @@ def test_loaded_predictor_equals_the_table(name, trained, spots):
         for sample, each in zip(rows["sample_id"], answer.instances, strict=True):
             again = as_instances(stored.get(sample, []))
             assert again.labels == each.labels
-            assert np.allclose(again.boxes, each.boxes)
+            assert np.allclose(again.boxes, each.boxes, atol=0.01)  # as it is stored
             assert each.masks.size == 0 or (again.masks == each.masks).all()
 
 
@@ -304,7 +314,12 @@ def test_the_evidence_map_fits_the_image(name, trained, spots):
     assert maps.min() >= 0 and maps.max() <= 1
 
 
-@pytest.fixture(params=SHOWN)
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else [])
+        for name in SHOWN
+    ]
+)
 def shown(request):
     return request.param
 

@@ -107,6 +107,7 @@ QUICK = {  # what makes a training short enough for a test
     "--model small_cnn": ["--epochs", "1"],
     "--model memory_bank": ["--weights", "none"],
     "pipenv run suggest": ["--weights", "none", "--image-size", "64", "64"],
+    "--model mask_rcnn": ["--weights", "none", "--epochs", "1", "--alpha", "0.35"],
     "--model": ["--image-size", "64", "64"],
 }
 

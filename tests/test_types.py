@@ -16,6 +16,7 @@ TYPED = [
     "classification",
     "bovw",
     "anomaly",
+    "segmentation",
     "ensemble",
     "evaluation",
     "decisions",

@@ -18,9 +18,11 @@ from evaluation.plots.learning_rate import rate_plot
 from evaluation.plots.style import save_plot
 from goodparts.files import write_csv
 from networks.epochs import Batches, num_batches, order
+from networks.optimizer import warm_up_and_cosine
 from networks.quiet_keras import keras
 from networks.rate_finder import choose_rate, find_rate
-from networks.training import Stage, fit, make_reproducible, warm_up_and_cosine
+from networks.repeatable import make_reproducible
+from networks.training import Stage, fit
 from networks.writing import export_model
 from preprocessing.augmenting.augmentation import augment, geometry_and_light
 from preprocessing.datasets import ImageStore, training_batches

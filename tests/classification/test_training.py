@@ -9,8 +9,8 @@ import pytest
 from classification.batches import judged, make_loss, make_targets, predict
 from networks import training
 from networks.epochs import num_batches, order
-from networks.optimizer import TwoRateAdamW
-from networks.training import Stage, falling_steps, fit, warm_up_and_cosine
+from networks.optimizer import TwoRateAdamW, warm_up_and_cosine
+from networks.training import Stage, falling_steps, fit
 
 
 def test_falling_steps_are_the_missions():

@@ -1,0 +1,1 @@
+"""Mask R-CNN: where each defect is, of which class, and its outline."""
