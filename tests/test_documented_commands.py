@@ -56,6 +56,10 @@ ELSEWHERE = (  # the beginning of a command, and the test that runs such a one
         "deployment/test_export.py::test_int8_is_fitted_again_and_says_what_it_costs",
     ),
     (
+        "pipenv run train --model mask_rcnn",
+        "segmentation/test_train.py::test_the_run_says_what_it_has",
+    ),
+    (
         "./start_docker.sh inspect",
         "test_docker.py::test_inspect_gets_the_bundle_read_only",
     ),
@@ -107,7 +111,6 @@ QUICK = {  # what makes a training short enough for a test
     "--model small_cnn": ["--epochs", "1"],
     "--model memory_bank": ["--weights", "none"],
     "pipenv run suggest": ["--weights", "none", "--image-size", "64", "64"],
-    "--model mask_rcnn": ["--weights", "none", "--epochs", "1", "--alpha", "0.35"],
     "--model": ["--image-size", "64", "64"],
 }
 

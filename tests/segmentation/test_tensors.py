@@ -146,6 +146,14 @@ def test_sampled_rois_are_matched_as_in_a_loop():
             assert label == labels[number]
 
 
+def test_padding_is_never_drawn():
+    truths, labels = random_boxes(3, seed=5), np.array([2, 0, 1])
+    drawn = draw(random_boxes(40), truths, labels, num_rois=43)
+    boxes = drawn[0][drawn[3] > 0]
+    is_drawn = [np.isclose(boxes, truth).all(axis=1).any() for truth in truths]
+    assert is_drawn == [True, False, True] and len(boxes) > 38
+
+
 def test_truths_are_among_the_proposals():
     """Where no proposal comes near, the heads still see the defect."""
     truths, labels = np.array([[50.0, 50, 52, 53]]), np.array([1])
