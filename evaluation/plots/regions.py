@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from evaluation.plots.style import DEFECT, GOOD, INK, TITLE, calm, legend_above
 
@@ -67,7 +67,7 @@ def region_sizes_plot(
     figure = Figure(figsize=(5.6, 4.2), layout="constrained")
     upper, lower = (calm(axes) for axes in figure.subplots(2, 1, sharex=True))
     everything = np.concatenate([good, defective, [least_area]])
-    low, high = everything.min(), max(everything.max(), 2 * everything.min())
+    low, high = everything.min() / 1.5, 1.5 * everything.max()
     edges = np.geomspace(low, high * 1.001, 30).tolist()
     panels = ((upper, good, GOOD, "good"), (lower, defective, DEFECT, "defective"))
     for axes, areas, colour, name in panels:
@@ -77,8 +77,10 @@ def region_sizes_plot(
         text = f"{name} parts: {is_large} of {len(areas)} regions count"
         axes.set_title(text, **TITLE)
         axes.set_ylabel("regions")
+        axes.set_ylim(bottom=0)
     lower.set_xscale("log")
     lower.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:g} %"))
+    lower.xaxis.set_minor_formatter(NullFormatter())
     lower.set_xlabel("area of a region, share of the image (dashed: least area)")
     return figure
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anomaly import discriminator, noise_learner
+from anomaly import discriminator
 from anomaly.discriminator import Discriminator, check_discriminator
 from anomaly.noise_learner import NoiseLearner
 from anomaly.train import train
@@ -53,18 +53,12 @@ def learner_of(good, **options):
     return learner
 
 
-@pytest.fixture(scope="module", autouse=True)
-def short_training():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(noise_learner, "STEPS_LEAST", 200)
-        yield
-
-
 @pytest.fixture(scope="module")
-def against_noise(short_training):
+def against_noise():
     return learner_of(grids(200)).learnt()
 
 
+@pytest.mark.slow  # fewer steps do not learn it
 def test_what_departs_from_good_features_scores_higher(against_noise):
     good = discriminator.measure(grids(1, seed=5)[0], against_noise)
     odd = grids(1, seed=5)[0]
@@ -73,6 +67,7 @@ def test_what_departs_from_good_features_scores_higher(against_noise):
     assert far.mean() > 2 * good.mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_mask", [True, False])
 def test_known_defects_score_higher_than_without_knowing_them(against_noise, has_mask):
     """Defects that lie so near to good features that noise alone misses them."""
