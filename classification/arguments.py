@@ -9,6 +9,7 @@ from goodparts.files import PathLike
 
 HEAD_RATE, FEATURES_RATE = 1e-3, 2e-4
 LABEL_SMOOTHING = 0.1
+BATCH, SMALL_BATCH = 32, 16  # images in a step; the latter for small_cnn
 LOSSES = ("weighted", "cross_entropy", "focal")
 
 

@@ -26,7 +26,7 @@ from preprocessing.splitting.split import hold_out
 if TYPE_CHECKING:
     from evaluation.run_writer import OpenRun
 
-STEPS_FINE_TUNING, STEPS_FROM_SCRATCH = 400, 900
+STEPS_FINE_TUNING, STEPS_FROM_SCRATCH = 400, 1000
 SMALL_CNN_RATE = 2.0  # times the rate of a head
 
 

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from backbones import BACKBONES, choose_alpha, find_weights
 from classification.arguments import (
+    BATCH,
     FEATURES_RATE,
     HEAD_RATE,
     LABEL_SMOOTHING,
     LOSSES,
+    SMALL_BATCH,
     choose_schedule,
     choose_weights,
 )
@@ -37,7 +39,7 @@ def train(
     weights: PathLike = "imagenet",
     alpha: float | None = None,
     epochs: int | None = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     head_rate: float = HEAD_RATE,
     features_rate: float = FEATURES_RATE,
     unfreeze: str | None = None,
@@ -56,8 +58,9 @@ def train(
         weights: "imagenet", "none" or a file; small_cnn has none.
         alpha: Width of mobilenetv2, one of `Backbone.alphas`; 1.0 if None.
         epochs: Maximum number of epochs of fine-tuning or of training from scratch; if
-            None, as many as give about 400 or 900 steps; 0 trains only the head.
-        batch_size: Number of images in a step.
+            None, as many as give about 400 or 1,000 steps; 0 trains only the head.
+        batch_size: Number of images in a step; if None, 16 for small_cnn and 32 for
+            the others.
         head_rate, features_rate: Highest learning rates of the head and of the
             pretrained features; when training from scratch, the first applies to all
             layers.
@@ -78,7 +81,7 @@ def train(
         "weights": weights,
         "alpha": alpha,
         "epochs": epochs,
-        "batch_size": batch_size,
+        "batch_size": batch_size or (SMALL_BATCH if model == "small_cnn" else BATCH),
         "head_rate": head_rate,
         "features_rate": features_rate,
         "unfreeze": choose_schedule(model, unfreeze, weights=weights, epochs=epochs),
