@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
+from goodparts.command import reason
+
 
 def post(
     url: str,
@@ -52,7 +54,7 @@ def post(
             if deadline.is_over:
                 raise TimeoutError(f"no answer within {timeout_s:g} s") from error
             if isinstance(error, HTTPException) and not isinstance(error, OSError):
-                raise OSError(f"no valid response ({error!r})") from error
+                raise OSError(f"no valid response ({reason(error)})") from error
             raise
 
 

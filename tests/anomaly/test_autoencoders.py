@@ -134,6 +134,7 @@ def test_a_killed_training_resumes_to_the_same(quick, monkeypatch):
     assert history["epoch"].tolist() == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_it_shows_the_reconstruction(quick):
     folder = train(**quick, colours="grey", residual="l2")
     image = np.random.default_rng(0).integers(0, 255, (48, 48, 3), np.uint8)

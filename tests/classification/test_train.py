@@ -68,16 +68,16 @@ def test_a_killed_training_resumes_to_the_same(
     """Killed right after a checkpoint: in the head, between the stages, and later."""
     whole = train(data=small_dataset, **quick)
     saved = []
-    save = training._save
+    save = training.write_state
 
-    def save_and_die(*arguments):
-        save(*arguments)
+    def save_and_die(*arguments, **named):
+        save(*arguments, **named)
         saved.append(arguments)
         if len(saved) == killed_after:
             raise Killed
 
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(training, "_save", save_and_die)
+        patched.setattr(training, "write_state", save_and_die)
         train(data=small_dataset, **quick)
     (left,) = quick["runs"].glob("*.unfinished")
     (left / "owner").write_text("elsewhere 1")
@@ -98,14 +98,14 @@ def test_a_killed_training_with_masks_resumes_to_the_same(
     quick = {"model": "small_cnn", "runs": tmp_path / "runs", "epochs": 3}
     quick |= {"data": data, "image_size": (48, 48)}
     whole = train(**quick)
-    save = training._save
+    save = training.write_state
 
-    def save_and_die(*arguments):
-        save(*arguments)
+    def save_and_die(*arguments, **named):
+        save(*arguments, **named)
         raise Killed
 
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(training, "_save", save_and_die)
+        patched.setattr(training, "write_state", save_and_die)
         train(**quick)
     (left,) = quick["runs"].glob("*.unfinished")
     (left / "owner").unlink(missing_ok=True)
@@ -125,9 +125,8 @@ def test_what_cannot_be_resumed_is_refused(small_dataset, quick, tmp_path):
         train(data=small_dataset, resume=run, **quick)
 
 
-@pytest.mark.parametrize(
-    "loss", ["focal", pytest.param("cross_entropy", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["focal", "cross_entropy"])
 def test_other_losses_train(loss, small_dataset, quick):
     extra = {"epochs": 1, "loss": loss, "label_smoothing": 0.1, "unfreeze": "0:1"}
     history = pd.read_csv(train(data=small_dataset, **quick | extra) / "history.csv")

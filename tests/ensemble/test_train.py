@@ -70,7 +70,9 @@ def make_member(tmp_path):
 
 
 @pytest.mark.parametrize("rare", [None, "crack"])
-@pytest.mark.parametrize("combiner", ["weighted", "svm"])
+@pytest.mark.parametrize(
+    "combiner", ["weighted", pytest.param("svm", marks=pytest.mark.slow)]
+)
 def test_noise_is_chance_on_validate(make_member, tmp_path, combiner, rare):
     samples = make_samples(rare=rare)
     offs = []

@@ -37,6 +37,7 @@ def run(holes, tmp_path_factory):
     return read_run(train(data=holes, runs=runs, **QUICK))
 
 
+@pytest.mark.slow
 def test_the_run_says_what_it_has(run, holes):
     assert run.outputs == {"score", "classes", "instances"}
     settings = settings_of(run.config["detector"])
@@ -51,6 +52,7 @@ def test_the_run_says_what_it_has(run, holes):
     assert np.allclose(1 - table["prob_good"], table["defect_score"], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_keras_files_answer_as_the_predictor(run, holes):
     """ONNX and Keras find the same, and both the same as the table."""
     names = ("pyramid", "box_head", "mask_head")
@@ -72,6 +74,7 @@ def test_the_keras_files_answer_as_the_predictor(run, holes):
         assert np.allclose(again.scores, found.scores, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_batch_is_answered_as_its_images(run, holes):
     predictor, dataset = load_predictor(run.folder), read_dataset(holes)
     paths = dataset.rows("test")["path"].head(4)

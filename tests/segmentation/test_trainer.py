@@ -35,6 +35,7 @@ HARD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HARD)
 def test_no_image_makes_nan(trainer, name):
     before = trainer.get_weights()
@@ -166,6 +167,7 @@ def test_gradients_reach_all_that_trains(tmp_path):
     assert any("block_3_expand/" in name for name in names)
 
 
+@pytest.mark.slow
 def test_frozen_layers_stay_as_they_are(tmp_path):
     keras.utils.set_random_seed(1)
     path = tmp_path / "weights.weights.h5"
