@@ -2,8 +2,7 @@
 
     goodparts train --model mask_rcnn --data dataset/<name>
 
-It learns from the instances of the data set; good parts show what is no defect. On two
-cores in the order of an hour for some hundred images.
+It learns from the instances of the data set; good parts show what is no defect.
 """
 
 from __future__ import annotations
