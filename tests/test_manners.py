@@ -112,6 +112,8 @@ def test_ctrl_c_later_raises_as_ever():
         "import os, signal\n"
         "from goodparts.command import run_command\n"
         "from goodparts.loading import loading\n"
+        # a parent in the background may have made it ignored
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def main():\n"
         "    with loading():\n        pass\n"
         "    try:\n        os.kill(os.getpid(), signal.SIGINT)\n"
