@@ -6,7 +6,6 @@ Memory is bounded whatever the number of images.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 
@@ -19,19 +18,6 @@ MAX_PATCHES = 60_000  # of all good parts, that the bank is chosen from
 PLACE = 5.0  # weight of the place, in lengths of a feature vector
 SHRINKAGE = 0.01  # of a covariance towards that of independent features
 POOLED = 1  # cells to each side whose features count for the one between
-
-
-class Learner(Protocol):
-    """Is given the features of good images, then says what it has learnt."""
-
-    def add(self, features: np.ndarray, is_part: np.ndarray) -> None:
-        """Takes the features `(rows, columns, d)` of an image and the cells that count,
-        bool `(rows, columns)`."""
-        ...
-
-    def learnt(self) -> MemoryBank | Gaussian:
-        """What is kept."""
-        ...
 
 
 class BankLearner:

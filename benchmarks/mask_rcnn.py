@@ -19,9 +19,8 @@ from pathlib import Path
 
 import numpy as np
 from figures import real_data, run_parts, sized
+from one_class import speed
 
-from deployment.export import export
-from deployment.runtime import load_bundle
 from evaluation.metric_table import METRICS
 from evaluation.run_folder import read_run
 from goodparts.command import run_command
@@ -29,8 +28,6 @@ from goodparts.machine import peak_memory_mb
 from networks.engines import load_network
 from preprocessing.create_folders import create_folders
 from preprocessing.embedded_parts.render import render_dataset
-from preprocessing.images import read_image
-from preprocessing.manifest import read_dataset
 from segmentation.train import train
 
 CAMERA_PLACE = r"\d{6}_\d{3}(?=_crop)|KGT\d+"  # position and angle, or the drive
@@ -77,22 +74,7 @@ def judge(work, name, split):
     row["epochs"] = len(np.loadtxt(run.folder / "history.csv", str)) - 1
     row["fit_s"] = round(run.config["wall_time_s"])
     row["peak_memory_mb"] = round(run.config["peak_memory_mb"])
-    return row | {"images_per_s": round(speed_of(run, dataset, work), 1)}
-
-
-def speed_of(run, dataset, work):
-    """Images per second of the exported bundle, from pixels in memory."""
-    bundle = work / f"{run.name}.goodparts"
-    if not bundle.exists():
-        export(run.folder, bundle)
-    inspector = load_bundle(bundle)
-    rows = read_dataset(dataset.folder).rows("test").head(NUM_TIMED)
-    images = [read_image(dataset.folder / path) for path in rows["path"]]
-    inspector.inspect(images[0])
-    started = time.perf_counter()
-    for image in images:
-        inspector.inspect(image)
-    return len(images) / (time.perf_counter() - started)
+    return row | {"images_per_s": round(speed(run, dataset, work), 1)}
 
 
 def measure(work):
